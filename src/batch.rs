@@ -1,0 +1,586 @@
+//! A batch: the records that travel through the engine together.
+//!
+//! The texts of a batch lie in a few byte buffers, and each record holds a [`View`] of its text: which buffer, from where,
+//! how long. That is the memory layout of an Arrow `Utf8View` column (the test at the end of this file hands a batch to
+//! Arrow without copying a text), and it makes three things free: a text that lies unescaped in the input is never
+//! copied, a step that trims only moves the view, and whether a text was changed at all is a comparison of two views.
+//!
+//! Buffer 0 holds the bytes as they were read. Steps append what they write to further buffers. A batch is
+//! used again when it has been written, with all its memory, so a run allocates per batch in flight and not per record.
+
+use crate::error::Failure;
+use crate::record::Value;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Where a text lies in a batch. A view is only made by the batch that holds the text, from bytes known to be UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct View {
+    buffer: u32,
+    offset: u32,
+    length: u32,
+}
+
+impl View {
+    /// The length of the text in bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether the text is empty.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.length == 0
+    }
+}
+
+/// A range of bytes of buffer 0: the bytes as they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span of a range. Batches are far smaller than 4 GiB: the reader sees to it.
+    #[must_use]
+    pub fn new(range: Range<usize>) -> Self {
+        Self {
+            start: range.start as u32,
+            end: range.end as u32,
+        }
+    }
+
+    /// The span as a range.
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// One input record: what the reader fixed before any step ran.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SourceRecord {
+    /// Its number in its input, counted from 0.
+    pub ordinal: u64,
+    /// The offset of its first byte in its input, after decompression.
+    pub offset: u64,
+    /// Its bytes as they were read, without the line end.
+    pub raw: Span,
+    /// How many bytes of line end follow `raw` in buffer 0: 0, 1 (`\n`) or 2 (`\r\n`).
+    pub line_end: u8,
+    /// Where in `raw` the value of the text stands as it is spelled in the input (for JSON, with its quotes).
+    pub text_span: Span,
+    /// The text as the first step gets it.
+    pub original: View,
+}
+
+/// How far a row has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum State {
+    /// It is still on its way, or out.
+    #[default]
+    Live,
+    /// A step rejected it.
+    Rejected,
+    /// It failed.
+    Quarantined,
+}
+
+/// One text on its way through the steps. It starts as one row per source record; a split makes more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Row {
+    /// The index of the source record it comes from.
+    pub source: u32,
+    /// Which part of a split it is, counted from 0.
+    pub part: u32,
+    /// The text.
+    pub text: View,
+    /// How far it has come.
+    pub state: State,
+}
+
+/// Why a row is no longer live.
+#[derive(Debug, Clone)]
+pub enum Ending {
+    /// It was rejected, with this reason.
+    Rejected(Cow<'static, str>),
+    /// It failed.
+    Failed(Box<Failure>),
+}
+
+/// A row that is no longer live, and why. Rare in most runs, so it lies beside the rows and not in them.
+#[derive(Debug, Clone)]
+pub struct Casualty {
+    /// The index of the row.
+    pub row: u32,
+    /// The index of the step in the plan; `None` for the decoder and the encoder.
+    pub step: Option<u16>,
+    /// What happened.
+    pub ending: Ending,
+}
+
+/// What one step did in this batch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepTally {
+    /// How many rows entered it.
+    pub entered: u64,
+    /// How long it took, in nanoseconds; estimated from a sample of the rows, because reading the clock costs more than
+    /// many steps do.
+    pub nanoseconds: u64,
+}
+
+/// Something of an input that the reader could not load. It travels as a batch of its own, at its place in the order.
+#[derive(Debug, Clone)]
+pub enum Unread {
+    /// One record that is larger than the limit. Buffer 0 holds its first bytes only.
+    Record {
+        /// How many bytes it has.
+        length: u64,
+        /// The BLAKE3 hash of its bytes, in hexadecimal.
+        hash: String,
+    },
+    /// A part of the input whose records cannot be counted: it is damaged from the batch's first offset on.
+    Segment(Box<Failure>),
+}
+
+/// The records that travel through the engine together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Its place in the order of the run.
+    pub sequence: u64,
+    /// The index of the input it comes from.
+    pub input: u32,
+    /// The ordinal of its first record in its input.
+    pub first_ordinal: u64,
+    /// The offset of its first byte in its input, after decompression.
+    pub first_offset: u64,
+    /// What the reader could not load, if this batch stands for such a thing.
+    pub unread: Option<Unread>,
+    /// The input records, in order.
+    pub sources: Vec<SourceRecord>,
+    /// The texts on their way, in the order of their sources and parts.
+    pub rows: Vec<Row>,
+    /// The rows that are no longer live, in the order in which that happened.
+    pub casualties: Vec<Casualty>,
+    /// The fields that steps add or ask for: a column per field of the plan, a value per row. Empty columns stand for
+    /// columns of [`Value::Missing`].
+    pub fields: Vec<Vec<Value>>,
+    /// Where the value of a field of the plan stands in the bytes that were read: source record, field, span. Sorted.
+    pub field_spans: Vec<(u32, u16, Span)>,
+    /// What each step of the plan did.
+    pub steps: Vec<StepTally>,
+    buffers: Vec<Vec<u8>>,
+    spare: Vec<Vec<u8>>,
+}
+
+/// How much memory a batch keeps in one buffer when it is used again: a rare huge record must not stay in memory.
+const KEPT_CAPACITY: usize = 4 << 20;
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut batch = Self::default();
+        batch.buffers.push(Vec::new());
+        batch
+    }
+
+    /// Forgets the records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.unread = None;
+        self.sources.clear();
+        self.rows.clear();
+        self.casualties.clear();
+        self.field_spans.clear();
+        for column in &mut self.fields {
+            column.clear();
+        }
+        self.steps.clear();
+        for mut buffer in self.buffers.drain(..) {
+            buffer.clear();
+            buffer.shrink_to(KEPT_CAPACITY);
+            self.spare.push(buffer);
+        }
+        let first = self.new_buffer();
+        self.buffers.push(first);
+    }
+
+    fn new_buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// The bytes as they were read.
+    #[must_use]
+    pub fn raw(&self) -> &[u8] {
+        &self.buffers[0]
+    }
+
+    /// The bytes as they were read, for the reader to fill. There must be no records yet.
+    pub fn raw_mut(&mut self) -> &mut Vec<u8> {
+        assert!(
+            self.rows.is_empty() && self.sources.is_empty(),
+            "the reader fills a batch before it has records"
+        );
+        &mut self.buffers[0]
+    }
+
+    /// How many bytes of memory the texts of this batch hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buffers.iter().map(Vec::len).sum()
+    }
+
+    /// The text of a view of this batch.
+    #[must_use]
+    pub fn text(&self, view: View) -> &str {
+        text_of(&self.buffers, view)
+    }
+
+    /// The text of a row.
+    #[must_use]
+    pub fn row_text(&self, row: usize) -> &str {
+        self.text(self.rows[row].text)
+    }
+
+    /// A view of bytes as they were read, if they are UTF-8.
+    pub fn view_of_raw(&self, span: Span) -> std::result::Result<View, simdutf8::compat::Utf8Error> {
+        simdutf8::compat::from_utf8(&self.buffers[0][span.range()])?;
+        Ok(View {
+            buffer: 0,
+            offset: span.start,
+            length: span.end - span.start,
+        })
+    }
+
+    /// A view of bytes as they were read, which the caller has checked.
+    ///
+    /// # Safety
+    /// The bytes of buffer 0 in `span` must be UTF-8.
+    #[expect(
+        unsafe_code,
+        reason = "the decoders check a whole line at once and take several views of it"
+    )]
+    #[must_use]
+    pub unsafe fn view_of_raw_unchecked(&self, span: Span) -> View {
+        debug_assert!(std::str::from_utf8(&self.buffers[0][span.range()]).is_ok());
+        View {
+            buffer: 0,
+            offset: span.start,
+            length: span.end - span.start,
+        }
+    }
+
+    /// A view of a part of a view's text. The range must lie on character boundaries.
+    #[must_use]
+    pub fn slice(&self, view: View, range: Range<usize>) -> View {
+        let text = self.text(view);
+        assert!(text.is_char_boundary(range.start) && text.is_char_boundary(range.end) && range.start <= range.end);
+        View {
+            offset: view.offset + range.start as u32,
+            length: (range.end - range.start) as u32,
+            ..view
+        }
+    }
+
+    /// Opens a new buffer to write texts to. Texts of this batch can be read while it is open; views of what was
+    /// written are valid once [`Batch::close`] has taken it back.
+    #[must_use]
+    pub fn open(&mut self) -> TextWriter {
+        let bytes = self.new_buffer();
+        TextWriter {
+            text: String::from_utf8(bytes).unwrap_or_default(),
+            buffer: self.buffers.len() as u32,
+        }
+    }
+
+    /// Takes back the buffer that [`Batch::open`] lent. Nothing else may have been opened in between.
+    pub fn close(&mut self, writer: TextWriter) {
+        assert_eq!(
+            writer.buffer as usize,
+            self.buffers.len(),
+            "buffers are closed in the order they were opened"
+        );
+        self.buffers.push(writer.text.into_bytes());
+    }
+
+    /// Marks a row as rejected by a step.
+    pub fn reject(&mut self, row: usize, step: Option<u16>, reason: Cow<'static, str>) {
+        self.rows[row].state = State::Rejected;
+        self.casualties.push(Casualty {
+            row: row as u32,
+            step,
+            ending: Ending::Rejected(reason),
+        });
+    }
+
+    /// Marks a row as failed in a step (`None`: in the decoder or the encoder).
+    pub fn quarantine(&mut self, row: usize, step: Option<u16>, failure: Failure) {
+        self.rows[row].state = State::Quarantined;
+        self.casualties.push(Casualty {
+            row: row as u32,
+            step,
+            ending: Ending::Failed(Box::new(failure)),
+        });
+    }
+
+    /// Sets the value of a field for a row.
+    pub fn set_field(&mut self, field: u16, row: usize, value: Value) {
+        let field = usize::from(field);
+        if self.fields.len() <= field {
+            self.fields.resize_with(field + 1, Vec::new);
+        }
+        let column = &mut self.fields[field];
+        if column.len() <= row {
+            column.resize_with(row + 1, Value::default);
+        }
+        column[row] = value;
+    }
+
+    /// The value of a field for a row.
+    #[must_use]
+    pub fn field(&self, field: u16, row: usize) -> &Value {
+        const MISSING: &Value = &Value::Missing;
+        self.fields
+            .get(usize::from(field))
+            .and_then(|column| column.get(row))
+            .unwrap_or(MISSING)
+    }
+
+    /// Replaces rows by their parts: `parts` names, in order, the row each new row comes from and its text. Rows that
+    /// are not live must be passed on as they are. Casualties and fields follow their rows.
+    pub fn replace_rows(&mut self, parts: &[(u32, View)]) {
+        let old = std::mem::take(&mut self.rows);
+        let mut moved = vec![u32::MAX; old.len()];
+        let mut previous = None;
+        for (index, &(row, text)) in parts.iter().enumerate() {
+            let from = old[row as usize];
+            // Parts are numbered anew within their source, so that a second split still gives each part its own number.
+            let part = match previous {
+                Some((source, part)) if source == from.source => part + 1,
+                _ => 0,
+            };
+            previous = Some((from.source, part));
+            if moved[row as usize] == u32::MAX {
+                moved[row as usize] = index as u32;
+            }
+            self.rows.push(Row { part, text, ..from });
+        }
+        for casualty in &mut self.casualties {
+            casualty.row = moved[casualty.row as usize];
+        }
+        for column in &mut self.fields {
+            if !column.is_empty() {
+                let values = parts
+                    .iter()
+                    .map(|&(row, _)| column.get(row as usize).cloned().unwrap_or_default())
+                    .collect();
+                *column = values;
+            }
+        }
+    }
+
+    /// The tally of a step.
+    pub fn tally(&mut self, step: u16) -> &mut StepTally {
+        let step = usize::from(step);
+        if self.steps.len() <= step {
+            self.steps.resize(step + 1, StepTally::default());
+        }
+        &mut self.steps[step]
+    }
+
+    /// The buffers that the views refer to, for handing the batch to Arrow.
+    #[must_use]
+    pub fn buffers(&self) -> &[Vec<u8>] {
+        &self.buffers
+    }
+
+    /// The parts of a view: the index of its buffer, the offset and the length, for handing the batch to Arrow.
+    #[must_use]
+    pub fn parts(view: View) -> (u32, u32, u32) {
+        (view.buffer, view.offset, view.length)
+    }
+}
+
+fn text_of(buffers: &[Vec<u8>], view: View) -> &str {
+    let start = view.offset as usize;
+    let bytes = &buffers[view.buffer as usize][start..start + view.length as usize];
+    #[expect(unsafe_code, reason = "each text would be validated again at each step")]
+    // SAFETY: A view is only made by `view_of_raw` (which validates), `view_of_raw_unchecked` (whose caller promises
+    // it), `slice` (at character boundaries of such a text) and `TextWriter` (which only takes `str`). A buffer
+    // is never changed while there are views of it: `raw_mut` demands a batch without records, and `close` only appends a buffer.
+    unsafe {
+        std::str::from_utf8_unchecked(bytes)
+    }
+}
+
+/// A buffer of a batch that is being written to.
+#[derive(Debug)]
+pub struct TextWriter {
+    text: String,
+    buffer: u32,
+}
+
+impl TextWriter {
+    /// Appends a text and returns its view.
+    pub fn push(&mut self, text: &str) -> View {
+        let offset = self.text.len() as u32;
+        self.text.push_str(text);
+        View {
+            buffer: self.buffer,
+            offset,
+            length: text.len() as u32,
+        }
+    }
+
+    /// Appends what `write` appends to the string and returns its view. Only appending is allowed.
+    pub fn push_with(&mut self, write: impl FnOnce(&mut String)) -> View {
+        let offset = self.text.len();
+        write(&mut self.text);
+        assert!(self.text.is_char_boundary(offset), "a writer only appends");
+        View {
+            buffer: self.buffer,
+            offset: offset as u32,
+            length: (self.text.len() - offset) as u32,
+        }
+    }
+
+    /// A text that was written before the buffer is closed.
+    #[must_use]
+    pub fn written(&self, view: View) -> &str {
+        debug_assert_eq!(view.buffer, self.buffer);
+        &self.text[view.offset as usize..(view.offset + view.length) as usize]
+    }
+
+    /// How many bytes were written.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch_of(texts: &[&str]) -> Batch {
+        let mut batch = Batch::new();
+        for text in texts {
+            batch.raw_mut().extend_from_slice(text.as_bytes());
+        }
+        let mut start = 0;
+        for (index, text) in texts.iter().enumerate() {
+            let raw = Span::new(start..start + text.len());
+            start += text.len();
+            let original = batch.view_of_raw(raw).expect("UTF-8");
+            batch.sources.push(SourceRecord {
+                ordinal: index as u64,
+                raw,
+                original,
+                ..SourceRecord::default()
+            });
+            batch.rows.push(Row {
+                source: index as u32,
+                text: original,
+                ..Row::default()
+            });
+        }
+        batch
+    }
+
+    #[test]
+    fn a_batch_is_an_arrow_column_without_copying_a_text() {
+        use arrow_array::{Array, StringViewArray, builder::make_view};
+        use arrow_buffer::{Buffer, ScalarBuffer};
+        let mut batch = batch_of(&["short", "a text that is longer than twelve bytes"]);
+        let mut writer = batch.open();
+        let written = writer.push("another text of more than twelve bytes");
+        batch.close(writer);
+        batch.rows[0].text = written;
+        let addresses: Vec<*const u8> = batch.buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        let views: ScalarBuffer<u128> = batch
+            .rows
+            .iter()
+            .map(|row| {
+                let (buffer, offset, _) = Batch::parts(row.text);
+                make_view(batch.text(row.text).as_bytes(), buffer, offset)
+            })
+            .collect();
+        let expected: Vec<String> = (0..2).map(|row| batch.row_text(row).to_owned()).collect();
+        let buffers: Vec<Buffer> = std::mem::take(&mut batch.buffers)
+            .into_iter()
+            .map(Buffer::from_vec)
+            .collect();
+        let column = StringViewArray::new(views, buffers, None);
+        assert_eq!(
+            column.iter().map(|text| text.unwrap().to_owned()).collect::<Vec<_>>(),
+            expected
+        );
+        let shared: Vec<*const u8> = column.data_buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        assert_eq!(shared, addresses);
+        assert_eq!(column.len(), 2);
+    }
+
+    #[test]
+    fn a_slice_moves_the_view_only() {
+        let batch = batch_of(&["  grüße  "]);
+        let view = batch.slice(batch.rows[0].text, 2..9);
+        assert_eq!(batch.text(view), "grüße");
+        assert_eq!(Batch::parts(view).0, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "is_char_boundary")]
+    fn a_slice_never_cuts_a_character() {
+        let batch = batch_of(&["ü"]);
+        let _ = batch.slice(batch.rows[0].text, 1..2);
+    }
+
+    #[test]
+    fn casualties_and_fields_follow_their_rows_through_a_split() {
+        let mut batch = batch_of(&["a b", "c", "d e"]);
+        batch.set_field(0, 2, Value::Integer(7));
+        batch.reject(1, Some(0), "because".into());
+        let part = |batch: &Batch, row: u32, range| (row, batch.slice(batch.rows[row as usize].text, range));
+        let parts = [
+            part(&batch, 0, 0..1),
+            part(&batch, 0, 2..3),
+            part(&batch, 1, 0..1),
+            part(&batch, 2, 0..1),
+            part(&batch, 2, 2..3),
+        ];
+        batch.replace_rows(&parts);
+        assert_eq!(
+            (0..5).map(|row| batch.row_text(row)).collect::<Vec<_>>(),
+            ["a", "b", "c", "d", "e"]
+        );
+        assert_eq!(
+            batch.rows.iter().map(|row| row.part).collect::<Vec<_>>(),
+            [0, 1, 0, 0, 1]
+        );
+        assert_eq!(batch.casualties[0].row, 2);
+        assert_eq!(batch.field(0, 0), &Value::Missing);
+        assert_eq!(
+            (batch.field(0, 3), batch.field(0, 4)),
+            (&Value::Integer(7), &Value::Integer(7))
+        );
+    }
+
+    #[test]
+    fn a_cleared_batch_keeps_its_memory_but_not_a_huge_one() {
+        let mut batch = batch_of(&["x"]);
+        batch.clear();
+        batch.raw_mut().resize(KEPT_CAPACITY * 2, b'x');
+        batch.clear();
+        assert!(batch.raw_mut().capacity() <= KEPT_CAPACITY);
+    }
+}

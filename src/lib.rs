@@ -1,0 +1,39 @@
+//! `text-processor` cleans, filters, annotates, redacts and splits text. Its steps are plugins that pip packages ship.
+//!
+//! # The words
+//! A **record** is one text with its identity and its other **fields**. A **step** is one operation; its **kind** is `map`,
+//! `filter`, `annotate` or `split`. A **plugin** is a step from another distribution's entry point, a **built-in** one that
+//! ships here. A **pipeline** is steps in order with their configuration; a **plan** is a pipeline that has been validated
+//! and ordered; a **segment** is a run of consecutive steps with one runtime. A **batch** is records that travel together,
+//! from a **source** to a **sink**, in a **run**. The **ledger** accounts for the **fate** of every record: `out`,
+//! `rejected` or `quarantined`.
+//!
+//! # The house
+//! Each layer uses only what stands below it:
+//!
+//! ```text
+//! python                               the only place that knows pyo3
+//! cli                                  the command
+//! engine                               reader → workers → ordered writer
+//! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
+//! plugins                              what is installed, and the trait of whoever loads it
+//! step · batch · record · error        what flows, and what happens to it
+//! ```
+//!
+//! # Where to start reading
+//! [`step::Step`] is the trait every step implements; [`steps::trim_lines`] is the simplest step there is. [`batch::Batch`]
+//! is what flows, [`plan::Plan`] what is to be done, and [`engine::run`] does it.
+
+pub mod batch;
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod io;
+pub mod ledger;
+pub mod plan;
+pub mod plugins;
+#[cfg(feature = "python")]
+mod python;
+pub mod record;
+pub mod step;
+pub mod steps;

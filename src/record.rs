@@ -1,0 +1,154 @@
+//! What a record is besides its text: its identity, the values of its fields, and its fate.
+
+use serde::Serialize;
+
+/// What became of a record. Each input record ends with exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// At least one text of the output comes from it.
+    Out,
+    /// A step rejected it, with a reason.
+    Rejected,
+    /// It failed, and is kept with its error.
+    Quarantined,
+}
+
+impl Fate {
+    /// The word for this fate in files, tables and Python.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::Rejected => "rejected",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+/// The type that a step declares for a field it adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldType {
+    /// Python's `str`.
+    Text,
+    /// Python's `int`, as far as it fits 64 bits.
+    Integer,
+    /// Python's `float`; an `int` is accepted and converted.
+    Float,
+    /// Python's `bool`.
+    Boolean,
+    /// Anything that JSON can say: Python's `list`, `dict`, `None` and the types above.
+    Json,
+}
+
+/// A field that a step adds to the records it sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Its name, which is its key in JSON and its column in a table.
+    pub name: String,
+    /// Its type.
+    pub r#type: FieldType,
+}
+
+/// The value of a field for one record.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Value {
+    /// The record does not have the field.
+    #[default]
+    Missing,
+    /// JSON's `null`.
+    Null,
+    /// A truth value.
+    Boolean(bool),
+    /// A whole number that fits 64 bits.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// A text.
+    Text(String),
+    /// An array, an object, or a number no other variant can keep: as JSON text.
+    Json(String),
+}
+
+impl Value {
+    /// Appends the value as JSON, which is how files write it. A missing value and a number that JSON cannot say are `null`.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Missing | Self::Null => out.extend_from_slice(b"null"),
+            Self::Boolean(true) => out.extend_from_slice(b"true"),
+            Self::Boolean(false) => out.extend_from_slice(b"false"),
+            Self::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+            Self::Float(number) => {
+                let number = serde_json::Number::from_f64(*number);
+                out.extend_from_slice(
+                    number
+                        .map_or_else(|| "null".to_owned(), |number| number.to_string())
+                        .as_bytes(),
+                );
+            }
+            Self::Text(text) => write_json_string(text, out),
+            Self::Json(json) => out.extend_from_slice(json.as_bytes()),
+        }
+    }
+}
+
+/// Appends a text as a JSON string, with quotes. Only what JSON requires is escaped; other characters stand as UTF-8.
+pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    write_json_string_body(text, out);
+    out.push(b'"');
+}
+
+/// Appends a text as the inside of a JSON string, without quotes.
+pub fn write_json_string_body(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    while let Some(found) = bytes[start..]
+        .iter()
+        .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+    {
+        out.extend_from_slice(&bytes[start..start + found]);
+        let byte = bytes[start + found];
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            _ => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 0xf)]);
+            }
+        }
+        start += found + 1;
+    }
+    out.extend_from_slice(&bytes[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_written_string_reads_back_equal(text in any::<String>()) {
+            let mut out = Vec::new();
+            write_json_string(&text, &mut out);
+            let back: String = serde_json::from_slice(&out).expect("valid JSON");
+            prop_assert_eq!(back, text);
+        }
+    }
+
+    #[test]
+    fn numbers_json_cannot_say_are_null() {
+        let mut out = Vec::new();
+        Value::Float(f64::NAN).write_json(&mut out);
+        assert_eq!(out, b"null");
+    }
+}
