@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::error::{Failure, Result};
 use crate::record::{Field, Value};
 use serde::Serialize;
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -208,7 +209,9 @@ pub struct Scratch<'c> {
 }
 
 /// One operation of a pipeline.
-pub trait Step: Send + Sync {
+///
+/// It is [`Any`], so that a host can recognise its own steps among those of a plan.
+pub trait Step: Any + Send + Sync {
     /// What the step says of itself.
     fn declaration(&self) -> &Declaration;
 

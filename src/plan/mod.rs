@@ -1,8 +1,12 @@
 //! What is to be done: a pipeline as somebody wrote it, and the plan that the engine runs.
 
 mod segment;
+mod workbench;
 
-pub use segment::RustSegment;
+pub use segment::{Changes, RustSegment, passes};
+pub use workbench::{
+    End, Place, TIMED_EACH, Watch, Workbench, cancelled_at, missing_field, output_too_large, panic_message,
+};
 
 use crate::error::{Error, Result};
 use crate::plugins::Host;

@@ -1,0 +1,184 @@
+//! The files a run makes: what goes out, what was rejected, and the quarantine.
+
+use crate::engine::RunOptions;
+use crate::engine::job::Job;
+use crate::error::{Error, FileError, Result};
+use crate::io::{Sink, open_sink};
+use crate::ledger::Commitment;
+use std::path::{Path, PathBuf};
+
+/// An open output with what it has taken so far.
+pub(super) struct Output {
+    role: &'static str,
+    path: Option<PathBuf>,
+    sink: Option<Box<dyn Sink>>,
+    texts: u64,
+    bytes: u64,
+    overwrite: bool,
+}
+
+impl Output {
+    fn open(role: &'static str, path: Option<&Path>, overwrite: bool) -> Result<Self> {
+        let mut output = Self::closed(role, path, overwrite);
+        output.sink = Some(open_sink(path, overwrite)?);
+        Ok(output)
+    }
+
+    /// An output that is opened when something is written to it.
+    fn closed(role: &'static str, path: Option<&Path>, overwrite: bool) -> Self {
+        Self {
+            role,
+            path: path.map(Path::to_owned),
+            sink: None,
+            texts: 0,
+            bytes: 0,
+            overwrite,
+        }
+    }
+
+    /// Appends bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            None => self.sink.insert(open_sink(self.path.as_deref(), self.overwrite)?),
+        };
+        self.bytes += bytes.len() as u64;
+        sink.write(bytes)
+    }
+
+    fn commit(self) -> Result<Option<Commitment>> {
+        let Some(sink) = self.sink else {
+            return Ok(None);
+        };
+        sink.commit()?;
+        let path = self.path.map(|path| path.to_string_lossy().into_owned());
+        Ok(Some(Commitment {
+            role: self.role,
+            path,
+            texts: self.texts,
+            bytes: self.bytes,
+        }))
+    }
+}
+
+/// All files of a run.
+pub(super) struct Outputs {
+    pub(super) out: Output,
+    rejected: Option<Output>,
+    quarantine: Output,
+    /// A quarantine file of an earlier run, which must go when its output is replaced and this run has none.
+    stale_quarantine: Option<PathBuf>,
+}
+
+impl Outputs {
+    /// Opens the files of a run. Nothing appears at their places before [`Outputs::commit`].
+    pub(super) fn open(options: &RunOptions) -> Result<Self> {
+        let overwrite = options.overwrite;
+        let rejected = options
+            .rejected
+            .as_deref()
+            .map(|path| Output::open("rejected", Some(path), overwrite));
+        let beside;
+        let quarantine = match &options.quarantine {
+            Some(path) => Output::open("quarantine", Some(path), overwrite)?,
+            None => {
+                beside = quarantine_beside(options.output.as_deref());
+                Output::closed("quarantine", Some(&beside), overwrite)
+            }
+        };
+        let stale_quarantine = (options.quarantine.is_none() && options.output.is_some() && overwrite)
+            .then(|| quarantine.path.clone())
+            .flatten();
+        Ok(Self {
+            out: Output::open("out", options.output.as_deref(), overwrite)?,
+            rejected: rejected.transpose()?,
+            quarantine,
+            stale_quarantine,
+        })
+    }
+
+    /// Writes what was made of a batch.
+    pub(super) fn write(&mut self, job: &Job) -> Result<()> {
+        self.out.write(&job.out)?;
+        self.out.texts += job.texts;
+        if let Some(rejected) = &mut self.rejected {
+            rejected.write(&job.rejected)?;
+            rejected.texts += lines(&job.rejected);
+        }
+        self.quarantine.write(&job.quarantined)?;
+        self.quarantine.texts += lines(&job.quarantined);
+        Ok(())
+    }
+
+    /// How many bytes went to the output.
+    pub(super) fn bytes_out(&self) -> u64 {
+        self.out.bytes
+    }
+
+    /// Makes the files appear. The quarantine comes first and the output last: whoever sees the output has the rest.
+    pub(super) fn commit(self) -> Result<Vec<Commitment>> {
+        let mut files = Vec::new();
+        let quarantined = self.quarantine.commit()?;
+        if let (None, Some(stale)) = (&quarantined, &self.stale_quarantine) {
+            match fs_err::remove_file(stale) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(Error::Output(Box::new(FileError::of(stale, "removing", &error)))),
+            }
+        }
+        files.extend(quarantined);
+        if let Some(rejected) = self.rejected {
+            files.extend(rejected.commit()?);
+        }
+        files.extend(self.out.commit()?);
+        files.reverse();
+        Ok(files)
+    }
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Where failed records go when nobody said: beside the output, or in the current folder where the output is a pipe. A
+/// file that exists is never touched there, because no option was given that could allow it.
+pub(super) fn quarantine_beside(output: Option<&Path>) -> PathBuf {
+    if let Some(output) = output {
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        let mut stem = name.as_ref();
+        for extension in [".gz", ".zst", ".jsonl", ".ndjson", ".txt"] {
+            stem = stem
+                .strip_suffix(extension)
+                .filter(|rest| !rest.is_empty())
+                .unwrap_or(stem);
+        }
+        return output.with_file_name(format!("{stem}.quarantine.jsonl"));
+    }
+    let first = PathBuf::from("text-processor.quarantine.jsonl");
+    let others = (2..).map(|number| PathBuf::from(format!("text-processor.quarantine-{number}.jsonl")));
+    std::iter::once(first)
+        .chain(others)
+        .find(|path| fs_err::symlink_metadata(path).is_err())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quarantine_lies_beside_its_output() {
+        for (output, quarantine) in [
+            ("out/clean.jsonl", "out/clean.quarantine.jsonl"),
+            ("clean.jsonl.zst", "clean.quarantine.jsonl"),
+            ("notes.txt", "notes.quarantine.jsonl"),
+            ("notes", "notes.quarantine.jsonl"),
+            (".jsonl", ".jsonl.quarantine.jsonl"),
+        ] {
+            assert_eq!(quarantine_beside(Some(Path::new(output))), Path::new(quarantine));
+        }
+    }
+}
