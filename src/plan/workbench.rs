@@ -72,7 +72,8 @@ pub struct Workbench {
 
 impl Workbench {
     /// Runs the steps over a text. `field` tells the value of a field of the plan that came with the record.
-    /// `watches` has an entry per step; times are taken where `timed` says so.
+    /// `watches` has an entry per step, or none where
+    /// nobody watches; times are taken where `timed` says so.
     pub fn run(
         &mut self,
         steps: &[PlacedStep],
@@ -100,12 +101,14 @@ impl Workbench {
             scratch.text.clear();
             let next = apply(placed, input, &self.asked, &mut scratch);
             self.spare = scratch.text;
-            watches[index].entered += 1;
-            if let Some(started) = clock {
-                let now = Instant::now();
-                watches[index].timed += 1;
-                watches[index].nanoseconds += (now - started).as_nanos() as u64;
-                clock = Some(now);
+            if let Some(watch) = watches.get_mut(index) {
+                watch.entered += 1;
+                if let Some(started) = clock {
+                    let now = Instant::now();
+                    watch.timed += 1;
+                    watch.nanoseconds += (now - started).as_nanos() as u64;
+                    clock = Some(now);
+                }
             }
             match next {
                 Next::Keep => {}
