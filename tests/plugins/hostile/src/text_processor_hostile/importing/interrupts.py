@@ -1,0 +1,3 @@
+"""Raises a `KeyboardInterrupt` when it is imported, although nobody pressed Ctrl-C."""
+
+raise KeyboardInterrupt("raised while importing")

@@ -1,0 +1,1 @@
+"""What tests share: made-up installations, the command as a process, and small files."""

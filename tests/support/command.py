@@ -1,0 +1,96 @@
+"""The command as a process of its own, as its users run it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SCRIPT = Path(sysconfig.get_path("scripts")) / "text-processor"
+
+# Long enough for a quick build on a busy machine; a command that needs longer hangs.
+PATIENCE = 30
+
+
+@dataclass
+class Command:
+    """Runs `text-processor` in a folder, with these folders in `PYTHONPATH`."""
+
+    folder: Path
+    paths: Iterable[Path] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """The variables of the process: few, so that the machine's own settings change nothing."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+        paths = os.pathsep.join(map(str, self.paths))
+        return {**kept, "LANG": "C.UTF-8", "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **self.variables}
+
+    def __call__(self, *arguments: str | bytes | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Runs the command to its end."""
+        return subprocess.run(
+            [SCRIPT, *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=self.folder,
+            env=self.environment(),
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def shell(self, script: str) -> subprocess.CompletedProcess[bytes]:
+        """Runs a script of bash in which `$tp` is the command."""
+        return subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            cwd=self.folder,
+            env={**self.environment(), "tp": str(SCRIPT)},
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    @contextlib.contextmanager
+    def started(self, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Starts the command and lets it run. Whatever the test does, no process is left behind."""
+        process = subprocess.Popen(
+            [SCRIPT, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment(),
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def wait_for(path: Path, pattern: str, process: subprocess.Popen[bytes]) -> None:
+    """Waits until the process has made a file."""
+    deadline = time.monotonic() + PATIENCE
+    while not any(path.glob(pattern)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"no {pattern} appeared"
+        time.sleep(0.01)
+
+
+def stop(process: subprocess.Popen[bytes], number: signal.Signals) -> tuple[int, bytes, float]:
+    """Sends a signal and waits.
+
+    Returns:
+        The exit code, what was written to standard error, and how many seconds it took to end.
+    """
+    started = time.monotonic()
+    process.send_signal(number)
+    # Not `communicate`, which would close standard input first: the process must not depend on that.
+    code = process.wait(PATIENCE)
+    seconds = time.monotonic() - started
+    assert process.stderr is not None
+    return code, process.stderr.read(), seconds
