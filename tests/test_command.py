@@ -92,7 +92,9 @@ def test_the_closing_table_tells_what_happened(command: Command) -> None:
     with (command.folder / "in.jsonl").open("ab") as file:
         file.write(b"[]\n")
     steps = ["-s", "validate:longer-than=50"]
-    done = command("run", *steps, "in.jsonl", "-o", "out.jsonl", "--rejected", "rejected.jsonl", "--report", "report.json")
+    done = command(
+        "run", *steps, "in.jsonl", "-o", "out.jsonl", "--rejected", "rejected.jsonl", "--report", "report.json"
+    )
     assert done.returncode == 3, done.stderr
     told = done.stderr.decode()
     for word in ("empty", "too_long", "not_object", "out.quarantine.jsonl", "rejected.jsonl", "validate"):

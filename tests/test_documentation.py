@@ -15,7 +15,11 @@ def docstrings() -> dict[str, str]:
     for name in text_processor.__all__:
         thing = getattr(text_processor, name)
         found[name] = inspect.getdoc(thing) or ""
-        if isinstance(thing, type) and thing.__module__.startswith("text_processor") and not issubclass(thing, Exception):
+        if (
+            isinstance(thing, type)
+            and thing.__module__.startswith("text_processor")
+            and not issubclass(thing, Exception)
+        ):
             for member in vars(thing):
                 if not member.startswith("_"):
                     found[f"{name}.{member}"] = inspect.getdoc(getattr(thing, member)) or ""

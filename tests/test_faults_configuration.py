@@ -75,7 +75,9 @@ BUILT_INS = ["trim-lines", "trim", "validate", "normalize-unicode", "collapse-wh
 BUILT_INS += ["length", "replace", "redact"]
 
 
-@given(step=st.sampled_from(BUILT_INS), key=st.sampled_from(["minimum", "unit", "pattern", "form", "x"]), value=JSON_VALUES)
+@given(
+    step=st.sampled_from(BUILT_INS), key=st.sampled_from(["minimum", "unit", "pattern", "form", "x"]), value=JSON_VALUES
+)
 def test_d1_whatever_the_configuration_a_step_is_made_or_refused(step: str, key: str, value: Any) -> None:
     try:
         pipeline = Pipeline([(step, {key: value})])
@@ -85,8 +87,12 @@ def test_d1_whatever_the_configuration_a_step_is_made_or_refused(step: str, key:
         assert pipeline.steps == (step,)
 
 
-@given(data=st.binary(max_size=60) | st.text(alphabet='[]{}"=#\n step use with pipeline.trim', max_size=80).map(str.encode))
-def test_d1_whatever_the_file_it_is_a_pipeline_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+@given(
+    data=st.binary(max_size=60) | st.text(alphabet='[]{}"=#\n step use with pipeline.trim', max_size=80).map(str.encode)
+)
+def test_d1_whatever_the_file_it_is_a_pipeline_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     file = tmp_path_factory.getbasetemp() / "generated.toml"
     file.write_bytes(data)
     try:

@@ -128,7 +128,9 @@ def test_a5_duplicate_keys(tmp_path: Path, line: bytes) -> None:
 @pytest.mark.parametrize("escape", ["\\ud800", "\\udc00", "\\udc00\\ud800", "\\ud800x", "\\ud800\\ud800\\udc00"])
 def test_a6_lone_surrogates(tmp_path: Path, escape: str) -> None:
     line = f'{{"text":"a{escape}"}}'.encode()
-    report, out, [told] = run_bytes(tmp_path, line + b'\n{"text":"\\ud83d\\ude00"}\n', "in.jsonl", lambda text: text + "!")
+    report, out, [told] = run_bytes(
+        tmp_path, line + b'\n{"text":"\\ud83d\\ude00"}\n', "in.jsonl", lambda text: text + "!"
+    )
     assert counts(report) == (2, 1, 0, 1)
     assert json.loads(out)["text"] == "\U0001f600!"
     assert told["kind"] == "surrogate"
@@ -183,7 +185,9 @@ def test_a10_only_line_feeds_end_lines(tmp_path: Path, mark: str) -> None:
 def test_a11_strange_characters_go_through_unchanged(tmp_path: Path, name: str) -> None:
     strange = ["\ufffe", "\uffff", "\U0001ffff", "\ufdd0", "\u200b", "\u202e", "\x7f", "a\u0300" * 50, "\U0010ffff"]
     lines = strange if name == "in.jsonl" else [*strange, "\0", "a\0b\0", "\x01\x1b[0m"]
-    data = "".join(json.dumps({"text": line}, ensure_ascii=False) + "\n" if name == "in.jsonl" else f"{line}\n" for line in lines)
+    data = "".join(
+        json.dumps({"text": line}, ensure_ascii=False) + "\n" if name == "in.jsonl" else f"{line}\n" for line in lines
+    )
     seen = []
 
     def see(text: str) -> str:
@@ -316,7 +320,8 @@ def test_a22_a_file_that_nobody_may_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"\xff\xfe.txt", b"two\nlines.txt", b"-q.txt", b"x" * 251 + b".txt", b"\x1b[31mred.txt", "ü *?[.txt".encode()]
+    "name",
+    [b"\xff\xfe.txt", b"two\nlines.txt", b"-q.txt", b"x" * 251 + b".txt", b"\x1b[31mred.txt", "ü *?[.txt".encode()],
 )
 def test_a23_any_name_of_a_file_works(command: Command, name: bytes) -> None:
     Path(os.fsdecode(os.path.join(os.fsencode(command.folder), name))).write_bytes(b" one\nx\n")

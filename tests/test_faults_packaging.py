@@ -31,13 +31,17 @@ def works(command: Command, step: str = "upper") -> None:
     """The healthy plugin is listed and runs."""
     done = command("run", "-q", "-s", step, stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n"), done.stderr
-    assert "acme/upper" in [plugin["name"] for plugin in json.loads(command("plugins", "list", "--json").stdout)["plugins"]]
+    assert "acme/upper" in [
+        plugin["name"] for plugin in json.loads(command("plugins", "list", "--json").stdout)["plugins"]
+    ]
 
 
 @pytest.mark.parametrize(
     "metadata", [None, b"", b"\xff\xfe\0", b"Metadata-Version: 2.1\nVersion: 1\n", b"Name: \n"], ids=repr
 )
-def test_e1_metadata_that_cannot_be_read_hides_no_other_plugin(acme: Command, site: Site, metadata: bytes | None) -> None:
+def test_e1_metadata_that_cannot_be_read_hides_no_other_plugin(
+    acme: Command, site: Site, metadata: bytes | None
+) -> None:
     folder = site.add("broken", {"broken-step": "broken:process"}, {"broken.py": UPPER})
     if metadata is None:
         for file in folder.iterdir():
@@ -64,7 +68,9 @@ def test_e1_metadata_that_cannot_be_read_hides_no_other_plugin(acme: Command, si
     ],
     ids=repr,
 )
-def test_e2_entry_points_that_cannot_be_read_hide_no_other_plugin(acme: Command, site: Site, entry_points: bytes) -> None:
+def test_e2_entry_points_that_cannot_be_read_hide_no_other_plugin(
+    acme: Command, site: Site, entry_points: bytes
+) -> None:
     folder = site.add("broken", modules={"broken.py": UPPER})
     (folder / "entry_points.txt").write_bytes(entry_points)
     works(acme)
@@ -97,7 +103,9 @@ def test_e4_the_name_of_a_built_in_step_stays_its_own(acme: Command, site: Site)
 
 def test_e5_one_distribution_on_two_paths_is_the_one_that_is_imported(acme: Command, tmp_path: Path) -> None:
     second = Site(tmp_path / "second")
-    second.add("Acme", {"upper": "acme_upper:process"}, {"acme_upper.py": "raise RuntimeError('the wrong one')\n"}, "2.0")
+    second.add(
+        "Acme", {"upper": "acme_upper:process"}, {"acme_upper.py": "raise RuntimeError('the wrong one')\n"}, "2.0"
+    )
     both = Command(acme.folder, [*acme.paths, second.folder])
     works(both)
     told = json.loads(both("plugins", "list", "--json").stdout)["plugins"]
@@ -202,7 +210,9 @@ def test_e11_a_plugin_that_ships_json_does_not_replace_the_standard_library(site
     shadow.add("shadow", {"dump": "shadow_step:process"}, modules)
     # Installed packages stand behind the standard library; that is how `site` puts them there.
     program = f"import site; site.addsitedir({str(shadow.folder)!r}); from text_processor import Pipeline; print(Pipeline(['dump']).process('a'))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert (done.returncode, done.stdout) == (0, '["a"]\n'), done.stderr
     assert site.folder.exists()
 

@@ -77,7 +77,9 @@ def test_b1_every_built_in_exception_is_the_failure_of_one_record(tmp_path: Path
     source = write_jsonl(tmp_path / "in.jsonl", [{"text": text} for text in texts])
     report = Pipeline(["raise-named"]).run(source, tmp_path / "out.jsonl")
     assert counts(report) == (2 * len(EXCEPTIONS), len(EXCEPTIONS), 0, len(EXCEPTIONS))
-    assert [record["text"] for record in read_jsonl(tmp_path / "out.jsonl")] == [f"GOOD {name.upper()}" for name in EXCEPTIONS]
+    assert [record["text"] for record in read_jsonl(tmp_path / "out.jsonl")] == [
+        f"GOOD {name.upper()}" for name in EXCEPTIONS
+    ]
     for name, line in zip(EXCEPTIONS, read_jsonl(tmp_path / "out.quarantine.jsonl"), strict=True):
         class_name = getattr(builtins, name).__name__  # `IOError` is another name of `OSError`.
         assert line["error"] == class_name
@@ -154,9 +156,7 @@ def test_b7_stop_iteration_from_a_step(tmp_path: Path) -> None:
     assert list(processed) == ["TWO"]
 
 
-@pytest.mark.parametrize(
-    ("step", "error"), [("split-stop-iteration", "RuntimeError"), ("split-raising", "ValueError")]
-)
+@pytest.mark.parametrize(("step", "error"), [("split-stop-iteration", "RuntimeError"), ("split-raising", "ValueError")])
 def test_b7_a_split_that_ends_in_the_middle_passes_on_no_part(tmp_path: Path, step: str, error: str) -> None:
     source = write_jsonl(tmp_path / "in.jsonl", [{"text": "good"}, {"text": "poison"}, {"text": "good"}])
     report = Pipeline([step]).run(source, tmp_path / "out.jsonl")

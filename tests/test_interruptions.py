@@ -103,7 +103,7 @@ def test_c5_a_reader_that_goes_away_is_no_error(tmp_path: Path, site: Site, argu
 @pytest.mark.parametrize("arguments", ["--help", "plugins list --all", "explain -s trim", "trace -s trim text"])
 def test_c5_answers_too_may_lose_their_reader(command: Command, arguments: str) -> None:
     # The reader is gone before the first byte.
-    script = 'exec 3> >(true); sleep 0.2; $tp ' + arguments + ' >&3; echo "$?" >&2'
+    script = "exec 3> >(true); sleep 0.2; $tp " + arguments + ' >&3; echo "$?" >&2'
     done = command.shell(script)
     assert done.stderr == b"141\n"
 
@@ -138,7 +138,9 @@ def test_c27_reading_a_closed_standard_input_or_writing_a_closed_output_is_an_er
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("variables", [{"LANG": "C"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX"}])
+@pytest.mark.parametrize(
+    "variables", [{"LANG": "C"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX"}]
+)
 def test_c27_a_poor_locale_changes_no_text(tmp_path: Path, site: Site, variables: dict[str, str]) -> None:
     site.add("acme", {"shout": "acme_shout:process"}, {"acme_shout.py": "def process(text): return text.upper()\n"})
     command = Command(tmp_path, [site.folder], variables)

@@ -77,7 +77,10 @@ ENDS = st.sampled_from([b"\n", b"\r\n"])
 
 @given(lines=LINES, end=ENDS, terminated=st.booleans(), python=st.booleans())
 def test_a_copy_of_any_jsonl_is_the_same_byte_for_byte(
-    lines: list[bytes], end: bytes, terminated: bool, python: bool  # noqa: FBT001
+    lines: list[bytes],
+    end: bytes,
+    terminated: bool,
+    python: bool,  # noqa: FBT001
 ) -> None:
     data = end.join(lines) + (end if terminated and lines else b"")
     with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +104,9 @@ def test_other_fields_survive_a_change_of_the_text(lines: list[bytes]) -> None:
         assert new == [(key, f"<{value}>" if key == "text" else value) for key, value in old]
 
 
-BAD_LINES = st.sampled_from([b"", b"  ", b"[1]", b"{", b'{"id":1}', b'{"text":5}', b'{"text":"\\ud800"}', b"\xff", b"nul"])
+BAD_LINES = st.sampled_from(
+    [b"", b"  ", b"[1]", b"{", b'{"id":1}', b'{"text":5}', b'{"text":"\\ud800"}', b"\xff", b"nul"]
+)
 
 
 @given(lines=st.lists(st.tuples(st.booleans(), TEXTS, BAD_LINES), max_size=25), steps=STEPS, workers=st.integers(1, 3))

@@ -220,9 +220,7 @@ def test_its_repr_says_how_to_make_it_again() -> None:
 
 
 def test_a_pipeline_pickles_as_its_configuration() -> None:
-    pipeline = Pipeline(
-        ["trim", ("length", {"minimum": 2}), shout, no_digits], text="body", id="key", on_error="raise"
-    )
+    pipeline = Pipeline(["trim", ("length", {"minimum": 2}), shout, no_digits], text="body", id="key", on_error="raise")
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
         again = pickle.loads(pickle.dumps(pipeline, protocol))  # noqa: S301
         assert again.steps == pipeline.steps

@@ -97,9 +97,7 @@ def test_the_parts_of_a_split_keep_the_other_fields(tmp_path: Path) -> None:
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_bytes(b'{"id":1.0,"text":"one two"}\n{"text":"three","id":2}\n')
     report = Pipeline([words]).run(source, output)
-    assert output.read_bytes() == (
-        b'{"id":1.0,"text":"one"}\n{"id":1.0,"text":"two"}\n{"text":"three","id":2}\n'
-    )
+    assert output.read_bytes() == (b'{"id":1.0,"text":"one"}\n{"id":1.0,"text":"two"}\n{"text":"three","id":2}\n')
     assert counts(report) == (2, 2, 0, 0)
     assert report.to_dict()["texts_out"] == 3
 
@@ -327,8 +325,7 @@ def test_the_fingerprint_does_not_depend_on_the_workers(tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text("".join(f"{number}\n" for number in range(50_000)), encoding="utf-8")
     reports = [
-        Pipeline([]).run(source, tmp_path / "out.txt", workers=workers, overwrite=True).to_dict()
-        for workers in (1, 3)
+        Pipeline([]).run(source, tmp_path / "out.txt", workers=workers, overwrite=True).to_dict() for workers in (1, 3)
     ]
     assert reports[0]["fingerprint"] == reports[1]["fingerprint"]
 

@@ -30,7 +30,9 @@ class Site:
             self.write(path, source)
         metadata = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
         metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8")
+        (metadata / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8"
+        )
         if plugins:
             lines = [f"{key} = {value}" for key, value in plugins.items()]
             entry_points = "\n".join(["[text_processor.plugins]", *lines, ""])
