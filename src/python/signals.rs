@@ -7,6 +7,7 @@
 use crate::error::Interrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -27,6 +28,31 @@ impl Arrived {
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+
+thread_local! {
+    /// The signals that the run on this thread looks out for.
+    static CURRENT: RefCell<Option<Arrived>> = const { RefCell::new(None) };
+}
+
+/// Lets [`interrupted`] tell of the signals of a run, on this thread and as long as the guard lives.
+pub(super) fn during(arrived: &Arrived) -> During {
+    During(CURRENT.replace(Some(arrived.clone())))
+}
+
+/// What [`during`] began, and what was there before it: a plugin may start a run of its own.
+pub(super) struct During(Option<Arrived>);
+
+impl Drop for During {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// Whether a real signal arrived for the run on this thread. Where no run looks out for signals, a `KeyboardInterrupt` is taken for
+/// one: a Ctrl-C must not be swallowed.
+pub(super) fn interrupted() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_none_or(|arrived| arrived.interrupt().is_some()))
+}
 
 /// The handler that stands in front.
 #[pyclass(frozen, module = "text_processor._engine")]
