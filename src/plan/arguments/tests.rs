@@ -1,0 +1,68 @@
+//! Arguments that say a step, and the sentences about those that do not.
+
+use super::*;
+use proptest::prelude::*;
+
+/// The name and the configuration, as JSON.
+fn read(argument: &str) -> String {
+    let step = parse(argument).expect("a step");
+    let StepReference::Name(name) = step.reference else {
+        panic!("arguments name steps");
+    };
+    format!("{name} {}", Value::Object(step.configuration))
+}
+
+fn complaint(argument: &str) -> String {
+    let error = parse(argument).expect_err("no step");
+    let hint = error.hint.clone();
+    format!("{error}\nhint: {}", hint.as_deref().unwrap_or("none"))
+}
+
+#[test]
+fn names_and_values_are_read() {
+    insta::assert_snapshot!(read("trim-lines"), @"");
+    insta::assert_snapshot!(read(" acme-filters/min-words : minimum=100"), @"");
+    insta::assert_snapshot!(read("s:a=true, b=false,c=-5 ,d=1.5e3,e=some words ,f=,g=null,h=007,i=1_000,j=True"), @"");
+    insta::assert_snapshot!(read(r#"s:a="x, \"y\"\n",b='\d+, [a]',c=[1, two,"three, 3",[true],[]],d=a:b=c"#), @"");
+    insta::assert_snapshot!(read("s:big=18446744073709551615,pattern={2}"), @"");
+}
+
+#[test]
+fn mistakes_are_shown_with_a_caret() {
+    insta::assert_snapshot!(complaint(""), @"");
+    insta::assert_snapshot!(complaint(":a=1"), @"");
+    insta::assert_snapshot!(complaint("acme-filters:min-words"), @"");
+    insta::assert_snapshot!(complaint("length:"), @"");
+    insta::assert_snapshot!(complaint("length:minimum=1,unit"), @"");
+    insta::assert_snapshot!(complaint("length:minimum=1,,unit=words"), @"");
+    insta::assert_snapshot!(complaint("length:minimum=1,minimum=2"), @"");
+    insta::assert_snapshot!(complaint("replace:pattern=[a-z]+,replacement="), @"");
+    insta::assert_snapshot!(complaint("replace:pattern='a"), @"");
+    insta::assert_snapshot!(complaint(r#"replace:pattern="\d""#), @"");
+    insta::assert_snapshot!(complaint("s:list=[1, 2"), @"");
+    insta::assert_snapshot!(complaint("s:list=[1 'two']"), @"");
+    insta::assert_snapshot!(complaint("s:list=['one' 'two']"), @"");
+    insta::assert_snapshot!(complaint("s:n=99999999999999999999"), @"");
+    assert!(complaint(&format!("s:a={}", "[".repeat(100_000))).contains("nested too deep"));
+}
+
+proptest! {
+    #[test]
+    fn any_argument_is_read_or_refused_with_a_caret(argument in any::<String>()) {
+        if let Err(error) = parse(&argument) {
+            prop_assert!(error.snippet.is_some_and(|snippet| snippet.contains('^')));
+        }
+    }
+
+    #[test]
+    fn whatever_looks_like_configuration_does_not_panic(argument in r#"s:([a-c]=|[\[\]"',\\:0-9e.-]|é){0,30}"#) {
+        let _ = parse(&argument);
+    }
+
+    #[test]
+    fn any_text_can_be_given_in_double_quotes(text in any::<String>()) {
+        let quoted = text.replace('\\', r"\\").replace('"', "\\\"");
+        let step = parse(&format!("s:a=\"{quoted}\",b=1")).expect("a step");
+        prop_assert_eq!(step.configuration.get("a"), Some(&Value::String(text)));
+    }
+}

@@ -1,0 +1,181 @@
+//! Pipeline files that can be read, and the sentences about those that cannot.
+
+use super::*;
+use crate::error::Error;
+use proptest::prelude::*;
+
+fn read_text(text: &str) -> Result<Pipeline> {
+    parse(Path::new("pipeline.toml"), text.as_bytes().to_vec())
+}
+
+/// The message and the hint of an error, as a person sees them.
+fn complaint(text: &str) -> String {
+    complaint_of(read_text(text))
+}
+
+fn complaint_of(result: Result<Pipeline>) -> String {
+    let error = result.err().expect("the file is wrong");
+    assert!(matches!(error, Error::Config(_)));
+    match error.hint() {
+        Some(hint) => format!("{error}\nhint: {hint}"),
+        None => error.to_string(),
+    }
+}
+
+fn steps_of(pipeline: &Pipeline) -> Vec<(String, String)> {
+    let name = |step: &PipelineStep| match &step.reference {
+        StepReference::Name(name) => name.clone(),
+        StepReference::Given(_) => "given".to_owned(),
+    };
+    let steps = pipeline.steps.iter();
+    steps
+        .map(|step| (name(step), Value::Object(step.configuration.clone()).to_string()))
+        .collect()
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let pipeline = read_text(
+        r#"
+        [pipeline]
+        text = "body"
+        id = "url"
+        on-error = "raise"
+        order = "auto"
+
+        [[step]]
+        use = "trim-lines"
+
+        [[step]]
+        use = "acme-filters/min-words"
+        with = { minimum = 1_000, ratio = 0.5, exact = true, words = ["a", "b"], hexadecimal = 0xff, negative = -7 }
+
+        [[step]]
+        use = "replace"
+        [step.with]
+        zulu = "first"
+        alpha.beta = "second"
+        "#,
+    )
+    .expect("a pipeline");
+    assert_eq!(
+        (pipeline.text.as_deref(), pipeline.id.as_deref()),
+        (Some("body"), Some("url"))
+    );
+    assert_eq!(
+        (pipeline.on_error, pipeline.order),
+        (Some(OnError::Raise), OrderMode::Auto)
+    );
+    assert_eq!(pipeline.file.as_deref(), Some(Path::new("pipeline.toml")));
+    insta::assert_debug_snapshot!(steps_of(&pipeline), @"");
+}
+
+#[test]
+fn little_is_enough() {
+    for text in ["", "\u{feff}", "# nothing yet\n", "[pipeline]\norder = \"listed\"\n"] {
+        let pipeline = read_text(text).expect("a pipeline");
+        assert!(pipeline.steps.is_empty());
+        assert_eq!((pipeline.on_error, pipeline.order), (None, OrderMode::Explicit));
+    }
+}
+
+#[test]
+fn unknown_keys() {
+    insta::assert_snapshot!(complaint("[pipeline]\non_error = \"raise\"\n"), @"");
+    insta::assert_snapshot!(complaint("[pipelines]\ntext = \"text\"\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\"\nminimum = 5\n"), @"");
+}
+
+#[test]
+fn wrong_types_and_values() {
+    insta::assert_snapshot!(complaint("pipeline = 3\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\ntext = 5\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\nid = \"\"\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\non-error = \"rise\"\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\norder = true\n"), @"");
+    insta::assert_snapshot!(complaint("[step]\nuse = \"trim\"\n"), @"");
+    insta::assert_snapshot!(complaint("step = [\"trim\"]\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nwith = { minimum = 5 }\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\"\nwith = 5\n"), @"");
+}
+
+#[test]
+fn values_that_a_configuration_cannot_hold() {
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith = { since = [1, 2026-11-23] }\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith.rate = nan\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith.n = 99999999999999999999\n"), @"");
+}
+
+#[test]
+fn text_that_is_not_toml() {
+    insta::assert_snapshot!(complaint("[pipeline\ntext = \"a\"\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\nwith = {}\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\ntext = \"grüße\" x\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\ntext = \"a\"\ntext = \"b\"\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\ntext =\n"), @"");
+    insta::assert_snapshot!(complaint("- use: trim\n"), @"");
+}
+
+#[test]
+fn bytes_that_are_not_utf8() {
+    let bytes = b"[pipeline]\ntext = \"gr\xfc\xdfe\"\n".to_vec();
+    insta::assert_snapshot!(complaint_of(parse(Path::new("pipeline.toml"), bytes)), @"");
+}
+
+#[test]
+fn columns_are_those_of_an_editor_behind_a_byte_order_mark() {
+    assert!(complaint("\u{feff}txt = 1\n").starts_with("pipeline.toml:1:1: "));
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    insta::assert_snapshot!(complaint_of(read(Path::new("no/such.toml"))), @"");
+    let message = complaint_of(read(folder.path()));
+    assert!(
+        message.contains("cannot be read") && message.matches(&*folder.path().to_string_lossy()).count() == 1,
+        "{message}"
+    );
+    let large = folder.path().join("large.toml");
+    fs_err::write(&large, vec![b'#'; FILE_LIMIT as usize + 1]).expect("written");
+    assert!(complaint_of(read(&large)).contains("larger than 4 MiB"));
+}
+
+#[test]
+fn errors_of_a_step_are_placed_at_its_keys() {
+    let text = "[[step]]\nuse = \"x\"\nwith = { rules = [{ from = \"a\" }, { from = 1 }], limit = 3 }\n";
+    let pipeline = read_text(text).expect("a pipeline");
+    let place = pipeline.steps[0].place.clone().expect("a place");
+    let located = |key: &str| {
+        place
+            .locate(ConfigError::new("Wrong.").with_key(key).into())
+            .to_string()
+    };
+    insta::assert_snapshot!(located("rules[1].from"), @"");
+    insta::assert_snapshot!(located("rules[1].to"), @"");
+    insta::assert_snapshot!(located("limit"), @"");
+    insta::assert_snapshot!(located("absent"), @"");
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse(Path::new("pipeline.toml"), bytes);
+    }
+
+    #[test]
+    fn whatever_looks_like_a_pipeline_is_read_or_refused_with_a_place(
+        lines in prop::collection::vec(
+            prop::sample::select(vec![
+                "[pipeline]", "[[step]]", "[step.with]", "use = \"a\"", "with = { b = 1 }", "text = \"t\"", "b.c = [1, {}]",
+                "é = 1", "use =", "\"", "]", "[step]", "order = \"auto\"", "with.x = 2026-01-01", "= 3", "'''",
+            ]),
+            0..12,
+        )
+    ) {
+        if let Err(Error::Config(error)) = read_text(&lines.join("\n")) {
+            prop_assert!(error.location.is_some());
+            prop_assert!(error.snippet.is_some_and(|snippet| snippet.contains('^')));
+        }
+    }
+}
