@@ -40,10 +40,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
         return ConfigError::new(format!("There is no pipeline file `{}`.", Shown(path)));
     }
     // `fs_err` adds the path to what the operating system says, and this sentence has it already.
-    let reason = match error.raw_os_error() {
-        Some(number) => std::io::Error::from_raw_os_error(number).to_string(),
-        None => error.to_string(),
-    };
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
     ConfigError::new(format!("The pipeline file `{}` cannot be read: {reason}.", Shown(path)))
 }
 

@@ -195,14 +195,34 @@ mod tests {
     fn columns_count_characters_and_the_caret_stands_under_them() {
         let text = "one\r\n\tgrüße = 日本 x\r\nthree";
         let start = text.find('x').expect("it is there");
-        insta::assert_snapshot!(document(text).error(start..start + 1, "No `x` here.", "expected `y`"), @"");
+        insta::assert_snapshot!(document(text).error(start..start + 1, "No `x` here.", "expected `y`"), @"
+        p.toml:2:13: No `x` here.
+          |
+        2 |     grüße = 日本 x
+          |                  ^ expected `y`
+        ");
     }
 
     #[test]
     fn the_end_of_a_text_can_be_pointed_at() {
-        insta::assert_snapshot!(document("a =").error(3..3, "Nothing follows.", ""), @"");
-        insta::assert_snapshot!(document("").error(0..0, "Nothing at all.", ""), @"");
-        insta::assert_snapshot!(document("a\n").error(2..2, "Nothing follows.", ""), @"");
+        insta::assert_snapshot!(document("a =").error(3..3, "Nothing follows.", ""), @"
+        p.toml:1:4: Nothing follows.
+          |
+        1 | a =
+          |    ^
+        ");
+        insta::assert_snapshot!(document("").error(0..0, "Nothing at all.", ""), @"
+        p.toml:1:1: Nothing at all.
+          |
+        1 |
+          | ^
+        ");
+        insta::assert_snapshot!(document("a\n").error(2..2, "Nothing follows.", ""), @"
+        p.toml:2:1: Nothing follows.
+          |
+        2 |
+          | ^
+        ");
     }
 
     #[test]

@@ -178,7 +178,7 @@ fn consecutive_steps_of_one_runtime_are_fused() {
         .map(|segment| segment.steps().iter().map(|step| step.index).collect())
         .collect();
     assert_eq!(segments, [vec![0, 1], vec![2, 3], vec![4]]);
-    insta::assert_snapshot!(format!("{plan:?}"), @"");
+    insta::assert_snapshot!(format!("{plan:?}"), @r#"Plan { steps: ["trim-lines", "trim-lines", "acme/a", "acme/b", "trim-lines"], segments: 3, text: "text", id: "id", on_error: Quarantine, .. }"#);
 }
 
 #[test]
@@ -235,8 +235,35 @@ fn everything_installed_is_sorted_and_explained() {
     ]);
     let plan = Plan::new(&Pipeline::discover(&host).expect("a pipeline"), &host).expect("a plan");
     assert_eq!(names(&plan), ["other/a", "acme/a", "other/trim-lines"]);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&plan.explanation()[..2]).expect("JSON"), @"");
-    insta::assert_snapshot!(plan.inactive.join("\n"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&plan.explanation()[..2]).expect("JSON"), @r#"
+    [
+      {
+        "position": 1,
+        "name": "other/a",
+        "kind": "annotate",
+        "stage": "annotate",
+        "runtime": "python",
+        "distribution": "other 1.0",
+        "reasons": [
+          "Its stage is `annotate`.",
+          "`other/a` runs before `acme/a`: `acme/a` (acme 1.0) asks for the field `language`, which `other/a` (other 1.0) adds."
+        ]
+      },
+      {
+        "position": 2,
+        "name": "acme/a",
+        "kind": "annotate",
+        "stage": "annotate",
+        "runtime": "python",
+        "distribution": "acme 1.0",
+        "reasons": [
+          "Its stage is `annotate`.",
+          "`other/a` runs before `acme/a`: `acme/a` (acme 1.0) asks for the field `language`, which `other/a` (other 1.0) adds."
+        ]
+      }
+    ]
+    "#);
+    insta::assert_snapshot!(plan.inactive.join("\n"), @r#"`other/trim-lines` (other 1.0) declares `after = ["absent"]`, which is not in the pipeline."#);
 }
 
 #[test]
@@ -252,12 +279,46 @@ fn errors_point_at_the_line_of_the_file() {
         adds(python("acme/label"), "body"),
     ]);
     let of = |text: &str| complaint(&from_text(text), &host);
-    insta::assert_snapshot!(of("[[step]]\nuse = \"trim-lines\"\n\n[[step]]\nuse = \"min-word\"\n"), @"");
-    insta::assert_snapshot!(of("[[step]]\nuse = \"min-words\"\n"), @"");
-    insta::assert_snapshot!(of("[[step]]\nuse = \"acme/min-words\"\nwith = { minimum = \"many\" }\n"), @"");
-    insta::assert_snapshot!(of("[[step]]\nuse = \"acme/broken\"\n"), @"");
-    insta::assert_snapshot!(of("[[step]]\nuse = \"trim-lines\"\n[[step]]\nuse = \"early\"\n"), @"");
-    insta::assert_snapshot!(of("[pipeline]\ntext = \"body\"\n[[step]]\nuse = \"label\"\n"), @"");
+    insta::assert_snapshot!(of("[[step]]\nuse = \"trim-lines\"\n\n[[step]]\nuse = \"min-word\"\n"), @r#"
+    pipeline.toml:5:7: No step is called `min-word`. Did you mean `min-words`?
+      |
+    5 | use = "min-word"
+      |       ^^^^^^^^^^
+    hint: `text-processor plugins list` shows the steps that can be used.
+    "#);
+    insta::assert_snapshot!(of("[[step]]\nuse = \"min-words\"\n"), @r#"
+    pipeline.toml:2:7: Several distributions offer a step called `min-words`: `acme 1.0` and `other 1.0`.
+      |
+    2 | use = "min-words"
+      |       ^^^^^^^^^^^
+    hint: Say which: write `acme/min-words` or `other/min-words`.
+    "#);
+    insta::assert_snapshot!(of("[[step]]\nuse = \"acme/min-words\"\nwith = { minimum = \"many\" }\n"), @r#"
+    pipeline.toml:3:10: Step `acme/min-words`: `minimum` must be a number, not text.
+      |
+    3 | with = { minimum = "many" }
+      |          ^^^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(of("[[step]]\nuse = \"acme/broken\"\n"), @r#"
+    pipeline.toml:2:7: It cannot be imported.
+      |
+    2 | use = "acme/broken"
+      |       ^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(of("[[step]]\nuse = \"trim-lines\"\n[[step]]\nuse = \"early\"\n"), @r#"
+    pipeline.toml:2:7: `trim-lines` (step 1) must run after `acme/early` (step 2): `acme/early` (acme 1.0) declares `before = ["trim-lines"]`.
+      |
+    2 | use = "trim-lines"
+      |       ^^^^^^^^^^^^
+    hint: List `acme/early` before `trim-lines`, or have the steps sorted with `order = "auto"`.
+    "#);
+    insta::assert_snapshot!(of("[pipeline]\ntext = \"body\"\n[[step]]\nuse = \"label\"\n"), @r#"
+    pipeline.toml:4:7: Step `acme/label` adds the field `body`, but `body` holds the text in this pipeline.
+      |
+    4 | use = "label"
+      |       ^^^^^^^
+    hint: Name another field with `text` in `[pipeline]`, or leave the step out.
+    "#);
 }
 
 #[test]
@@ -269,8 +330,19 @@ fn errors_point_into_the_argument_of_the_command() {
             &host,
         )
     };
-    insta::assert_snapshot!(of("min-words:minimum=many"), @"");
-    insta::assert_snapshot!(of("min-wrods"), @"");
+    insta::assert_snapshot!(of("min-words:minimum=many"), @"
+    Step `acme/min-words`: `minimum` must be a number, not text.
+     |
+     | -s min-words:minimum=many
+     |              ^^^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(of("min-wrods"), @"
+    No step is called `min-wrods`. Did you mean `min-words`?
+     |
+     | -s min-wrods
+     |    ^^^^^^^^^
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
 }
 
 #[test]
@@ -278,7 +350,7 @@ fn errors_of_a_program_say_which_step_they_are_about() {
     let host = FakeHost::with(vec![python("acme/min-words")]);
     let mut pipeline = pipeline(&["min-words"]);
     pipeline.steps[0].configuration.insert("minimum".into(), "many".into());
-    insta::assert_snapshot!(complaint(&pipeline, &host), @"");
+    insta::assert_snapshot!(complaint(&pipeline, &host), @"Step `acme/min-words`: `minimum` must be a number, not text.");
 }
 
 #[test]
@@ -292,5 +364,5 @@ fn more_steps_than_can_be_numbered_are_refused() {
     pipeline
         .steps
         .push(PipelineStep::named("trim-lines", Configuration::new()));
-    insta::assert_snapshot!(complaint(&pipeline, &NoPlugins), @"");
+    insta::assert_snapshot!(complaint(&pipeline, &NoPlugins), @"The pipeline has 65001 steps, and at most 65000 are possible.");
 }

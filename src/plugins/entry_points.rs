@@ -229,22 +229,46 @@ mod tests {
 
     #[test]
     fn an_ordinary_file_is_read() {
-        insta::assert_snapshot!(read("[console_scripts]\nacme = acme:main\n\n[text_processor.plugins]\n# ours\nreverse = acme_reverse:process\nMin_Words=acme.filters : MinWords.make [extra, other]\n; the end\n"), @"");
+        insta::assert_snapshot!(read("[console_scripts]\nacme = acme:main\n\n[text_processor.plugins]\n# ours\nreverse = acme_reverse:process\nMin_Words=acme.filters : MinWords.make [extra, other]\n; the end\n"), @"
+        6: reverse -> acme_reverse:process
+        7: Min_Words -> acme.filters:MinWords.make
+        ");
     }
 
     #[test]
     fn a_byte_order_mark_and_any_line_end_are_tolerated() {
-        insta::assert_snapshot!(read("\u{feff}[text_processor.plugins]\r\na = m:a\rb = m:b\r\n\r\nc = m:c"), @"");
+        insta::assert_snapshot!(read("\u{feff}[text_processor.plugins]\r\na = m:a\rb = m:b\r\n\r\nc = m:c"), @"
+        2: a -> m:a
+        3: b -> m:b
+        5: c -> m:c
+        ");
     }
 
     #[test]
     fn what_cannot_be_used_is_reported_and_hides_nothing() {
-        insta::assert_snapshot!(read("stray\n[text-processor.plugins]\nlost = m:lost\n[other]\nno equals sign here\n[text_processor.plugins]\nno equals sign\n = m:nameless\nwith space = m:a\nmodule = just.a.module\nsyntax = m:a b\nextras = m:a [x\nfirst = m:a\nfirst = m:b\nFIRST = m:c\nfirst = m:a\n[unclosed\nlast = m:z\n"), @"");
+        insta::assert_snapshot!(read("stray\n[text-processor.plugins]\nlost = m:lost\n[other]\nno equals sign here\n[text_processor.plugins]\nno equals sign\n = m:nameless\nwith space = m:a\nmodule = just.a.module\nsyntax = m:a b\nextras = m:a [x\nfirst = m:a\nfirst = m:b\nFIRST = m:c\nfirst = m:a\n[unclosed\nlast = m:z\n"), @"
+        13: first -> m:a
+        14: first -> m:b
+        15: FIRST -> m:c
+        18: last -> m:z
+        1: malformed_line: The line `stray` stands before the first group, such as `[text_processor.plugins]`.
+        2: invalid_name: The group `text-processor.plugins` is not `text_processor.plugins`, so its entries are no plugins.
+        7: malformed_line: The line `no equals sign` has no `=`: expected `name = module:attribute`.
+        8: invalid_name: The line `= m:nameless` has no name before the `=`.
+        9: invalid_name: The name `with space` cannot be used: expected letters, digits, `-`, `_` and `.` only.
+        10: invalid_reference: The value `just.a.module` of `module` names no object: expected `module:attribute`.
+        11: invalid_reference: The value `m:a b` of `syntax` names no object: expected `module:attribute`.
+        12: invalid_reference: The value `m:a [x` of `extras` names no object: expected `module:attribute`.
+        14: duplicate_name: The name `first` stands on line 13 already.
+        15: duplicate_name: The name `FIRST` is the same as `first` on line 13: case, `-`, `_` and `.` make no difference.
+        16: duplicate_name: The name `first` stands on line 13 already.
+        17: malformed_line: The line `[unclosed` begins a group but lacks its closing `]`.
+        ");
     }
 
     #[test]
     fn escapes_in_a_hostile_file_are_shown_not_sent_to_the_terminal() {
-        insta::assert_snapshot!(read("[text_processor.plugins]\n\u{1b}[31mred\n"), @"");
+        insta::assert_snapshot!(read("[text_processor.plugins]\n\u{1b}[31mred\n"), @r#"2: malformed_line: The line `\u{1b}[31mred` has no `=`: expected `name = module:attribute`."#);
     }
 
     #[test]

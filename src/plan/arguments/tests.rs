@@ -13,36 +13,113 @@ fn read(argument: &str) -> String {
 }
 
 fn complaint(argument: &str) -> String {
-    let error = parse(argument).expect_err("no step");
+    let error = parse(argument).err().expect("no step");
     let hint = error.hint.clone();
     format!("{error}\nhint: {}", hint.as_deref().unwrap_or("none"))
 }
 
 #[test]
 fn names_and_values_are_read() {
-    insta::assert_snapshot!(read("trim-lines"), @"");
-    insta::assert_snapshot!(read(" acme-filters/min-words : minimum=100"), @"");
-    insta::assert_snapshot!(read("s:a=true, b=false,c=-5 ,d=1.5e3,e=some words ,f=,g=null,h=007,i=1_000,j=True"), @"");
-    insta::assert_snapshot!(read(r#"s:a="x, \"y\"\n",b='\d+, [a]',c=[1, two,"three, 3",[true],[]],d=a:b=c"#), @"");
-    insta::assert_snapshot!(read("s:big=18446744073709551615,pattern={2}"), @"");
+    insta::assert_snapshot!(read("trim-lines"), @"trim-lines {}");
+    insta::assert_snapshot!(read(" acme-filters/min-words : minimum=100"), @r#"acme-filters/min-words {"minimum":100}"#);
+    insta::assert_snapshot!(read("s:a=true, b=false,c=-5 ,d=1.5e3,e=some words ,f=,g=null,h=007,i=1_000,j=True"), @r#"s {"a":true,"b":false,"c":-5,"d":1500.0,"e":"some words","f":"","g":"null","h":"007","i":"1_000","j":"True"}"#);
+    insta::assert_snapshot!(read(r#"s:a="x, \"y\"\n",b='\d+, [a]',c=[1, two,"three, 3",[true],[]],d=a:b=c"#), @r#"s {"a":"x, \"y\"\n","b":"\\d+, [a]","c":[1,"two","three, 3",[true],[]],"d":"a:b=c"}"#);
+    insta::assert_snapshot!(read("s:big=18446744073709551615,pattern={2}"), @r#"s {"big":18446744073709551615,"pattern":"{2}"}"#);
 }
 
 #[test]
 fn mistakes_are_shown_with_a_caret() {
-    insta::assert_snapshot!(complaint(""), @"");
-    insta::assert_snapshot!(complaint(":a=1"), @"");
-    insta::assert_snapshot!(complaint("acme-filters:min-words"), @"");
-    insta::assert_snapshot!(complaint("length:"), @"");
-    insta::assert_snapshot!(complaint("length:minimum=1,unit"), @"");
-    insta::assert_snapshot!(complaint("length:minimum=1,,unit=words"), @"");
-    insta::assert_snapshot!(complaint("length:minimum=1,minimum=2"), @"");
-    insta::assert_snapshot!(complaint("replace:pattern=[a-z]+,replacement="), @"");
-    insta::assert_snapshot!(complaint("replace:pattern='a"), @"");
-    insta::assert_snapshot!(complaint(r#"replace:pattern="\d""#), @"");
-    insta::assert_snapshot!(complaint("s:list=[1, 2"), @"");
-    insta::assert_snapshot!(complaint("s:list=[1 'two']"), @"");
-    insta::assert_snapshot!(complaint("s:list=['one' 'two']"), @"");
-    insta::assert_snapshot!(complaint("s:n=99999999999999999999"), @"");
+    insta::assert_snapshot!(complaint(""), @"
+    The step has no name.
+     |
+     | -s
+     |    ^ expected the name of a step
+    hint: none
+    ");
+    insta::assert_snapshot!(complaint(":a=1"), @"
+    The step has no name.
+     |
+     | -s :a=1
+     |    ^ expected the name of a step
+    hint: none
+    ");
+    insta::assert_snapshot!(complaint("acme-filters:min-words"), @"
+    `min-words` has no value.
+     |
+     | -s acme-filters:min-words
+     |                 ^^^^^^^^^ expected `key=value`
+    hint: A plugin of a certain distribution is written with a slash: `distribution/name`.
+    ");
+    insta::assert_snapshot!(complaint("length:"), @"
+    A key is missing.
+     |
+     | -s length:
+     |           ^ expected `key=value`
+    hint: A plugin of a certain distribution is written with a slash: `distribution/name`.
+    ");
+    insta::assert_snapshot!(complaint("length:minimum=1,unit"), @"
+    `unit` has no value.
+     |
+     | -s length:minimum=1,unit
+     |                     ^^^^ expected `key=value`
+    hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
+    ");
+    insta::assert_snapshot!(complaint("length:minimum=1,,unit=words"), @"
+    A key is missing.
+     |
+     | -s length:minimum=1,,unit=words
+     |                     ^ expected `key=value`
+    hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
+    ");
+    insta::assert_snapshot!(complaint("length:minimum=1,minimum=2"), @"
+    The key `minimum` is given twice.
+     |
+     | -s length:minimum=1,minimum=2
+     |                     ^^^^^^^^^ expected another key
+    hint: none
+    ");
+    insta::assert_snapshot!(complaint("replace:pattern=[a-z]+,replacement="), @"
+    The value of `pattern` ends before the text does.
+     |
+     | -s replace:pattern=[a-z]+,replacement=
+     |                         ^^^^^^^^^^^^^^ expected `,`
+    hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
+    ");
+    insta::assert_snapshot!(complaint("replace:pattern='a"), @"
+    The value of `pattern` lacks its closing `'`.
+     |
+     | -s replace:pattern='a
+     |                    ^ expected a `'` for this
+    hint: none
+    ");
+    insta::assert_snapshot!(complaint(r#"replace:pattern="\d""#), @r#"
+    The value of `pattern` has an escape that is not known.
+     |
+     | -s replace:pattern="\d"
+     |                     ^^ expected `\"`, `\\`, `\n`, `\r` or `\t`
+    hint: In single quotes nothing is escaped.
+    "#);
+    insta::assert_snapshot!(complaint("s:list=[1, 2"), @"
+    The value of `list` lacks its closing `]`.
+     |
+     | -s s:list=[1, 2
+     |           ^ expected a `]` for this
+    hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
+    ");
+    insta::assert_snapshot!(complaint("s:list=['one' 'two']"), @"
+    An item of the list of `list` ends before the text does.
+     |
+     | -s s:list=['one' 'two']
+     |                  ^^^^^^ expected `,` or `]`
+    hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
+    ");
+    insta::assert_snapshot!(complaint("s:n=99999999999999999999"), @"
+    The number of `n` does not fit 64 bits.
+     |
+     | -s s:n=99999999999999999999
+     |        ^^^^^^^^^^^^^^^^^^^^ expected a smaller number, or text in quotes
+    hint: none
+    ");
     assert!(complaint(&format!("s:a={}", "[".repeat(100_000))).contains("nested too deep"));
 }
 

@@ -67,7 +67,22 @@ fn a_whole_file_is_read() {
         (Some(OnError::Raise), OrderMode::Auto)
     );
     assert_eq!(pipeline.file.as_deref(), Some(Path::new("pipeline.toml")));
-    insta::assert_debug_snapshot!(steps_of(&pipeline), @"");
+    insta::assert_debug_snapshot!(steps_of(&pipeline), @r#"
+    [
+        (
+            "trim-lines",
+            "{}",
+        ),
+        (
+            "acme-filters/min-words",
+            "{\"minimum\":1000,\"ratio\":0.5,\"exact\":true,\"words\":[\"a\",\"b\"],\"hexadecimal\":255,\"negative\":-7}",
+        ),
+        (
+            "replace",
+            "{\"zulu\":\"first\",\"alpha\":{\"beta\":\"second\"}}",
+        ),
+    ]
+    "#);
 }
 
 #[test]
@@ -81,45 +96,158 @@ fn little_is_enough() {
 
 #[test]
 fn unknown_keys() {
-    insta::assert_snapshot!(complaint("[pipeline]\non_error = \"raise\"\n"), @"");
-    insta::assert_snapshot!(complaint("[pipelines]\ntext = \"text\"\n"), @"");
-    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\"\nminimum = 5\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline]\non_error = \"raise\"\n"), @r#"
+    pipeline.toml:2:1: Unknown key `on_error` in `[pipeline]`. Did you mean `on-error`?
+      |
+    2 | on_error = "raise"
+      | ^^^^^^^^ expected `text`, `id`, `on-error` or `order`
+    "#);
+    insta::assert_snapshot!(complaint("[pipelines]\ntext = \"text\"\n"), @"
+    pipeline.toml:1:2: Unknown key `pipelines` in a pipeline file. Did you mean `pipeline`?
+      |
+    1 | [pipelines]
+      |  ^^^^^^^^^ expected `pipeline` or `step`
+    ");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\"\nminimum = 5\n"), @"
+    pipeline.toml:3:1: Unknown key `minimum` in `[[step]]`.
+      |
+    3 | minimum = 5
+      | ^^^^^^^ expected `use` or `with`
+    ");
 }
 
 #[test]
 fn wrong_types_and_values() {
-    insta::assert_snapshot!(complaint("pipeline = 3\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\ntext = 5\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\nid = \"\"\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\non-error = \"rise\"\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\norder = true\n"), @"");
-    insta::assert_snapshot!(complaint("[step]\nuse = \"trim\"\n"), @"");
-    insta::assert_snapshot!(complaint("step = [\"trim\"]\n"), @"");
-    insta::assert_snapshot!(complaint("[[step]]\nwith = { minimum = 5 }\n"), @"");
-    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\"\nwith = 5\n"), @"");
+    insta::assert_snapshot!(complaint("pipeline = 3\n"), @"
+    pipeline.toml:1:12: `pipeline` must be a table, not an integer.
+      |
+    1 | pipeline = 3
+      |            ^ expected a table `[pipeline]`
+    ");
+    insta::assert_snapshot!(complaint("[pipeline]\ntext = 5\n"), @"
+    pipeline.toml:2:8: `text` must be text, not an integer.
+      |
+    2 | text = 5
+      |        ^ expected text in quotes
+    ");
+    insta::assert_snapshot!(complaint("[pipeline]\nid = \"\"\n"), @r#"
+    pipeline.toml:2:6: `id` is empty.
+      |
+    2 | id = ""
+      |      ^^ expected a name
+    "#);
+    insta::assert_snapshot!(complaint("[pipeline]\non-error = \"rise\"\n"), @r#"
+    pipeline.toml:2:12: `on-error` cannot be `rise`. Did you mean `raise`?
+      |
+    2 | on-error = "rise"
+      |            ^^^^^^ expected `raise` or `quarantine`
+    "#);
+    insta::assert_snapshot!(complaint("[pipeline]\norder = true\n"), @"
+    pipeline.toml:2:9: `order` must be text, not a boolean.
+      |
+    2 | order = true
+      |         ^^^^ expected `listed` or `auto`, in quotes
+    ");
+    insta::assert_snapshot!(complaint("[step]\nuse = \"trim\"\n"), @"
+    pipeline.toml:1:1: `step` must be a list of tables, not a table.
+      |
+    1 | [step]
+      | ^^^^^^ expected `[[step]]`
+    hint: Each step begins with a line `[[step]]`, in two pairs of brackets.
+    ");
+    insta::assert_snapshot!(complaint("step = [\"trim\"]\n"), @r#"
+    pipeline.toml:1:9: A step must be a table, not text.
+      |
+    1 | step = ["trim"]
+      |         ^^^^^^ expected a table with the key `use`
+    "#);
+    insta::assert_snapshot!(complaint("[[step]]\nwith = { minimum = 5 }\n"), @r#"
+    pipeline.toml:1:1: A step has no name.
+      |
+    1 | [[step]]
+      | ^^^^^^^^ expected the key `use` in this step
+    hint: Say which step is meant, as in `use = "trim-lines"`.
+    "#);
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\"\nwith = 5\n"), @"
+    pipeline.toml:3:8: `with` must be a table, not an integer.
+      |
+    3 | with = 5
+      |        ^ expected a table such as `{ key = 1 }`
+    ");
 }
 
 #[test]
 fn values_that_a_configuration_cannot_hold() {
-    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith = { since = [1, 2026-11-23] }\n"), @"");
-    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith.rate = nan\n"), @"");
-    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith.n = 99999999999999999999\n"), @"");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith = { since = [1, 2026-11-23] }\n"), @"
+    pipeline.toml:3:22: `since[1]` is a date or a time, which the configuration of a step cannot hold.
+      |
+    3 | with = { since = [1, 2026-11-23] }
+      |                      ^^^^^^^^^^ expected text: write it in quotes
+    ");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith.rate = nan\n"), @"
+    pipeline.toml:3:13: `rate` cannot be `nan`.
+      |
+    3 | with.rate = nan
+      |             ^^^ expected a finite number
+    ");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"x\"\nwith.n = 99999999999999999999\n"), @"
+    pipeline.toml:3:10: The number of `n` does not fit 64 bits.
+      |
+    3 | with.n = 99999999999999999999
+      |          ^^^^^^^^^^^^^^^^^^^^ expected a smaller number
+    ");
 }
 
 #[test]
 fn text_that_is_not_toml() {
-    insta::assert_snapshot!(complaint("[pipeline\ntext = \"a\"\n"), @"");
-    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\nwith = {}\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\ntext = \"grüße\" x\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\ntext = \"a\"\ntext = \"b\"\n"), @"");
-    insta::assert_snapshot!(complaint("[pipeline]\ntext =\n"), @"");
-    insta::assert_snapshot!(complaint("- use: trim\n"), @"");
+    insta::assert_snapshot!(complaint("[pipeline\ntext = \"a\"\n"), @"
+    pipeline.toml:1:10: The file is not valid TOML: unclosed table, expected `]`.
+      |
+    1 | [pipeline
+      |          ^
+    ");
+    insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\nwith = {}\n"), @r#"
+    pipeline.toml:2:12: The file is not valid TOML: invalid basic string, expected `"`.
+      |
+    2 | use = "trim
+      |            ^
+    "#);
+    insta::assert_snapshot!(complaint("[pipeline]\ntext = \"grüße\" x\n"), @r#"
+    pipeline.toml:2:16: The file is not valid TOML: unexpected key or value, expected newline, `#`.
+      |
+    2 | text = "grüße" x
+      |                ^
+    "#);
+    insta::assert_snapshot!(complaint("[pipeline]\ntext = \"a\"\ntext = \"b\"\n"), @r#"
+    pipeline.toml:3:1: The file is not valid TOML: duplicate key.
+      |
+    3 | text = "b"
+      | ^^^^
+    "#);
+    insta::assert_snapshot!(complaint("[pipeline]\ntext =\n"), @"
+    pipeline.toml:2:7: The file is not valid TOML: string values must be quoted, expected literal string.
+      |
+    2 | text =
+      |       ^
+    ");
+    insta::assert_snapshot!(complaint("- use: trim\n"), @"
+    pipeline.toml:1:3: The file is not valid TOML: key with no value, expected `=`.
+      |
+    1 | - use: trim
+      |   ^
+    ");
 }
 
 #[test]
 fn bytes_that_are_not_utf8() {
     let bytes = b"[pipeline]\ntext = \"gr\xfc\xdfe\"\n".to_vec();
-    insta::assert_snapshot!(complaint_of(parse(Path::new("pipeline.toml"), bytes)), @"");
+    insta::assert_snapshot!(complaint_of(parse(Path::new("pipeline.toml"), bytes)), @r#"
+    pipeline.toml:2:11: The file is not UTF-8: the byte `0xfc` does not belong here.
+      |
+    2 | text = "gr��e"
+      |           ^
+    hint: Save the file as UTF-8.
+    "#);
 }
 
 #[test]
@@ -130,7 +258,7 @@ fn columns_are_those_of_an_editor_behind_a_byte_order_mark() {
 #[test]
 fn files_that_cannot_be_read() {
     let folder = tempfile::tempdir().expect("a folder");
-    insta::assert_snapshot!(complaint_of(read(Path::new("no/such.toml"))), @"");
+    insta::assert_snapshot!(complaint_of(read(Path::new("no/such.toml"))), @"There is no pipeline file `no/such.toml`.");
     let message = complaint_of(read(folder.path()));
     assert!(
         message.contains("cannot be read") && message.matches(&*folder.path().to_string_lossy()).count() == 1,
@@ -151,10 +279,30 @@ fn errors_of_a_step_are_placed_at_its_keys() {
             .locate(ConfigError::new("Wrong.").with_key(key).into())
             .to_string()
     };
-    insta::assert_snapshot!(located("rules[1].from"), @"");
-    insta::assert_snapshot!(located("rules[1].to"), @"");
-    insta::assert_snapshot!(located("limit"), @"");
-    insta::assert_snapshot!(located("absent"), @"");
+    insta::assert_snapshot!(located("rules[1].from"), @r#"
+    pipeline.toml:3:37: Wrong.
+      |
+    3 | with = { rules = [{ from = "a" }, { from = 1 }], limit = 3 }
+      |                                     ^^^^^^^^
+    "#);
+    insta::assert_snapshot!(located("rules[1].to"), @r#"
+    pipeline.toml:3:35: Wrong.
+      |
+    3 | with = { rules = [{ from = "a" }, { from = 1 }], limit = 3 }
+      |                                   ^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(located("limit"), @r#"
+    pipeline.toml:3:50: Wrong.
+      |
+    3 | with = { rules = [{ from = "a" }, { from = 1 }], limit = 3 }
+      |                                                  ^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(located("absent"), @r#"
+    pipeline.toml:2:7: Wrong.
+      |
+    2 | use = "x"
+      |       ^^^
+    "#);
 }
 
 proptest! {

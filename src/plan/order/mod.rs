@@ -111,9 +111,12 @@ pub(super) fn sort(steps: &[&Declaration]) -> Result<Ordered, Box<Fault>> {
     for &node in &order {
         let stage = nodes[node].declaration.stage;
         reasons_of[node].push(format!("Its stage is `{}`.", stage.name()));
-        if let Some(previous) =
-            previous.filter(|&previous| nodes[previous].declaration.stage == stage && key(previous) < key(node))
-        {
+        let decided_by_name = |previous: &usize| {
+            nodes[*previous].declaration.stage == stage
+                && key(*previous) < key(node)
+                && !followers[*previous].contains(&node)
+        };
+        if let Some(previous) = previous.filter(decided_by_name) {
             let (earlier, later) = (nodes[previous].name(), nodes[node].name());
             reasons_of[node].push(format!(
                 "In one stage names decide: `{earlier}` comes before `{later}`."

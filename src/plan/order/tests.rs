@@ -103,23 +103,48 @@ fn a_list_is_the_order() {
         after(trim(), &["ocr"]),
         after(step("a/a"), &["Trim_Lines"]),
     ];
-    insta::assert_snapshot!(shown(check, &steps), @"");
+    insta::assert_snapshot!(shown(check, &steps), @r#"
+    b/b: It is listed as step 1.
+    trim-lines: It is listed as step 2.
+    a/a: It is listed as step 3. `trim-lines` runs before `a/a`: `a/a` (a 1.0) declares `after = ["Trim_Lines"]`.
+    inactive: `trim-lines` declares `after = ["ocr"]`, which is not in the pipeline.
+    "#);
     assert_eq!(apply(check, &[]).expect("nothing is in order"), Ordered::default());
 }
 
 #[test]
 fn a_list_that_breaks_a_constraint_is_refused() {
-    insta::assert_snapshot!(complaint(check, &[after(step("acme/x"), &["trim-lines"]), trim()]), @"");
-    insta::assert_snapshot!(complaint(check, &[trim(), before(step("acme/x"), &["text-processor/trim-lines"])]), @"");
-    insta::assert_snapshot!(complaint(check, &[requires(step("acme/x"), &["trim-lines"]), trim()]), @"");
+    insta::assert_snapshot!(complaint(check, &[after(step("acme/x"), &["trim-lines"]), trim()]), @r#"
+    at acme/x: `acme/x` (step 1) must run after `trim-lines` (step 2): `acme/x` (acme 1.0) declares `after = ["trim-lines"]`.
+    by acme/x of acme
+    hint: List `trim-lines` before `acme/x`, or have the steps sorted with `order = "auto"`.
+    "#);
+    insta::assert_snapshot!(complaint(check, &[trim(), before(step("acme/x"), &["text-processor/trim-lines"])]), @r#"
+    at trim-lines: `trim-lines` (step 1) must run after `acme/x` (step 2): `acme/x` (acme 1.0) declares `before = ["text-processor/trim-lines"]`.
+    by acme/x of acme
+    hint: List `acme/x` before `trim-lines`, or have the steps sorted with `order = "auto"`.
+    "#);
+    insta::assert_snapshot!(complaint(check, &[requires(step("acme/x"), &["trim-lines"]), trim()]), @r#"
+    at acme/x: `acme/x` (step 1) must run after `trim-lines` (step 2): `acme/x` (acme 1.0) declares `requires = ["trim-lines"]`.
+    by acme/x of acme
+    hint: List `trim-lines` before `acme/x`, or have the steps sorted with `order = "auto"`.
+    "#);
     insta::assert_snapshot!(
-        complaint(check, &[asks(step("acme/score"), "language"), adds(step("lang/detect"), "language")]), @"");
+        complaint(check, &[asks(step("acme/score"), "language"), adds(step("lang/detect"), "language")]), @r#"
+        at acme/score: `acme/score` (step 1) must run after `lang/detect` (step 2): `acme/score` (acme 1.0) asks for the field `language`, which `lang/detect` (lang 1.0) adds.
+        by acme/score of acme
+        hint: List `lang/detect` before `acme/score`, or have the steps sorted with `order = "auto"`.
+        "#);
 }
 
 #[test]
 fn a_constraint_of_a_repeated_step_holds_for_all_occurrences() {
     let steps = [trim(), after(step("acme/x"), &["trim-lines"]), trim()];
-    insta::assert_snapshot!(complaint(check, &steps), @"");
+    insta::assert_snapshot!(complaint(check, &steps), @r#"
+    at acme/x: `acme/x` (step 2) must run after `trim-lines` (step 3): `acme/x` (acme 1.0) declares `after = ["trim-lines"]`.
+    by acme/x of acme
+    hint: List `trim-lines` before `acme/x`, or have the steps sorted with `order = "auto"`.
+    "#);
 }
 
 #[test]
@@ -136,7 +161,11 @@ fn what_is_required_must_have_run_once_and_may_run_again() {
 
 #[test]
 fn a_required_step_must_be_there() {
-    insta::assert_snapshot!(complaint(check, &[requires(step("acme/x"), &["trim-lines"])]), @"");
+    insta::assert_snapshot!(complaint(check, &[requires(step("acme/x"), &["trim-lines"])]), @"
+    at acme/x: `acme/x` (acme 1.0) requires the step `trim-lines`, which is not in the pipeline.
+    by acme/x of acme
+    hint: Add `trim-lines` to the pipeline, before `acme/x`.
+    ");
     let itself = requires(step("acme/x"), &["x"]);
     assert!(apply(sort, &[itself.clone(), itself]).is_err());
 }
@@ -144,8 +173,16 @@ fn a_required_step_must_be_there() {
 #[test]
 fn two_steps_cannot_add_one_field() {
     let detect = adds(step("lang/detect"), "language");
-    insta::assert_snapshot!(complaint(sort, &[detect.clone(), adds(step("acme/guess"), "language")]), @"");
-    insta::assert_snapshot!(complaint(check, &[detect.clone(), trim(), detect]), @"");
+    insta::assert_snapshot!(complaint(sort, &[detect.clone(), adds(step("acme/guess"), "language")]), @"
+    at acme/guess: The field `language` is added twice: by `lang/detect` (lang 1.0) as step 1 and by `acme/guess` (acme 1.0) as step 2.
+    by acme/guess of acme
+    hint: Leave one of the two steps out.
+    ");
+    insta::assert_snapshot!(complaint(check, &[detect.clone(), trim(), detect]), @"
+    at lang/detect: The field `language` is added twice: by `lang/detect` (lang 1.0) as step 1 and by `lang/detect` (lang 1.0) as step 3.
+    by lang/detect of lang
+    hint: Leave one of the two steps out.
+    ");
 }
 
 #[test]
@@ -159,7 +196,16 @@ fn sorting_follows_constraints_then_stages_then_names() {
         before(step("z/first"), &["trim-lines", "absent"]),
         trim(),
     ];
-    insta::assert_snapshot!(shown(sort, &steps), @"");
+    insta::assert_snapshot!(shown(sort, &steps), @r#"
+    a/one: Its stage is `transform`.
+    b/two: Its stage is `transform`. In one stage names decide: `a/one` comes before `b/two`.
+    z/first: Its stage is `transform`. In one stage names decide: `b/two` comes before `z/first`. `z/first` runs before `trim-lines`: `z/first` (z 1.0) declares `before = ["trim-lines"]`.
+    trim-lines: Its stage is `normalize`. `z/first` runs before `trim-lines`: `z/first` (z 1.0) declares `before = ["trim-lines"]`.
+    lang/detect: Its stage is `annotate`. `lang/detect` runs before `acme/score`: `acme/score` (acme 1.0) asks for the field `language`, which `lang/detect` (lang 1.0) adds.
+    acme/score: Its stage is `filter`. `lang/detect` runs before `acme/score`: `acme/score` (acme 1.0) asks for the field `language`, which `lang/detect` (lang 1.0) adds.
+    emit/last: Its stage is `emit`.
+    inactive: `z/first` (z 1.0) declares `before = ["absent"]`, which is not in the pipeline.
+    "#);
 }
 
 #[test]
@@ -171,17 +217,30 @@ fn a_cycle_is_shown_at_its_shortest() {
         adds(after(step("c/three"), &["one"]), "language"),
         before(step("c/three-more"), &["a/one"]),
         after(step("d/four"), &["c/three"]),
-        before(step("c/short"), &["d/four"]),
-        after(step("c/short"), &["d/four"]),
+        before(after(step("e/five"), &["d/four"]), &["d/four"]),
+        before(step("c/three"), &["a/one"]),
     ];
-    // The last two declare differently under one name, so both stand for `c/short`.
-    insta::assert_snapshot!(complaint(sort, &steps), @"");
+    // The last step declares differently from its namesake; both stand under one name.
+    insta::assert_snapshot!(complaint(sort, &steps), @r#"
+    at e/five: These steps cannot be put in order, because each must run before the next, and the last before the first:
+      `d/four` runs before `e/five`: `e/five` (e 1.0) declares `after = ["d/four"]`.
+      `e/five` runs before `d/four`: `e/five` (e 1.0) declares `before = ["d/four"]`.
+    by e/five of e
+    hint: Leave one of these steps out, or ask the author of one of them to drop its constraint.
+    "#);
     let longer = [
         before(step("a/one"), &["b/two"]),
         before(step("b/two"), &["c/three"]),
         before(step("c/three"), &["one"]),
     ];
-    insta::assert_snapshot!(complaint(sort, &longer), @"");
+    insta::assert_snapshot!(complaint(sort, &longer), @r#"
+    at a/one: These steps cannot be put in order, because each must run before the next, and the last before the first:
+      `a/one` runs before `b/two`: `a/one` (a 1.0) declares `before = ["b/two"]`.
+      `b/two` runs before `c/three`: `b/two` (b 1.0) declares `before = ["c/three"]`.
+      `c/three` runs before `a/one`: `c/three` (c 1.0) declares `before = ["one"]`.
+    by a/one of a
+    hint: Leave one of these steps out, or ask the author of one of them to drop its constraint.
+    "#);
     assert!(
         complaint(check, &longer).contains("cannot be put in order"),
         "no list can keep a cycle"
@@ -208,7 +267,8 @@ fn callables_with_odd_names_are_steps_like_any_other() {
     let mut lambda = built_in("module.<lambda>/\u{1b}[31m", Stage::Transform);
     lambda.before = names(&["trim-lines"]);
     assert_eq!(apply(sort, &[trim(), lambda.clone()]).expect("an order").steps, [1, 0]);
-    assert!(!complaint(check, &[trim(), lambda]).contains('\u{1b}'));
+    let fault = apply(check, &[trim(), lambda]).expect_err("no order");
+    assert!(!fault.error.to_string().contains('\u{1b}'));
 }
 
 /// Steps with unique names and any constraints among them, acyclic if `acyclic`, and a shuffle of them.

@@ -108,37 +108,73 @@ fn a_plugin_never_takes_the_name_of_a_built_in() {
 
 #[test]
 fn names_that_stand_for_nothing() {
-    insta::assert_snapshot!(complaint("trimlines", &installed()), @"");
-    insta::assert_snapshot!(complaint("min-wrods", &installed()), @"");
-    insta::assert_snapshot!(complaint("quux", &installed()), @"");
-    insta::assert_snapshot!(complaint("text-processor/trim-line", &NoPlugins), @"");
-    insta::assert_snapshot!(complaint("acme-filters/min-word", &installed()), @"");
-    insta::assert_snapshot!(complaint("acme/min-words", &installed()), @"");
-    insta::assert_snapshot!(complaint("acme/", &installed()), @"");
-    insta::assert_snapshot!(complaint("evil\u{1b}[31m", &NoPlugins), @"");
+    insta::assert_snapshot!(complaint("trimlines", &installed()), @"
+    No step is called `trimlines`. Did you mean `trim-lines`?
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("min-wrods", &installed()), @"
+    No step is called `min-wrods`. Did you mean `min-words`?
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("quux", &installed()), @"
+    No step is called `quux`.
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("text-processor/trim-line", &NoPlugins), @"
+    `text-processor` has no built-in step called `trim-line`. Did you mean `trim-lines`?
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("acme-filters/min-word", &installed()), @"
+    Distribution `Acme_Filters 1.2.0` offers no step called `min-word`. Did you mean `acme-filters/min-words`?
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("acme/min-words", &installed()), @"
+    No step is called `acme/min-words`. Did you mean `acme-filters/min-words`?
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("acme/", &installed()), @"
+    The name of a step is missing.
+    hint: `text-processor plugins list` shows the steps that can be used.
+    ");
+    insta::assert_snapshot!(complaint("evil\u{1b}[31m", &NoPlugins), @r#"
+    No step is called `evil\u{1b}[31m`.
+    hint: `text-processor plugins list` shows the steps that can be used.
+    "#);
 }
 
 #[test]
 fn a_name_that_several_distributions_offer() {
-    insta::assert_snapshot!(complaint("reverse", &installed()), @"");
+    insta::assert_snapshot!(complaint("reverse", &installed()), @"
+    Several distributions offer a step called `reverse`: `acme-filters 1.2.0` and `other 0.3`.
+    hint: Say which: write `acme-filters/reverse` or `other/reverse`.
+    ");
 }
 
 #[test]
 fn a_name_that_one_distribution_registers_twice() {
     let mut host = installed();
     host.0.plugins.insert(1, plugin("Acme_Filters", "1.2.0", "min-words"));
-    insta::assert_snapshot!(complaint("min-words", &host), @"");
+    insta::assert_snapshot!(complaint("min-words", &host), @"
+    Distribution `Acme_Filters 1.2.0` registers the step `acme-filters/min-words` 2 times: `Min_Words = Min_Words:step` and `min-words = min_words:step`.
+    hint: Its author must give each step a name of its own; case, `-`, `_` and `.` make no difference in names.
+    ");
 }
 
 #[test]
 fn findings_that_may_explain_a_missing_step_are_mentioned() {
     let mut host = installed();
     host.0.findings = vec![finding("broken", Severity::Error), finding("odd", Severity::Warning)];
-    insta::assert_snapshot!(complaint("quux", &host), @"");
+    insta::assert_snapshot!(complaint("quux", &host), @"
+    No step is called `quux`.
+    hint: One problem was found in what is installed, which may hide the step: `text-processor plugins doctor` shows it.
+    ");
     assert!(complaint("acme-filters/quux", &host).contains("plugins list"));
     assert!(complaint("Broken/quux", &host).contains("plugins doctor"));
     host.0.findings.push(finding("worse", Severity::Error));
-    insta::assert_snapshot!(complaint("quux", &host), @"");
+    insta::assert_snapshot!(complaint("quux", &host), @"
+    No step is called `quux`.
+    hint: 2 problems were found in what is installed, which may hide the step: `text-processor plugins doctor` shows them.
+    ");
 }
 
 #[test]
