@@ -45,8 +45,10 @@ pub(super) fn parse(argument: &str) -> Result<PipelineStep, ConfigError> {
             }
             if !parser.take(',') {
                 let rest = parser.at..parser.text.len();
-                let message = format!("The value of `{key}` ends before the text does.");
-                return Err(parser.error(rest, message, "expected `,`").with_hint(QUOTE_HINT));
+                let message = format!("There is more text after the value of `{key}`.");
+                return Err(parser
+                    .error(rest, message, "expected `,` or the end")
+                    .with_hint(QUOTE_HINT));
             }
         }
     }
@@ -215,7 +217,7 @@ impl<'d> Parser<'d> {
             }
             if !self.take(',') {
                 let rest = self.at..self.text.len();
-                let message = format!("An item of the list of `{key}` ends before the text does.");
+                let message = format!("There is more text after an item of the list of `{key}`.");
                 return Err(self.error(rest, message, "expected `,` or `]`").with_hint(QUOTE_HINT));
             }
         }

@@ -3,7 +3,7 @@
 use crate::error::{ConfigError, Result, Shown};
 use crate::plan::document::{Document, Place, one_of};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, StepReference};
-use crate::plugins::nearest;
+use crate::plugins::{listed, nearest};
 use crate::step::Configuration;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ type Entry<'t> = (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>);
 pub(super) fn read(path: &Path) -> Result<Pipeline> {
     let mut bytes = Vec::new();
     fs_err::File::open(path)
-        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.into_parts().0.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > FILE_LIMIT {
         let message = format!("The pipeline file `{}` is larger than 4 MiB.", Shown(path));
@@ -40,10 +40,10 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
         return ConfigError::new(format!("There is no pipeline file `{}`.", Shown(path)));
     }
     // `fs_err` adds the path to what the operating system says, and this sentence has it already.
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(source) = reason.source() {
-        reason = source;
-    }
+    let reason = match error.raw_os_error() {
+        Some(_) => error.to_string(),
+        None => error.kind().to_string(),
+    };
     ConfigError::new(format!("The pipeline file `{}` cannot be read: {reason}.", Shown(path)))
 }
 
@@ -59,13 +59,34 @@ pub(super) fn parse(path: &Path, mut bytes: Vec<u8>) -> Result<Pipeline> {
     let document = Arc::new(Document::of_file(path.to_owned(), text));
     let (table, errors) = DeTable::parse_recoverable(document.text());
     if let Some(error) = errors.first() {
-        let span = error.span().unwrap_or(document.text().len()..document.text().len());
-        let message = format!("The file is not valid TOML: {}.", error.message().trim_end_matches('.'));
-        return Err(document.error(span, message, "").into());
+        return Err(not_toml(&document, error).into());
     }
     let mut pipeline = Reader { document: &document }.pipeline(table.get_ref())?;
     pipeline.file = Some(path.to_owned());
     Ok(pipeline)
+}
+
+/// Says in a sentence what the parser says in the form `what is wrong, expected this, that`.
+fn not_toml(document: &Document, error: &toml::de::Error) -> ConfigError {
+    let end = document.text().len();
+    let span = error.span().unwrap_or(end..end);
+    let (mut wrong, expected) = match error.message().split_once(", expected ") {
+        Some((wrong, expected)) => (wrong, expected.split(", ").map(str::to_owned).collect()),
+        None => (error.message(), Vec::new()),
+    };
+    let mut label = match expected.as_slice() {
+        [] => String::new(),
+        expected => format!("expected {}", listed(expected, "or")),
+    };
+    // The parser takes the absence of a value for a text that lacks its quotes.
+    if span.is_empty() && wrong.starts_with("string values must be quoted") {
+        (wrong, label) = ("a value is missing", "expected a value".to_owned());
+    }
+    document.error(
+        span,
+        format!("The file is not valid TOML: {}.", wrong.trim_end_matches('.')),
+        &label,
+    )
 }
 
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> ConfigError {
@@ -152,7 +173,18 @@ impl Reader<'_> {
                     };
                     configuration = self.table(with, "", &mut keys)?;
                 }
-                _ => return Err(self.unknown_key(key, "`[[step]]`", &["use", "with"])),
+                _ => {
+                    let error = self.unknown_key(key, "`[[step]]`", &["use", "with"]);
+                    let hint = format!(
+                        "The configuration of a step stands in `with`, as in `with = {{ {} = … }}`.",
+                        shown(key.get_ref())
+                    );
+                    return Err(if error.suggestion.is_none() {
+                        error.with_hint(hint)
+                    } else {
+                        error
+                    });
+                }
             }
         }
         let Some((name, span)) = name else {

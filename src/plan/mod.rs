@@ -203,12 +203,13 @@ impl Plan {
             host,
             discovery: OnceCell::new(),
         };
-        let loaded = pipeline
+        let load = |step: &PipelineStep| loader.load(step).map_err(|error| step.locate(error));
+        let listed = pipeline
             .steps
             .iter()
-            .map(|step| loader.load(step).map_err(|error| step.locate(error)));
-        let loaded = loaded.collect::<Result<Vec<Arc<dyn Step>>>>()?;
-        let declarations: Vec<&Declaration> = loaded.iter().map(|step| step.declaration()).collect();
+            .map(load)
+            .collect::<Result<Vec<Arc<dyn Step>>>>()?;
+        let declarations: Vec<&Declaration> = listed.iter().map(|step| step.declaration()).collect();
         let ordered = match pipeline.order {
             OrderMode::Explicit => order::check(&declarations),
             OrderMode::Auto => order::sort(&declarations),
@@ -220,7 +221,7 @@ impl Plan {
             check_added_fields(declarations[index], &text, &id)
                 .map_err(|error| pipeline.steps[index].locate(error.into()))?;
         }
-        let sorted: Vec<Arc<dyn Step>> = ordered.steps.iter().map(|&index| Arc::clone(&loaded[index])).collect();
+        let sorted: Vec<Arc<dyn Step>> = ordered.steps.iter().map(|&index| Arc::clone(&listed[index])).collect();
         let (fields, placed) = number_fields(&sorted)?;
         let steps = sorted.into_iter().zip(ordered.reasons);
         Ok(Self {

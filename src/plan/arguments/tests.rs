@@ -79,10 +79,10 @@ fn mistakes_are_shown_with_a_caret() {
     hint: none
     ");
     insta::assert_snapshot!(complaint("replace:pattern=[a-z]+,replacement="), @"
-    The value of `pattern` ends before the text does.
+    There is more text after the value of `pattern`.
      |
      | -s replace:pattern=[a-z]+,replacement=
-     |                         ^^^^^^^^^^^^^^ expected `,`
+     |                         ^^^^^^^^^^^^^^ expected `,` or the end
     hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
     ");
     insta::assert_snapshot!(complaint("replace:pattern='a"), @"
@@ -107,7 +107,7 @@ fn mistakes_are_shown_with_a_caret() {
     hint: A value that is text and holds a comma or begins with a bracket stands in quotes, as in `key='a,b'`.
     ");
     insta::assert_snapshot!(complaint("s:list=['one' 'two']"), @"
-    An item of the list of `list` ends before the text does.
+    There is more text after an item of the list of `list`.
      |
      | -s s:list=['one' 'two']
      |                  ^^^^^^ expected `,` or `]`

@@ -113,6 +113,7 @@ fn unknown_keys() {
       |
     3 | minimum = 5
       | ^^^^^^^ expected `use` or `with`
+    hint: The configuration of a step stands in `with`, as in `with = { minimum = … }`.
     ");
 }
 
@@ -201,22 +202,22 @@ fn values_that_a_configuration_cannot_hold() {
 #[test]
 fn text_that_is_not_toml() {
     insta::assert_snapshot!(complaint("[pipeline\ntext = \"a\"\n"), @"
-    pipeline.toml:1:10: The file is not valid TOML: unclosed table, expected `]`.
+    pipeline.toml:1:10: The file is not valid TOML: unclosed table.
       |
     1 | [pipeline
-      |          ^
+      |          ^ expected `]`
     ");
     insta::assert_snapshot!(complaint("[[step]]\nuse = \"trim\nwith = {}\n"), @r#"
-    pipeline.toml:2:12: The file is not valid TOML: invalid basic string, expected `"`.
+    pipeline.toml:2:12: The file is not valid TOML: invalid basic string.
       |
     2 | use = "trim
-      |            ^
+      |            ^ expected `"`
     "#);
     insta::assert_snapshot!(complaint("[pipeline]\ntext = \"grüße\" x\n"), @r#"
-    pipeline.toml:2:16: The file is not valid TOML: unexpected key or value, expected newline, `#`.
+    pipeline.toml:2:16: The file is not valid TOML: unexpected key or value.
       |
     2 | text = "grüße" x
-      |                ^
+      |                ^ expected newline or `#`
     "#);
     insta::assert_snapshot!(complaint("[pipeline]\ntext = \"a\"\ntext = \"b\"\n"), @r#"
     pipeline.toml:3:1: The file is not valid TOML: duplicate key.
@@ -225,16 +226,16 @@ fn text_that_is_not_toml() {
       | ^^^^
     "#);
     insta::assert_snapshot!(complaint("[pipeline]\ntext =\n"), @"
-    pipeline.toml:2:7: The file is not valid TOML: string values must be quoted, expected literal string.
+    pipeline.toml:2:7: The file is not valid TOML: a value is missing.
       |
     2 | text =
-      |       ^
+      |       ^ expected a value
     ");
     insta::assert_snapshot!(complaint("- use: trim\n"), @"
-    pipeline.toml:1:3: The file is not valid TOML: key with no value, expected `=`.
+    pipeline.toml:1:3: The file is not valid TOML: key with no value.
       |
     1 | - use: trim
-      |   ^
+      |   ^ expected `=`
     ");
 }
 

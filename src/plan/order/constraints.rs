@@ -70,13 +70,13 @@ impl<'d> Constraints<'d> {
         for node in 0..constraints.nodes.len() {
             let declaration = constraints.nodes[node].declaration;
             for reference in &declaration.before {
-                constraints.add(&names, node, Why::Before(reference.clone()), reference);
+                constraints.add(&names, node, &Why::Before(reference.clone()), reference);
             }
             for reference in &declaration.after {
-                constraints.add(&names, node, Why::After(reference.clone()), reference);
+                constraints.add(&names, node, &Why::After(reference.clone()), reference);
             }
             for reference in &declaration.requires {
-                if !constraints.add(&names, node, Why::Requires(reference.clone()), reference) {
+                if !constraints.add(&names, node, &Why::Requires(reference.clone()), reference) {
                     return Err(Box::new(constraints.missing(node, reference)));
                 }
             }
@@ -109,7 +109,7 @@ impl<'d> Constraints<'d> {
     }
 
     /// Adds a constraint for each step that a reference names. Returns whether there is one.
-    fn add(&mut self, names: &Names, node: usize, why: Why, reference: &str) -> bool {
+    fn add(&mut self, names: &Names, node: usize, why: &Why, reference: &str) -> bool {
         // Occurrences of one step have no order among themselves, so a reference never means the step it stands in.
         let own = &self.nodes[node].declaration.name;
         let others: Vec<usize> = names
@@ -249,15 +249,14 @@ fn nodes<'d>(steps: &[&'d Declaration]) -> Vec<Node<'d>> {
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, &declaration) in steps.iter().enumerate() {
         let same_name = by_name.entry(&declaration.name).or_default();
-        match same_name.iter().find(|&&node| nodes[node].declaration == declaration) {
-            Some(&node) => nodes[node].occurrences.push(index),
-            None => {
-                same_name.push(nodes.len());
-                nodes.push(Node {
-                    declaration,
-                    occurrences: vec![index],
-                });
-            }
+        if let Some(&node) = same_name.iter().find(|&&node| nodes[node].declaration == declaration) {
+            nodes[node].occurrences.push(index);
+        } else {
+            same_name.push(nodes.len());
+            nodes.push(Node {
+                declaration,
+                occurrences: vec![index],
+            });
         }
     }
     nodes

@@ -287,7 +287,7 @@ fn pipelines(acyclic: bool) -> impl Strategy<Value = (Vec<Declaration>, Vec<Decl
                     match how {
                         0 if !acyclic => steps[index].before.push(format!("s{other}")),
                         1 if other < specifications.len() => {
-                            steps[index].requires.push(format!("d{}/S{other}", other % 3))
+                            steps[index].requires.push(format!("d{}/S{other}", other % 3));
                         }
                         2 if other < specifications.len() => {
                             let field = format!("f{other}");
