@@ -4,7 +4,7 @@
 //! where they changed the text.
 
 use crate::error::{Error, Failure};
-use crate::plan::{End, Place, Plan, Workbench};
+use crate::plan::{End, Extent, Plan, Workbench};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::exceptions::to_python as raise;
 use crate::python::step::PythonStep;
@@ -126,7 +126,7 @@ impl Single {
             let end = workbench.run(steps, read, &field, &self.context, &mut [], false);
             fields.append(&mut workbench.added);
             match end {
-                End::Text(Place::Input(range)) if range.len() == read.len() => (Next::Unchanged, 0),
+                End::Text(Extent::Input(range)) if range.len() == read.len() => (Next::Unchanged, 0),
                 End::Text(place) => (Next::Text(PyString::new(py, workbench.text(read, &place))), 0),
                 End::Rejected(index, reason) => (Next::Rejected(reason), index),
                 End::Failed(index, failure) => (Next::Failed(failure), index),
