@@ -1,7 +1,7 @@
 """The only list of checks of this project. `nox` runs them all, `nox --list` names them, `nox -s lint` runs one.
 
-The core is compiled in one target folder, with the quick profile, once per Python version: the session `wheel` makes a wheel
-that every other session installs. What is tested is therefore what users install, never the source tree.
+The core is compiled in one target folder, with the quick profile, once per Python version: the session `wheel` makes a
+wheel that every other session installs. What is tested is therefore what users install, never the source tree.
 """
 
 import json
@@ -26,10 +26,14 @@ WHEELS = ROOT / "target" / "wheels-of-nox"
 MATURIN = PROJECT["build-system"]["requires"]
 
 
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def _usable(version: str) -> bool:
     """Whether this machine has that Python, with all that a virtual environment needs."""
     python = shutil.which(f"python{version}")
-    return python is not None and subprocess.run([python, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0  # noqa: E501, S603
+    return python is not None and _succeeds(python, "-c", "import ensurepip, venv")
 
 
 PYTHONS = [version for version in ("3.11", "3.12", "3.13", "3.14") if _usable(version)]
@@ -52,6 +56,14 @@ def _base_interpreter(session: nox.Session) -> str:
     return str(printed).strip()
 
 
+def _build_wheel(session: nox.Session, folder: Path, *profile: str) -> None:
+    """Build the wheel of the core into an empty folder, as pip would: for this machine, and with the locked crates."""
+    session.install(*MATURIN)
+    shutil.rmtree(folder, ignore_errors=True)
+    python = _base_interpreter(session)
+    session.run("maturin", "build", *profile, "--compatibility=linux", f"--interpreter={python}", f"--out={folder}")
+
+
 def _core_wheel(session: nox.Session) -> str:
     """The wheel that the session `wheel` made for this session's Python."""
     [wheel] = (WHEELS / f"core-{session.python}").glob("*.whl")
@@ -67,18 +79,14 @@ def _cargo_tool(session: nox.Session, tool: str, component: str) -> None:
     """Ends the session clearly where a part of the Rust toolchain is missing, instead of passing without the check."""
     if shutil.which("cargo") is None:
         session.error("`cargo` is missing: install Rust 1.88 or newer (https://rustup.rs).")
-    if subprocess.run(["cargo", tool, "--version"], capture_output=True, check=False).returncode != 0:  # noqa: S603
+    if not _succeeds("cargo", tool, "--version"):
         session.error(f"`cargo {tool}` is missing: install it with `rustup component add {component}`.")
 
 
 @nox.session(python=PYTHONS, default=False)
 def wheel(session: nox.Session) -> None:
     """Build the wheel of the core for one Python, with the quick profile."""
-    session.install(*MATURIN)
-    folder = WHEELS / f"core-{session.python}"
-    shutil.rmtree(folder, ignore_errors=True)
-    interpreter = _base_interpreter(session)
-    session.run("maturin", "build", "--profile", "dev", "--compatibility", "linux", "--interpreter", interpreter, "--out", str(folder))  # noqa: E501
+    _build_wheel(session, WHEELS / f"core-{session.python}", "--profile=dev")
 
 
 @nox.session(python=PYTHON, default=False)
@@ -87,8 +95,8 @@ def plugin_wheels(session: nox.Session) -> None:
     session.install("hatchling")
     folder = WHEELS / "plugins"
     shutil.rmtree(folder, ignore_errors=True)
-    plugins = [str(plugin) for plugin in PLUGINS]
-    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), *plugins)  # noqa: E501
+    quick = ["--quiet", "--no-deps", "--no-build-isolation"]
+    session.run("python", "-m", "pip", "wheel", *quick, f"--wheel-dir={folder}", *map(str, PLUGINS))
 
 
 @nox.session(python=PYTHON)
@@ -157,11 +165,8 @@ def bench(session: nox.Session) -> None:
 
     Needs the folder of peers in TEXT_PROCESSOR_BENCH, and an interpreter that has them in TEXT_PROCESSOR_PEERS_PYTHON.
     """
-    session.install(*MATURIN)
     folder = WHEELS / "release"
-    shutil.rmtree(folder, ignore_errors=True)
-    interpreter = _base_interpreter(session)
-    session.run("maturin", "build", "--release", "--compatibility", "linux", "--interpreter", interpreter, "--out", str(folder))  # noqa: E501
+    _build_wheel(session, folder, "--release")
     [release] = folder.glob("*.whl")
     session.install("--force-reinstall", str(release), *map(str, PLUGINS))
     session.run("python", "benches/compare.py", *session.posargs)

@@ -1,17 +1,17 @@
 """Runs every example of the documentation, so that none of it is untrue.
 
-Each document is run from top to bottom in an empty folder that holds a copy of `docs/examples`. What a fenced block does is said by
-its first line:
+Each document is run from top to bottom in an empty folder that holds a copy of `docs/examples`. What a fenced block
+does is said by its first line:
 
     ```sh                    is run by bash, which stops at the first command that fails
     ```sh exit=3             the same, and must end with that exit code
     ```python                is a program of its own
     ```toml file=NAME        is written to that file, whatever its language
     ```text output           is what the block before it must have printed; a line `…` stands for any lines
-    ```sh skip               is not run, because it is run elsewhere (the two first commands of README.md) or is only a sketch
+    ```sh skip               is not run: it is run elsewhere (the first two commands of README.md), or it is a sketch
 
-Blocks in other languages are not run. A document that installs packages gets an environment of its own, made of wheels, with
-the core and the plugins `reverse` and `capitalize`: what README.md's first command installs.
+Blocks in other languages are not run. A document that installs packages gets an environment of its own, made of wheels,
+with the core and the plugins `reverse` and `capitalize`: what README.md's first command installs.
 """
 
 import os
@@ -49,7 +49,7 @@ class Block:
 
 
 def blocks_of(text: str) -> list[Block]:
-    """Find the fenced blocks of a document. What a first line says must be known, or nobody would notice a typing error."""
+    """Find the fenced blocks of a document. An unknown word on a first line is an error, or nobody would notice it."""
     blocks = []
     for match in FENCE.finditer(text):
         language, *words = match["info"].split() or [""]
@@ -69,7 +69,11 @@ def environment_of(blocks: list[Block], folder: Path) -> dict[str, str]:
     """Make the environment that the examples of a document run in."""
     programs = Path(sys.executable).parent
     wheels = os.environ["TEXT_PROCESSOR_WHEELS"].split(os.pathsep)
-    environment = os.environ | {"NO_COLOR": "1", "PIP_FIND_LINKS": " ".join(wheels), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = os.environ | {
+        "NO_COLOR": "1",
+        "PIP_FIND_LINKS": " ".join(wheels),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
     if any("pip install" in block.text for block in blocks if block.runs):
         programs = folder / ".venv" / "bin"
         venv.create(folder / ".venv", with_pip=True)

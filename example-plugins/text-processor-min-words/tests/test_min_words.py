@@ -36,7 +36,10 @@ def test_rejects_in_a_pipeline() -> None:
 
 def test_a_pipeline_says_why_it_rejected_a_text() -> None:
     pipeline = Pipeline([("min-words", {"minimum": 3})])
-    fates = [(record.fate, record.reason) for record in pipeline.records([{"text": "one two three"}, {"text": "one"}, {"text": ""}])]
+    fates = [
+        (record.fate, record.reason)
+        for record in pipeline.records([{"text": "one two three"}, {"text": "one"}, {"text": ""}])
+    ]
     assert fates == [("out", None), ("rejected", "too_few_words"), ("rejected", "no_words")]
 
 

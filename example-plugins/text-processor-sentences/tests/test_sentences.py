@@ -10,7 +10,26 @@ from text_processor_sentences import Sentences
 TEXT = "Dr. Smith went to Washington.  He arrived at 5 p.m. on Monday!\n\nWas it late?  “Yes,” he said."
 SENTENCES = ["Dr. Smith went to Washington.", "He arrived at 5 p.m. on Monday!", "Was it late?", "“Yes,” he said."]
 ALL_WHITE_SPACE = [character for character in map(chr, range(sys.maxunicode)) if character.isspace()]
-PIECES = ["a", "B", "Dr. ", "J. K. ", "e.g. ", ".", "?", "!", "…", "“", "”", "(", ")", "1.", "😀", "e\u0301", "。", *ALL_WHITE_SPACE]
+PIECES = [
+    "a",
+    "B",
+    "Dr. ",
+    "J. K. ",
+    "e.g. ",
+    ".",
+    "?",
+    "!",
+    "…",
+    "“",
+    "”",
+    "(",
+    ")",
+    "1.",
+    "😀",
+    "e\u0301",
+    "。",
+    *ALL_WHITE_SPACE,
+]
 
 
 def test_finds_the_sentences() -> None:

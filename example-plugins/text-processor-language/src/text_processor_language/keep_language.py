@@ -25,8 +25,8 @@ class KeepLanguage:
     def __call__(self, text: str, language: str, language_score: float = 1.0) -> bool | Reject:
         """Decide by the fields `language` and `language_score` of the record.
 
-        They come from the step `language`, or from the record itself: a file whose records say their language needs no model.
-        A language that somebody stated has no score, and counts as certain.
+        They come from the step `language`, or from the record itself: a file whose records say their language needs no
+        model. A language that somebody stated has no score, and counts as certain.
         """
         if language not in self._languages:
             return Reject("other_language")
