@@ -21,8 +21,8 @@ _PLAIN_SPACE = str.maketrans(
 class Sentences:
     """Split a text into its sentences, by the rules of its language.
 
-    No text is lost: with `keep_whitespace` the sentences together are the very text, and without it only the white space
-    around them is missing. A text without sentences stays as it is.
+    No text is lost: with `keep_whitespace` the sentences together are the very text, and without it only the white
+    space around them is missing. A text without sentences stays as it is.
     """
 
     keep_whitespace: bool = False
