@@ -1,6 +1,6 @@
 """The step `keep-language`: a filter that asks for fields by the names of its parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from text_processor import Reject, plugin
 
@@ -10,10 +10,8 @@ from text_processor import Reject, plugin
 class KeepLanguage:
     """Keep texts in one of the `languages`, if it is probable enough."""
 
-    languages: list[str]
-    """ISO 639 codes."""
-    minimum_score: float = 0.0
-    """How probable the language must be, from 0 to 1."""
+    languages: list[str] = field(metadata={"description": "The languages to keep, as ISO 639 codes."})
+    minimum_score: float = field(default=0.0, metadata={"description": "How probable the language must be, 0 to 1."})
 
     def __post_init__(self) -> None:
         """Check the configuration, and prepare what each call needs."""

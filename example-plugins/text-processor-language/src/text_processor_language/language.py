@@ -14,8 +14,10 @@ UNDETERMINED = "und"
 class Language:
     """Add the language of the text, as an ISO 639 code, and how probable it is, from 0 to 1."""
 
-    candidates: list[str] = field(default_factory=list)
-    """The languages that come into question; all that the model knows if the list is empty."""
+    candidates: list[str] = field(
+        default_factory=list,
+        metadata={"description": "The languages that come into question; all that the model knows if it is empty."},
+    )
 
     def __post_init__(self) -> None:
         """Load the model once; the step is made once per process and then called for every text."""

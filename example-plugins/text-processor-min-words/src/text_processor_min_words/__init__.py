@@ -1,6 +1,6 @@
 """The step `min-words` for text-processor: a dataclass whose fields are the configuration of the step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from text_processor import Reject, plugin
 
@@ -13,9 +13,8 @@ class MinWords:
     A word is what `str.split` finds: characters between white space.
     """
 
-    minimum: int = 5
-    distinct: bool = False
-    """Whether a word that occurs again counts only once; upper and lower case make no difference."""
+    minimum: int = field(default=5, metadata={"description": "The fewest words a text may have."})
+    distinct: bool = field(default=False, metadata={"description": "Whether a word that occurs again counts only once."})
 
     def __post_init__(self) -> None:
         """Check the configuration: what is raised here stops the run before any text is read."""

@@ -1,7 +1,7 @@
 """The step `sentences` for text-processor: a splitter, which makes many texts of one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sentencex import segment
 from text_processor import plugin
@@ -25,8 +25,9 @@ class Sentences:
     space around them is missing. A text without sentences stays as it is.
     """
 
-    keep_whitespace: bool = False
-    """Whether each sentence keeps the white space that follows it."""
+    keep_whitespace: bool = field(
+        default=False, metadata={"description": "Whether each sentence keeps the white space that follows it."}
+    )
 
     def __call__(self, text: str, language: str | None = "en") -> Iterator[str]:
         """Yield the sentences.
