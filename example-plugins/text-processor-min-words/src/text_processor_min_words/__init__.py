@@ -14,7 +14,7 @@ class MinWords:
     """
 
     minimum: int = field(default=5, metadata={"description": "The fewest words a text may have."})
-    distinct: bool = field(default=False, metadata={"description": "Whether a word that occurs again counts only once."})
+    distinct: bool = field(default=False, metadata={"description": "Whether a repeated word counts only once."})
 
     def __post_init__(self) -> None:
         """Check the configuration: what is raised here stops the run before any text is read."""
