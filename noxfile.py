@@ -163,7 +163,7 @@ def docs(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Compare a release build with what people use today: `nox -s bench`, or `nox -s bench -- article noop`.
 
-    Needs the folder of peers in TEXT_PROCESSOR_BENCH, and an interpreter that has them in TEXT_PROCESSOR_PEERS_PYTHON.
+    The first lines of `benches/compare.py` say which environment variables it needs.
     """
     folder = WHEELS / "release"
     _build_wheel(session, folder, "--release")

@@ -105,8 +105,9 @@ def run(block: Block, folder: Path, environment: dict[str, str]) -> subprocess.C
 
 def matches(printed: str, expected: str) -> bool:
     """Whether a program printed what its document says; a line `…` stands for any lines."""
-    pattern = re.escape(expected.strip("\n")).replace("…\n", "(?:.*\n)*?").replace("\n…", "(?:\n.*)*")
-    return re.fullmatch(pattern, printed.strip("\n")) is not None
+    lines = expected.strip("\n").split("\n")
+    pattern = "".join("(?:.*\n)*?" if line == "…" else f"{re.escape(line)}\n" for line in lines)
+    return re.fullmatch(pattern, printed.strip("\n") + "\n") is not None
 
 
 @pytest.mark.timeout(300)
