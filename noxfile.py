@@ -125,8 +125,8 @@ def core(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the library and the command, for every Python of this machine."""
     session.install(_core_wheel(session), *_group("test"), "hatchling")
-    # The packages that are wrong on purpose stay out of the environment, each in a folder that a test can put on the path.
-    folder = Path(session.create_tmp()) / "plugins"
+    # The packages that are wrong on purpose stay out of the environment, each in a folder that a test puts on the path.
+    folder = Path(session.create_tmp()).resolve() / "plugins"
     shutil.rmtree(folder, ignore_errors=True)
     quick = ["--quiet", "--no-deps", "--no-build-isolation", "--no-compile"]
     for plugin in WRONG_PLUGINS:
