@@ -1,6 +1,6 @@
 //! Runs consecutive Rust steps over one text, with two strings that are used again for each text.
 //!
-//! Each step borrows its input from one extent and writes to another, so a chain of any length needs two strings. Where
+//! Each step borrows its input from one place and writes to another, so a chain of any length needs two strings. Where
 //! the text is at the moment (the caller's own, or the string written last) is kept as an extent, which makes
 //! "unchanged" and "only trimmed" free: nothing is copied until the caller asks for the result.
 
