@@ -6,6 +6,7 @@
 use crate::error::ConfigError;
 use crate::plan::document::{Document, Place};
 use crate::plan::{PipelineStep, StepReference};
+use crate::plugins::shown;
 use crate::step::Configuration;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,7 +38,11 @@ pub(super) fn parse(argument: &str) -> Result<PipelineStep, ConfigError> {
         loop {
             let (key, value, span) = parser.pair()?;
             if keys.insert(key.to_owned(), span.clone()).is_some() {
-                return Err(parser.error(span, format!("The key `{key}` is given twice."), "expected another key"));
+                return Err(parser.error(
+                    span,
+                    format!("The key `{}` is given twice.", shown(key)),
+                    "expected another key",
+                ));
             }
             configuration.insert(key.to_owned(), value);
             if parser.at_end() {
@@ -45,7 +50,7 @@ pub(super) fn parse(argument: &str) -> Result<PipelineStep, ConfigError> {
             }
             if !parser.take(',') {
                 let rest = parser.at..parser.text.len();
-                let message = format!("There is more text after the value of `{key}`.");
+                let message = format!("There is more text after the value of `{}`.", shown(key));
                 return Err(parser
                     .error(rest, message, "expected `,` or the end")
                     .with_hint(QUOTE_HINT));
@@ -110,7 +115,7 @@ impl<'d> Parser<'d> {
             let message = if key.is_empty() {
                 "A key is missing.".to_owned()
             } else {
-                format!("`{}` has no value.", crate::error::Shown(std::path::Path::new(key)))
+                format!("`{}` has no value.", shown(key))
             };
             let hint = if self.text[..span.start].ends_with(':') {
                 "A plugin of a certain distribution is written with a slash: `distribution/name`."
@@ -142,7 +147,7 @@ impl<'d> Parser<'d> {
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             let too_large = word.parse::<i64>().is_err() && word.parse::<u64>().is_err();
             if too_large {
-                let message = format!("The number of `{key}` does not fit 64 bits.");
+                let message = format!("The number of `{}` does not fit 64 bits.", shown(key));
                 return Err(self.error(span, message, "expected a smaller number, or text in quotes"));
             }
         }
@@ -182,7 +187,7 @@ impl<'d> Parser<'d> {
                     Some((_, 't')) => text.push('\t'),
                     Some((end, other)) => {
                         let span = body_start + offset..body_start + end + other.len_utf8();
-                        let message = format!("The value of `{key}` has an escape that is not known.");
+                        let message = format!("The value of `{}` has an escape that is not known.", shown(key));
                         let error = self.error(span, message, r#"expected `\"`, `\\`, `\n`, `\r` or `\t`"#);
                         return Err(error.with_hint("In single quotes nothing is escaped."));
                     }
@@ -198,7 +203,11 @@ impl<'d> Parser<'d> {
     fn list(&mut self, key: &str, depth: usize) -> Result<Value, ConfigError> {
         let start = self.at;
         if depth == DEPTH_LIMIT {
-            return Err(self.error(start..start + 1, format!("The list of `{key}` is nested too deep."), ""));
+            return Err(self.error(
+                start..start + 1,
+                format!("The list of `{}` is nested too deep.", shown(key)),
+                "",
+            ));
         }
         self.take('[');
         let mut items = Vec::new();
@@ -217,14 +226,14 @@ impl<'d> Parser<'d> {
             }
             if !self.take(',') {
                 let rest = self.at..self.text.len();
-                let message = format!("There is more text after an item of the list of `{key}`.");
+                let message = format!("There is more text after an item of the list of `{}`.", shown(key));
                 return Err(self.error(rest, message, "expected `,` or `]`").with_hint(QUOTE_HINT));
             }
         }
     }
 
     fn unclosed(&self, key: &str, start: usize, close: &str) -> ConfigError {
-        let message = format!("The value of `{key}` lacks its closing `{close}`.");
+        let message = format!("The value of `{}` lacks its closing `{close}`.", shown(key));
         let error = self.error(start..start + 1, message, &format!("expected a `{close}` for this"));
         if close == "]" {
             error.with_hint(QUOTE_HINT)

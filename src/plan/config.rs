@@ -3,7 +3,7 @@
 use crate::error::{ConfigError, Result, Shown};
 use crate::plan::document::{Document, Place, one_of};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, StepReference};
-use crate::plugins::{listed, nearest};
+use crate::plugins::{listed, nearest, shown};
 use crate::step::Configuration;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -269,7 +269,7 @@ impl Reader<'_> {
                 match signed.or_else(|_| u64::from_str_radix(digits, radix).map(Value::from)) {
                     Ok(number) => Ok(number),
                     Err(_) => refuse(
-                        format!("The number of `{path}` does not fit 64 bits."),
+                        format!("The number of `{}` does not fit 64 bits.", shown(path)),
                         "expected a smaller number",
                     ),
                 }
@@ -279,13 +279,16 @@ impl Reader<'_> {
                 match number {
                     Some(number) => Ok(Value::Number(number)),
                     None => refuse(
-                        format!("`{path}` cannot be `{}`.", float.as_str()),
+                        format!("`{}` cannot be `{}`.", shown(path), float.as_str()),
                         "expected a finite number",
                     ),
                 }
             }
             DeValue::Datetime(_) => refuse(
-                format!("`{path}` is a date or a time, which the configuration of a step cannot hold."),
+                format!(
+                    "`{}` is a date or a time, which the configuration of a step cannot hold.",
+                    shown(path)
+                ),
                 "expected text: write it in quotes",
             ),
             DeValue::Array(items) => {
@@ -329,10 +332,6 @@ fn entries<'t>(table: &'t DeTable<'t>) -> Vec<Entry<'t>> {
     let mut entries: Vec<Entry<'t>> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
-}
-
-fn shown(text: &str) -> String {
-    Shown(Path::new(text)).to_string()
 }
 
 #[cfg(test)]

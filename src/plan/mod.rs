@@ -304,9 +304,10 @@ fn check_added_fields(declaration: &Declaration, text: &str, id: &str) -> Result
     for field in &declaration.fields {
         for (key, name, holds) in [("text", text, "holds the text"), ("id", id, "identifies the record")] {
             if field.name == name {
+                let name = plugins::shown(name);
                 let message = format!(
                     "Step `{}` adds the field `{name}`, but `{name}` {holds} in this pipeline.",
-                    declaration.name
+                    plugins::shown(&declaration.name)
                 );
                 let hint = format!("Name another field with `{key}` in `[pipeline]`, or leave the step out.");
                 return Err(ConfigError::new(message).with_hint(hint));

@@ -3,7 +3,7 @@
 //! Python's own reader raises for everybody when one file has a line without `=`, and finds nothing at all behind a
 //! byte-order mark. This one reads what can be read and says, with its line, what cannot.
 
-use crate::plugins::fold;
+use crate::plugins::names::{fold, shown};
 
 /// One entry point of the group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,10 +134,6 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// Strips what Python calls white space, which is a little more than Unicode does.
 fn stripped(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}'))
-}
-
-fn shown(text: &str) -> String {
-    crate::error::Shown(std::path::Path::new(text)).to_string()
 }
 
 fn parse_entry(line: &str, number: usize) -> Result<EntryPoint, (&'static str, String)> {

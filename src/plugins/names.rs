@@ -125,7 +125,8 @@ pub fn distribution_with_version(distribution: &str, version: Option<&str>) -> S
     }
 }
 
-fn shown(text: &str) -> String {
+/// A text that a stranger chose, fit to stand in a sentence on a terminal.
+pub(crate) fn shown(text: &str) -> String {
     Shown(Path::new(text)).to_string()
 }
 

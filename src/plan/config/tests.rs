@@ -252,6 +252,20 @@ fn bytes_that_are_not_utf8() {
 }
 
 #[test]
+fn nothing_in_a_file_reaches_the_terminal_as_a_command() {
+    let escape = "\"\\u001b[31m\"";
+    for text in [
+        format!("{escape} = 1\n"),
+        format!("[pipeline]\non-error = {escape}\n"),
+        format!("[[step]]\nuse = \"x\"\nwith.{escape} = nan\n"),
+        format!("[[step]]\nuse = \"x\"\n{escape} = 1\n"),
+    ] {
+        let shown = complaint(&text);
+        assert!(!shown.contains('\u{1b}') && shown.contains("u{1b}"), "{shown}");
+    }
+}
+
+#[test]
 fn columns_are_those_of_an_editor_behind_a_byte_order_mark() {
     assert!(complaint("\u{feff}txt = 1\n").starts_with("pipeline.toml:1:1: "));
 }

@@ -1,11 +1,9 @@
 //! What steps declare about each other, as pairs of nodes, each with the sentence that tells who says so.
 
 use super::{Fault, order_error};
-use crate::error::Shown;
-use crate::plugins::{OWN_DISTRIBUTION, distribution_with_version, split_name};
+use crate::plugins::{OWN_DISTRIBUTION, distribution_with_version, shown, split_name};
 use crate::step::Declaration;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 /// All occurrences of one step that declare the same.
 #[derive(Debug)]
@@ -308,8 +306,4 @@ fn origin(declaration: &Declaration) -> String {
             distribution_with_version(&origin.distribution, origin.version.as_deref())
         )
     })
-}
-
-fn shown(text: &str) -> String {
-    Shown(Path::new(text)).to_string()
 }
