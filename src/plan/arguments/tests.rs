@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn any_argument_is_read_or_refused_with_a_caret(argument in any::<String>()) {
         if let Err(error) = parse(&argument) {
-            prop_assert!(!error.to_string().contains('\u{1b}'));
+            prop_assert!(!error.to_string().contains(char::from(0x1b)));
             prop_assert!(error.snippet.is_some_and(|snippet| snippet.contains('^')));
         }
     }
