@@ -20,7 +20,7 @@ pub(crate) fn special_bytes(block: &[u8; BLOCK]) -> u64 {
 #[inline]
 pub(crate) fn special_bytes_of_16(block: &[u8; 16]) -> u16 {
     // The compiler makes vector instructions of this, on every machine that has some.
-    let flags = block.map(|byte| u8::from((byte < 0x20) | (byte == b'"') | (byte == b'\\')));
+    let flags = block.map(|byte| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\'));
     let flags = u128::from_le_bytes(flags);
     gather(flags as u64) | gather((flags >> 64) as u64) << 8
 }
