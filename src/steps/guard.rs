@@ -16,7 +16,6 @@ pub(super) enum Stop {
 
 /// Tells a step when to stop. Asking is cheap: the clock is read once in many units of work.
 pub(super) struct Guard<'c> {
-    budget: Duration,
     deadline: Deadline,
     cancel: &'c Cancel,
     work: usize,
@@ -30,16 +29,10 @@ impl<'c> Guard<'c> {
     /// A guard whose time begins now.
     pub(super) fn new(budget: Duration, cancel: &'c Cancel) -> Self {
         Self {
-            budget,
             deadline: Deadline::after(budget),
             cancel,
             work: 0,
         }
-    }
-
-    /// How long the step may take.
-    pub(super) fn budget(&self) -> Duration {
-        self.budget
     }
 
     /// Notes so many units of work, and fails if the step must stop.

@@ -9,6 +9,7 @@ mod configuration;
 mod guard;
 pub mod length;
 pub mod normalize_unicode;
+pub mod redact;
 mod rewrite;
 pub mod strip_control;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub const REGISTER: &[BuiltIn] = &[
     collapse_whitespace::BUILT_IN,
     length::BUILT_IN,
     normalize_unicode::BUILT_IN,
+    redact::BUILT_IN,
     strip_control::BUILT_IN,
     trim::BUILT_IN,
     trim_lines::BUILT_IN,
