@@ -313,6 +313,8 @@ pub enum FailureKind {
     StepPanic,
     /// A step that must not let anything pass could not decide.
     Undecided,
+    /// A step that checks texts was told to fail where it would reject.
+    Invalid,
     /// A split made more parts than the limit.
     Fanout,
     /// The output's format cannot hold the text.
@@ -343,6 +345,7 @@ impl FailureKind {
             Self::StepTimeout => "step_timeout",
             Self::StepPanic => "step_panic",
             Self::Undecided => "undecided",
+            Self::Invalid => "invalid",
             Self::Fanout => "fanout",
             Self::Unrepresentable => "unrepresentable",
             Self::Segment => "segment",
