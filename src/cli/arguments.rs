@@ -68,13 +68,21 @@ pub(super) enum Command {
 const RUN_EXAMPLES: &str = "\
 Examples:
   cat notes.txt | text-processor run -s trim-lines > clean.txt
-  text-processor run -p pipeline.toml 'in/*.jsonl.gz' -o out.jsonl.gz --rejected rejected.jsonl
-  text-processor run -s length:minimum=5,unit=words -s reverse notes.txt -o out.txt --overwrite
+  text-processor run -p pipeline.toml 'in/*.jsonl.gz' -o out.jsonl.gz
+  text-processor run -s length:minimum=5,unit=words notes.txt -o long.txt
 
 Exit codes:
-  0 clean · 2 usage or configuration · 3 complete, some records are quarantined · 4 stopped by a failure
-  5 damaged input · 6 output or system error · 7 a plugin cannot be loaded · 70 a bug in text-processor
-  130 interrupted · 141 the reader of standard output went away · 143 terminated";
+    0  Everything went well.
+    2  The command line, the pipeline or a step's configuration is wrong.
+    3  The run is complete; some records are quarantined.
+    4  A record failed, and the run was told to stop then.
+    5  An input is damaged or missing; the rest was processed.
+    6  An output cannot be written.
+    7  A plugin cannot be found, loaded or ordered.
+   70  A bug in text-processor.
+  130  Interrupted.
+  141  The reader of standard output went away.
+  143  Terminated.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -125,13 +133,13 @@ pub(super) struct PipelineArguments {
 
 /// What a run reads and writes, and how.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) pipeline: PipelineArguments,
 
     #[arg(
         value_name = "INPUT",
-        help_heading = INPUT,
         help = "Files or patterns such as `in/**/*.jsonl.gz`; `-` or nothing: standard input. gzip and zstd are recognised."
     )]
     pub(super) inputs: Vec<OsString>,
@@ -140,7 +148,7 @@ pub(super) struct RunArguments {
         long,
         value_name = "FORMAT",
         help_heading = INPUT,
-        help = "How records lie in the inputs. Without it, names ending in `.jsonl` or `.ndjson` mean jsonl, all others text."
+        help = "How records lie in the inputs: text, a record per line; file, a record per file; jsonl, an object per line. Without it, the names tell: `.jsonl` and `.ndjson` mean jsonl, all others text."
     )]
     pub(super) format: Option<Format>,
 
@@ -209,7 +217,7 @@ pub(super) struct RunArguments {
         long,
         value_name = "POLICY",
         help_heading = EXECUTION,
-        help = "What happens to a record that fails. It overrides the pipeline file."
+        help = "What happens when a record fails: raise, the run stops and nothing is committed; quarantine, the record is kept aside with its error. It overrides the pipeline file, whose default is quarantine."
     )]
     pub(super) on_error: Option<OnError>,
 
@@ -326,11 +334,8 @@ pub(super) enum PluginsCommand {
 /// How records lie in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    #[value(help = "Plain text, a record per line.")]
     Text,
-    #[value(help = "Plain text, a record per file.")]
     File,
-    #[value(help = "JSON Lines, an object per line.")]
     Jsonl,
 }
 
@@ -347,9 +352,7 @@ impl From<Format> for crate::io::Format {
 /// What happens to a record that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnError {
-    #[value(help = "The run stops, and nothing is committed.")]
     Raise,
-    #[value(help = "The record is kept aside with its error, and the run goes on.")]
     Quarantine,
 }
 

@@ -23,11 +23,11 @@ pub(super) struct Stream<'w> {
     pub(super) terminal: bool,
 }
 
-impl<'w> Stream<'w> {
+impl Stream<'_> {
     /// A stream that is no terminal.
     #[cfg(test)]
-    pub(super) fn plain(writer: impl Write + 'w) -> Self {
-        Self {
+    pub(super) fn plain<'w>(writer: impl Write + 'w) -> Stream<'w> {
+        Stream {
             writer: Box::new(writer),
             paint: Paint { colour: false },
             width: WIDTH,

@@ -146,7 +146,11 @@ mod tests {
                 written.push_str(sign);
                 for piece in line {
                     let text = piece.text.replace('\n', "⏎");
-                    written.push_str(&if piece.differs { format!("{open}{text}{close}") } else { text });
+                    written.push_str(&if piece.differs {
+                        format!("{open}{text}{close}")
+                    } else {
+                        text
+                    });
                 }
                 written.push('\n');
             }
@@ -210,7 +214,9 @@ mod tests {
     #[test]
     fn two_long_strange_texts_are_compared_in_time() {
         let before: String = (0..200_000).map(|number| format!("{number} ")).collect();
-        let after: String = (0..200_000).map(|number| format!("{} ", number * 7 % 199_999)).collect();
+        let after: String = (0..200_000)
+            .map(|number| format!("{} ", number * 7 % 199_999))
+            .collect();
         let start = Instant::now();
         let changes = compare(&before, &after);
         assert!(!changes.is_empty());

@@ -91,7 +91,9 @@ fn show(explanation: &[ExplainedStep], inactive: &[String], output: &mut Stream<
     output.write(&table.render(output.width, output.paint))?;
     if !inactive.is_empty() {
         output.line("")?;
-        let title = output.painted(Tone::Strong, "Constraints that play no part here").into_owned();
+        let title = output
+            .painted(Tone::Strong, "Constraints that play no part here")
+            .into_owned();
         output.line(&title)?;
         for sentence in inactive {
             for line in wrap(&one_line(sentence), output.width.saturating_sub(4)) {
@@ -147,12 +149,25 @@ mod tests {
                 ],
             },
         ];
-        let inactive = ["`acme-filters/min-words` wants to come before `reverse`, which is not in this pipeline.".to_owned()];
-        insta::assert_snapshot!(shown(&steps, &inactive), @"");
+        let inactive =
+            ["`acme-filters/min-words` wants to come before `reverse`, which is not in this pipeline.".to_owned()];
+        insta::assert_snapshot!(shown(&steps, &inactive), @r"
+           step                    kind    stage      runtime  from
+        1  trim-lines              map     normalize  Rust
+            Its stage is `normalize`, the first of the stages here.
+        2  acme-filters/min-words  filter  filter     Python   acme-filters 1.2.0
+            It must come after `trim-lines`, as `acme-filters` declares.
+            Its stage is `filter`, which comes after the stage `normalize` of the step
+            that stands before it here.
+
+        Constraints that play no part here
+            `acme-filters/min-words` wants to come before `reverse`, which is not in
+            this pipeline.
+        ");
     }
 
     #[test]
     fn no_steps_is_a_pipeline() {
-        insta::assert_snapshot!(shown(&[], &[]), @"");
+        insta::assert_snapshot!(shown(&[], &[]), @"The pipeline has no steps: every record goes out as it came in.");
     }
 }

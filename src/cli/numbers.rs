@@ -48,12 +48,18 @@ pub(super) fn seconds(duration: f64) -> String {
     if duration < 59.995 {
         return format!("{duration:.2} s");
     }
-    let whole = duration.round() as u64;
+    let whole = rounded(duration);
     if whole < 3600 {
         format!("{} min {:02} s", whole / 60, whole % 60)
     } else {
         format!("{} h {:02} min", count(whole / 3600), whole % 3600 / 60)
     }
+}
+
+/// The nearest whole number of one that is not negative.
+#[allow(clippy::cast_sign_loss, reason = "callers have excluded negative numbers")]
+fn rounded(number: f64) -> u64 {
+    number.round() as u64
 }
 
 /// A short duration, as one step takes for one text: `850 ns`, `12.3 µs`, `4.5 ms`, then as [`seconds`].
@@ -69,7 +75,7 @@ pub(super) fn nanoseconds(duration: u64) -> String {
 /// How many a second, without decimals: `101,234`. Nothing where the time is too short to say.
 pub(super) fn per_second(number: u64, duration: f64) -> Option<String> {
     let rate = number as f64 / duration;
-    (number > 0 && duration > 0.0 && rate.is_finite()).then(|| count(rate.round() as u64))
+    (number > 0 && duration > 0.0 && rate.is_finite()).then(|| count(rounded(rate)))
 }
 
 /// A share in percent: `2.4 %`. What is not nothing is never shown as nothing, and what is not all never as all.

@@ -71,7 +71,11 @@ fn listed(discovery: &Discovery) -> Vec<Listed<'_>> {
             None
         };
         Listed {
-            usable_name: if clash.is_some() { &plugin.name } else { &plugin.short_name },
+            usable_name: if clash.is_some() {
+                &plugin.name
+            } else {
+                &plugin.short_name
+            },
             plugin,
             clash,
         }
@@ -86,8 +90,8 @@ fn show_list(
     output: &mut Stream<'_>,
 ) -> Result<()> {
     if plugins.is_empty() {
-        let looked = counted(discovery.distributions as u64, "installed distribution");
-        output.line(&format!("No plugin is installed ({looked} looked at)."))?;
+        let looked = counted(discovery.distributions as u64, "distribution");
+        output.line(&format!("No plugin is installed; looked at {looked}."))?;
     } else {
         let mut table = Table::new(&[
             ("plugin", Align::Left),
@@ -135,7 +139,9 @@ fn show_list(
     }
     if !discovery.findings.is_empty() {
         let findings = counted(discovery.findings.len() as u64, "finding");
-        output.line(&format!("\n{findings}: `text-processor plugins doctor` shows what is wrong."))?;
+        output.line(&format!(
+            "\n{findings}: `text-processor plugins doctor` shows what is wrong."
+        ))?;
     }
     Ok(())
 }
@@ -195,8 +201,14 @@ fn show_declaration(declaration: &Declaration, plugin: Option<&Plugin>, output: 
         ("stage", declaration.stage.name().to_owned()),
         ("runtime", runtime(declaration.runtime).to_owned()),
         ("from", from),
-        ("entry point", plugin.map(|plugin| plugin.entry_point.clone()).unwrap_or_default()),
-        ("location", plugin.map(|plugin| plugin.location.clone()).unwrap_or_default()),
+        (
+            "entry point",
+            plugin.map(|plugin| plugin.entry_point.clone()).unwrap_or_default(),
+        ),
+        (
+            "location",
+            plugin.map(|plugin| plugin.location.clone()).unwrap_or_default(),
+        ),
         ("before", join(&declaration.before)),
         ("after", join(&declaration.after)),
         ("requires", join(&declaration.requires)),

@@ -1,6 +1,5 @@
 //! Progress for a person who watches: a bar by bytes, the rate, the time left, and how many records met a bad fate.
 
-use super::console::Stream;
 use super::{Shell, numbers};
 use crate::engine::{Progress, Watcher};
 use crate::error::Interrupt;
@@ -18,10 +17,10 @@ pub(super) struct Progressing<'s> {
 }
 
 impl<'s> Progressing<'s> {
-    /// A watcher that draws on the terminal of `stream`, if there is one.
-    pub(super) fn new(shell: &'s dyn Shell, stream: Option<&Stream<'_>>) -> Self {
-        let bar = stream.map(|stream| {
-            let width = u16::try_from(stream.width).unwrap_or(u16::MAX);
+    /// A watcher that draws on a terminal of so many columns, if there is one.
+    pub(super) fn new(shell: &'s dyn Shell, columns: Option<usize>) -> Self {
+        let bar = columns.map(|columns| {
+            let width = u16::try_from(columns).unwrap_or(u16::MAX);
             Self::bar(Box::new(Terminal {
                 width,
                 writer: Mutex::new(io::stderr()),
@@ -39,9 +38,9 @@ impl<'s> Progressing<'s> {
 }
 
 /// For inputs of known size.
-const SIZED: &str = "{bar:16} {percent:>3} %  {binary_bytes_per_sec:>12}  {eta:>4} left  {wide_msg}";
+const SIZED: &str = "{bar:10} {percent:>3} % {binary_bytes_per_sec:>11} {eta:>3} left  {wide_msg}";
 /// For pipes, whose end nobody knows.
-const UNSIZED: &str = "{binary_bytes:>10}  {binary_bytes_per_sec:>12}  {elapsed:>4}  {wide_msg}";
+const UNSIZED: &str = "{binary_bytes:>10} {binary_bytes_per_sec:>11} {elapsed:>3}  {wide_msg}";
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are ours and tested; a mistake in one must not end a run.
@@ -76,7 +75,7 @@ impl Drop for Progressing<'_> {
 }
 
 fn message(progress: &Progress) -> String {
-    let mut message = numbers::counted(progress.read, "record");
+    let mut message = format!("{} read", numbers::count(progress.read));
     for (number, word) in [(progress.rejected, "rejected"), (progress.quarantined, "quarantined")] {
         if number > 0 {
             message = format!("{message}, {} {word}", numbers::count(number));
@@ -93,7 +92,10 @@ struct Terminal<W> {
 
 impl<W> std::fmt::Debug for Terminal<W> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Terminal").field("width", &self.width).finish_non_exhaustive()
+        formatter
+            .debug_struct("Terminal")
+            .field("width", &self.width)
+            .finish_non_exhaustive()
     }
 }
 
@@ -229,9 +231,9 @@ mod tests {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
         let bar = drawn(Some(1_000));
-        assert!(bar.contains("#-------"), "{bar:?}");
+        assert!(bar.contains("#----"), "{bar:?}");
         assert!(bar.contains(" 50 %"), "{bar:?}");
-        assert!(bar.contains("1,234 records, 31 rejected, 3 quarantined"), "{bar:?}");
+        assert!(bar.contains("1,234 read, 31 rejected, 3 quarantined"), "{bar:?}");
     }
 
     #[test]
@@ -245,7 +247,7 @@ mod tests {
     fn the_bar_is_cleared_at_the_end() {
         let bar = drawn(Some(1_000));
         let cleared = bar.rfind("\u{1b}[2K").expect("cleared");
-        assert!(!bar[cleared..].contains("records"), "{bar:?}");
+        assert!(!bar[cleared..].contains("read"), "{bar:?}");
     }
 
     #[test]

@@ -30,19 +30,18 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
         sink: format,
         limits: Limits::default(),
     };
-    let mut source = io::open_source(input, format, &layout.limits)?;
+    let mut source = io::open_source(input, format, layout.limits)?;
     let decoder = io::decoder(&layout);
     let mut batch = Batch::new();
     let mut records = Vec::new();
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     while records.len() < wanted && source.fill(&mut batch, CHUNK)? {
         super::stop_if_interrupted(shell)?;
-        match &batch.unread {
-            Some(unread) => records.push(unreadable(unread, batch.first_ordinal)),
-            None => {
-                decoder.decode(&mut batch);
-                collect(&batch, &mut records);
-            }
+        if let Some(unread) = &batch.unread {
+            records.push(unreadable(unread, batch.first_ordinal));
+        } else {
+            decoder.decode(&mut batch);
+            collect(&batch, &mut records);
         }
         batch.clear();
     }
@@ -53,7 +52,10 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
 fn unreadable(unread: &Unread, ordinal: u64) -> Record {
     let reason = match unread {
         Unread::Record { length, .. } => {
-            format!("It has {}, more than one record may have.", numbers::counted(*length, "byte"))
+            format!(
+                "It has {}, more than one record may have.",
+                numbers::counted(*length, "byte")
+            )
         }
         Unread::Segment(failure) => failure.message.clone(),
     };

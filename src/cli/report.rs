@@ -55,8 +55,9 @@ fn summary(report: &Report, width: usize) -> String {
     if report.parts_rejected > 0 {
         let _ = write!(
             sentence,
-            " {} of records were rejected while other parts of the same record went out.",
-            counted(report.parts_rejected, "part")
+            " {} {} rejected while other parts of the same record went out.",
+            counted(report.parts_rejected, "part"),
+            if report.parts_rejected == 1 { "was" } else { "were" },
         );
     }
     paragraph(&sentence, width)
@@ -68,7 +69,11 @@ fn paragraph(text: &str, width: usize) -> String {
 
 fn fates(report: &Report) -> Table {
     let counts = report.counts;
-    let mut table = Table::new(&[("fate", Align::Left), ("records", Align::Right), ("share", Align::Right)]);
+    let mut table = Table::new(&[
+        ("fate", Align::Left),
+        ("records", Align::Right),
+        ("share", Align::Right),
+    ]);
     let rows = [
         ("out", counts.out, Tone::Good),
         ("rejected", counts.rejected, Tone::Warning),
@@ -87,6 +92,10 @@ fn fates(report: &Report) -> Table {
 }
 
 fn steps(report: &Report) -> Table {
+    let (rejected, quarantined) = (&report.rejected_by_reader, &report.quarantined_by_reader);
+    if report.steps.is_empty() && rejected.is_empty() && quarantined.is_empty() {
+        return Table::new(&[]);
+    }
     let mut table = Table::new(&[
         ("step", Align::Left),
         ("entered", Align::Right),
@@ -95,7 +104,6 @@ fn steps(report: &Report) -> Table {
         ("time", Align::Right),
         ("texts/s", Align::Right),
     ]);
-    let (rejected, quarantined) = (&report.rejected_by_reader, &report.quarantined_by_reader);
     if !rejected.is_empty() || !quarantined.is_empty() {
         table.row([
             Cell::toned(Tone::Faint, "(outside the steps)"),
@@ -187,23 +195,29 @@ fn advice(report: &Report, width: usize, paint: Paint) -> String {
         return String::new();
     }
     let file = report.files.iter().find(|file| file.role == "quarantine");
-    let (is, subject) = if number == 1 { ("is", "it") } else { ("are", "each of them") };
-    let counted = counted(number, "record");
-    let sentence = match file.and_then(|file| file.path.as_deref()) {
-        Some(path) => {
-            // A path that can be typed as it stands gets the command that shows the first record.
-            let typed = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
-            let look = if typed && !path.ends_with(".gz") && !path.ends_with(".zst") {
-                format!("; `head -n 1 {path} | python3 -m json.tool` shows the first")
-            } else {
-                String::new()
-            };
-            format!("{counted} {is} quarantined: `{path}` holds {subject} with step, error and original on a line of JSON{look}.")
-        }
-        None => format!("{counted} {is} quarantined."),
+    let (is, subject) = if number == 1 {
+        ("is", "it")
+    } else {
+        ("are", "each of them")
     };
-    let told = paragraph(&sentence, width);
-    told.replacen(&counted, &paint.paint(Tone::Bad, &counted), 1)
+    let counted = counted(number, "record");
+    let Some(path) = file.and_then(|file| file.path.as_deref()) else {
+        return paragraph(&format!("{counted} {is} quarantined."), width);
+    };
+    let sentence =
+        format!("{counted} {is} quarantined: `{path}` holds {subject} with its step, error and original record.");
+    let mut told = paragraph(&sentence, width).replacen(&counted, &paint.paint(Tone::Bad, &counted), 1);
+    // Only a path that can be typed as it stands is put into a command.
+    let typed = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if !path.starts_with('-') && path.bytes().all(typed) {
+        let reader = match path.rsplit('.').next() {
+            Some("gz") => format!("zcat {path} | head -n 1"),
+            Some("zst") => format!("zstdcat {path} | head -n 1"),
+            _ => format!("head -n 1 {path}"),
+        };
+        let _ = writeln!(told, "To see the first:\n    {reader} | python3 -m json.tool");
+    }
+    told
 }
 
 #[cfg(test)]
@@ -271,7 +285,35 @@ mod tests {
     #[test]
     fn a_run_with_everything() {
         let table = closing(&example(), 80, PLAIN);
-        insta::assert_snapshot!(table, @"");
+        insta::assert_snapshot!(table, @r"
+        Read 1,234,567 records (3.2 GiB) from 3 inputs in 1 min 06 s with 2 workers:
+        18,593 records/s.
+
+        fate           records    share
+        out          1,230,000   99.6 %
+        rejected         4,522    0.4 %
+        quarantined         45  < 0.1 %
+        read         1,234,567
+
+        step                      entered  rejected  quarantined        time    texts/s
+        (outside the steps)                      22            3
+        - blank_line                             22
+        - utf8                                                 3
+        trim-lines              1,234,542         0            0     0.412 s  2,996,461
+        acme-filters/min-words  1,234,542     4,500           42  1 min 05 s     18,935
+        - too_short                           4,000
+        - empty                                 500
+        - step_error                                          42
+
+        written         texts    bytes  file
+        out         1,230,000  2.2 GiB  out.jsonl
+        quarantine         45  8.8 KiB  out.jsonl.quarantine.jsonl
+
+        45 records are quarantined: `out.jsonl.quarantine.jsonl` holds each of them with
+        its step, error and original record.
+        To see the first:
+            head -n 1 out.jsonl.quarantine.jsonl | python3 -m json.tool
+        ");
         assert!(table.lines().all(|line| line.width() <= 80));
     }
 
@@ -303,12 +345,36 @@ mod tests {
             limited: true,
             ..Report::default()
         };
-        insta::assert_snapshot!(closing(&report, 80, PLAIN), @"");
+        insta::assert_snapshot!(closing(&report, 80, PLAIN), @r"
+        Read 1 record (14 B) from 1 input in 0.002 s with 1 worker: 500 records/s.
+        `--limit` ended the run before the inputs did. 1 record became 3 texts. 1 part
+        was rejected while other parts of the same record went out.
+
+        fate         records    share
+        out                1  100.0 %
+        rejected           0    0.0 %
+        quarantined        0    0.0 %
+        read               1
+
+        step  entered  rejected  quarantined     time  texts/s
+        trim        1         0            0  0.000 s
+
+        written  texts  bytes  file
+        out          3   12 B  (standard output)
+        ");
     }
 
     #[test]
     fn an_empty_run_is_a_run() {
-        insta::assert_snapshot!(closing(&Report::default(), 80, PLAIN), @"");
+        insta::assert_snapshot!(closing(&Report::default(), 80, PLAIN), @r"
+        Read 0 records (0 B) from 0 inputs in 0.000 s with 0 workers.
+
+        fate         records  share
+        out                0
+        rejected           0
+        quarantined        0
+        read               0
+        ");
     }
 
     #[test]
@@ -328,13 +394,20 @@ mod tests {
             ],
             ..Report::default()
         };
-        insta::assert_snapshot!(damage(&report, 60, PLAIN), @"");
+        insta::assert_snapshot!(damage(&report, 60, PLAIN), @r"
+        damaged input: a.gz (from byte 12,345): The gzip data ends
+        too early.
+        damaged input: gone.txt: Opening gone.txt failed: No such
+        file or directory.
+        ");
     }
 
     #[test]
     fn many_reasons_are_summed_up() {
         let mut report = example();
-        report.steps[1].rejected = (0..1_000).map(|score| (format!("score {score:03}"), 1000 - score)).collect();
+        report.steps[1].rejected = (0..1_000)
+            .map(|score| (format!("score {score:03}"), 1000 - score))
+            .collect();
         let table = closing(&report, 80, PLAIN);
         assert!(table.contains("- score 007"), "{table}");
         assert!(!table.contains("- score 008"), "{table}");
@@ -348,8 +421,11 @@ mod tests {
         report.steps[1].rejected = by(&[("why\u{202e}\r", 3)]);
         report.files[1].path = Some("q\u{1b}]0;title\u{7}.jsonl".into());
         let table = closing(&report, 80, PLAIN);
-        assert!(!table.contains(|character| character != '\n' && crate::error::needs_escape(character)), "{table}");
-        assert!(!table.contains("head -n 1"), "{table}");
+        assert!(
+            !table.contains(|character| character != '\n' && crate::error::needs_escape(character)),
+            "{table}"
+        );
+        assert!(!table.contains("To see the first"), "{table}");
         let coloured = closing(&report, 80, Paint { colour: true });
         assert!(coloured.contains("\u{1b}[32mout"), "{coloured}");
     }
@@ -364,6 +440,40 @@ mod tests {
             }],
             ..Report::default()
         };
-        insta::assert_snapshot!(serde_json::to_string_pretty(&report).expect("JSON"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&report).expect("JSON"), @r#"
+        {
+          "counts": {
+            "read": 0,
+            "out": 0,
+            "rejected": 0,
+            "quarantined": 0
+          },
+          "texts_out": 0,
+          "parts_rejected": 0,
+          "rejected_by_reader": {},
+          "quarantined_by_reader": {},
+          "steps": [
+            {
+              "name": "trim",
+              "distribution": null,
+              "entered": 0,
+              "rejected": {
+                "empty": 1
+              },
+              "quarantined": {},
+              "seconds": 0.0
+            }
+          ],
+          "damage": [],
+          "files": [],
+          "inputs": 0,
+          "bytes_read": 0,
+          "bytes_written": 0,
+          "seconds": 0.0,
+          "workers": 0,
+          "limited": false,
+          "fingerprint": ""
+        }
+        "#);
     }
 }

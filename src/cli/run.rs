@@ -13,20 +13,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Runs a pipeline and tells how it went.
-pub(super) fn run(
-    arguments: &RunArguments,
-    verbose: bool,
-    shell: &dyn Shell,
-    console: &mut Console<'_>,
-) -> Result<u8> {
+pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
     let output = named(arguments.output.as_deref());
     refuse_folders(arguments, output)?;
     if arguments.inputs.is_empty() && console.input_is_terminal {
-        return Err(
-            ConfigError::new("No input is named, and standard input is a terminal, where nothing waits to be read.")
-                .with_hint("Name a file, pipe something in, or name `-` to type the text yourself.")
-                .into(),
-        );
+        return Err(ConfigError::new(
+            "No input is named, and standard input is a terminal, where nothing waits to be read.",
+        )
+        .with_hint("Name a file, pipe something in, or name `-` to type the text yourself.")
+        .into());
     }
     let plan = pipeline::plan(&arguments.pipeline, shell.host(), |pipeline| {
         pipeline.text = arguments.text.clone().or(pipeline.text.take());
@@ -61,9 +56,9 @@ pub(super) fn run(
     };
     let silent = arguments.quiet || arguments.json;
     // A bar would be torn apart by log lines, and by data that goes to the same terminal.
-    let watched = console.messages.terminal && !silent && !verbose && (output.is_some() || !console.output.terminal);
+    let shown = console.messages.terminal && !silent && !verbose && (output.is_some() || !console.output.terminal);
     let outcome = {
-        let mut watcher = Progressing::new(shell, watched.then_some(&console.messages));
+        let mut watcher = Progressing::new(shell, shown.then_some(console.messages.width));
         engine::run(&plan, &options, &mut watcher)
     };
     let report = outcome?;
@@ -185,10 +180,7 @@ mod tests {
         let file = folder.path().join("a.txt");
         fs_err::write(&file, "x").expect("written");
         assert_eq!(place(&file), place(&folder.path().join(".").join("a.txt")));
-        assert_eq!(
-            place(&folder.path().join("new")),
-            place(&folder.path().join("./new"))
-        );
+        assert_eq!(place(&folder.path().join("new")), place(&folder.path().join("./new")));
         assert_ne!(place(&file), place(&folder.path().join("new")));
     }
 

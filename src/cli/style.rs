@@ -113,8 +113,17 @@ pub(super) fn push_escaped(written: &mut String, character: char) {
     }
 }
 
-/// Breaks a text into lines of at most `width` columns, at spaces where that is possible.
+/// Breaks prose into lines of at most `width` columns, at spaces where that is possible.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    break_at(&[' '], text, width)
+}
+
+/// Breaks the text of a cell, a name or a path perhaps, into lines of at most `width` columns.
+pub(super) fn wrap_cell(text: &str, width: usize) -> Vec<String> {
+    break_at(&[' ', '/', '-'], text, width)
+}
+
+fn break_at(separators: &[char], text: &str, width: usize) -> Vec<String> {
     use unicode_segmentation::UnicodeSegmentation;
     use unicode_width::UnicodeWidthStr;
     let width = width.max(1);
@@ -122,7 +131,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     for paragraph in text.split('\n') {
         let mut line = String::new();
         let mut used = 0;
-        for piece in paragraph.split_inclusive([' ', '/', '-']) {
+        for piece in paragraph.split_inclusive(separators) {
             let wide = piece.trim_end_matches(' ').width();
             if used > 0 && used + wide > width {
                 wrapped.push(std::mem::take(&mut line).trim_end().to_owned());
@@ -187,16 +196,14 @@ mod tests {
     #[test]
     fn paint_without_colour_adds_nothing() {
         assert_eq!(Paint { colour: false }.paint(Tone::Bad, "x"), "x");
-        assert_eq!(
-            Paint { colour: true }.paint(Tone::Good, "x"),
-            "\u{1b}[32mx\u{1b}[0m"
-        );
+        assert_eq!(Paint { colour: true }.paint(Tone::Good, "x"), "\u{1b}[32mx\u{1b}[0m");
     }
 
     #[test]
     fn lines_break_at_spaces_and_long_words_anywhere() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("acme-filters/min-words", 13), ["acme-filters/", "min-words"]);
+        assert_eq!(wrap("one `--two` three", 8), ["one", "`--two`", "three"]);
+        assert_eq!(wrap_cell("acme-filters/min-words", 13), ["acme-filters/", "min-words"]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("漢字漢字", 4), ["漢字", "漢字"]);
         assert_eq!(wrap("", 4), [""]);
@@ -211,8 +218,9 @@ mod tests {
 
         #[test]
         fn wrapping_keeps_every_character_but_spaces(text in "[a-z/ -]{0,60}", width in 1usize..20) {
-            let kept: String = wrap(&text, width).concat().replace(' ', "");
-            prop_assert_eq!(kept, text.replace(' ', ""));
+            for wrapped in [wrap(&text, width), wrap_cell(&text, width)] {
+                prop_assert_eq!(wrapped.concat().replace(' ', ""), text.replace(' ', ""));
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tables of plain text: aligned columns, no boxes, notes under a row, never wider than the terminal where that can be helped.
 
-use super::style::{Paint, Tone, one_line, wrap};
+use super::style::{Paint, Tone, one_line, wrap, wrap_cell};
 use unicode_width::UnicodeWidthStr;
 
 /// Which side of a column its cells keep to.
@@ -128,7 +128,7 @@ impl Table {
         let wrapped: Vec<Vec<String>> = cells
             .iter()
             .zip(widths)
-            .map(|(cell, &width)| wrap(&cell.text, width))
+            .map(|(cell, &width)| wrap_cell(&cell.text, width))
             .collect();
         for line in 0..wrapped.iter().map(Vec::len).max().unwrap_or(0) {
             // Padding is written only when something follows, so that no line ends in spaces.
@@ -186,12 +186,12 @@ mod tests {
     fn columns_of_words_give_way_to_the_terminal() {
         let narrow = example().render(40, PLAIN);
         insta::assert_snapshot!(narrow, @r"
-        step           records  from
-        trim-lines      12,345
+        step             records  from
+        trim-lines        12,345
             It stands here because it is listed
             here.
-        acme-filters/        7  acme-filters
-        min-words               1.2.0
+        acme-filters/          7  acme-filters
+        min-words                 1.2.0
         ");
         assert!(narrow.lines().all(|line| line.width() <= 40));
     }

@@ -54,7 +54,18 @@ fn written(show: impl FnOnce(&mut Stream<'_>) -> Result<()>) -> String {
 fn a_list_shows_the_name_to_use() {
     let discovery = discovery();
     let shown = written(|output| show_list(&discovery, &listed(&discovery), None, output));
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    plugin                 distribution   version  entry point
+    min-words              acme-filters   1.2.0    acme_filters:process
+    acme-reverse/reverse   acme-reverse   1.2.0    acme_reverse:process   editable
+        Use the full name: several distributions offer the short name.
+    other-reverse/reverse  other-reverse  1.2.0    other_reverse:process
+        Use the full name: several distributions offer the short name.
+    rogue/trim-lines       rogue          1.2.0    rogue:process
+        Use the full name: a built-in step has the short name.
+
+    2 findings: `text-processor plugins doctor` shows what is wrong.
+    ");
 }
 
 #[test]
@@ -64,7 +75,7 @@ fn nothing_installed_is_said_so() {
         ..Discovery::default()
     };
     let shown = written(|output| show_list(&discovery, &listed(&discovery), None, output));
-    assert_eq!(shown, "No plugin is installed (1 installed distribution looked at).\n");
+    assert_eq!(shown, "No plugin is installed; looked at 1 distribution.\n");
 }
 
 #[test]
@@ -76,7 +87,12 @@ fn all_lists_the_built_in_steps_too() {
         "Removes white space from both ends of each line.",
     )];
     let shown = written(|output| show_list(&Discovery::default(), &[], Some(&built_in), output));
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    No plugin is installed; looked at 0 distributions.
+
+    built-in step  kind  stage      what it does
+    trim-lines     map   normalize  Removes white space from both ends of each line.
+    ");
 }
 
 #[test]
@@ -88,7 +104,34 @@ fn a_list_as_json_has_this_shape() {
         built_in: None,
         findings: 2,
     };
-    insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @r#"
+    {
+      "plugins": [
+        {
+          "use": "min-words",
+          "name": "acme-filters/min-words",
+          "short_name": "min-words",
+          "distribution": "acme-filters",
+          "version": "1.2.0",
+          "entry_point": "acme_filters:process",
+          "location": "/site-packages/acme-filters-1.2.0.dist-info",
+          "editable": false
+        },
+        {
+          "use": "rogue/trim-lines",
+          "name": "rogue/trim-lines",
+          "short_name": "trim-lines",
+          "distribution": "rogue",
+          "version": "1.2.0",
+          "entry_point": "rogue:process",
+          "location": "/site-packages/rogue-1.2.0.dist-info",
+          "editable": false,
+          "clash": "a built-in step has the short name"
+        }
+      ],
+      "findings": 2
+    }
+    "#);
 }
 
 #[test]
@@ -138,20 +181,61 @@ fn a_declaration_shows_what_there_is() {
         summary: "Drop records with fewer than `minimum` words.".into(),
     };
     let shown = written(|output| show_declaration(&declaration, Some(&plugin), output));
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    acme-filters/min-words
+    Drop records with fewer than `minimum` words.
+
+    kind         filter
+    stage        filter
+    runtime      Python
+    from         acme-filters 1.2.0, editable
+    entry point  acme_filters:process
+    location     /site-packages/acme-filters-1.2.0.dist-info
+    after        trim-lines
+    adds         words (integer)
+    asks for     language, source (if it is there)
+
+    parameter  type     default        what it does
+    minimum    integer  50             How few words a record may have before it is
+                                       dropped.
+    unit       str      must be given
+    ");
 }
 
 #[test]
 fn a_built_in_step_without_parameters_says_so() {
-    let declaration = Declaration::built_in("trim", Kind::Map, Stage::Normalize, "Removes white space from both ends.");
+    let declaration = Declaration::built_in(
+        "trim",
+        Kind::Map,
+        Stage::Normalize,
+        "Removes white space from both ends.",
+    );
     let shown = written(|output| show_declaration(&declaration, None, output));
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    trim
+    Removes white space from both ends.
+
+    kind     map
+    stage    normalize
+    runtime  Rust
+    from     text-processor (built in)
+
+    It has no parameters.
+    ");
 }
 
 #[test]
 fn the_doctor_tells_errors_first() {
     let discovery = discovery();
-    insta::assert_snapshot!(written(|output| show_findings(&discovery, output)), @"");
+    insta::assert_snapshot!(written(|output| show_findings(&discovery, output)), @r"
+    Looked at 213 distributions and found 4 plugins, 1 error and 1 warning.
+
+    error: /site-packages/acme-1.dist-info/entry_points.txt:3: The line `oops` has no `=`. [malformed_line]
+    hint: Ask its author to write `name = module:attribute`.
+
+    warning: /site-packages/acme-1.dist-info/entry_points.txt:3: The name `x` stands twice. [malformed_line]
+    hint: Ask its author to write `name = module:attribute`.
+    ");
 }
 
 #[test]

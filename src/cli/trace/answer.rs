@@ -24,7 +24,10 @@ fn step(entry: &TraceEntry) -> serde_json::Value {
         TraceOutcome::Kept => ("kept", vec![]),
         TraceOutcome::Rejected(reason) => ("rejected", vec![("reason", json!(reason))]),
         TraceOutcome::Annotated(fields) => {
-            let fields: Map<_, _> = fields.iter().map(|(name, field)| (name.clone(), value(field))).collect();
+            let fields: Map<_, _> = fields
+                .iter()
+                .map(|(name, field)| (name.clone(), value(field)))
+                .collect();
             ("annotated", vec![("fields", json!(fields))])
         }
         TraceOutcome::Split(parts) => ("split", vec![("parts", json!(parts))]),
@@ -72,11 +75,19 @@ mod tests {
         let written = line(Some("in.txt"), Some(3), "a", &entries);
         assert!(!written.contains('\n'));
         let lines = written.replace("{\"step\"", "\n{\"step\"");
-        insta::assert_snapshot!(lines, @"");
+        insta::assert_snapshot!(lines, @r#"
+        {"input":"in.txt","ordinal":3,"text":"a","steps":[
+        {"step":"s","before":"a","outcome":"text","after":"b","nanoseconds":5},
+        {"step":"s","before":"a","outcome":"kept","nanoseconds":5},
+        {"step":"s","before":"a","outcome":"annotated","fields":{"language":"en","tags":[1,{"a":null}]},"nanoseconds":5},
+        {"step":"s","before":"a","outcome":"split","parts":["b"],"nanoseconds":5},
+        {"step":"s","before":"a","outcome":"rejected","reason":"too_short","nanoseconds":5},
+        {"step":"s","before":"a","outcome":"failed","kind":"step_error","message":"It failed.","nanoseconds":5}]}
+        "#);
     }
 
     #[test]
     fn a_record_without_a_text_says_why() {
-        insta::assert_snapshot!(unusable("in.txt", 3, "It is rejected: blank_line."), @"");
+        insta::assert_snapshot!(unusable("in.txt", 3, "It is rejected: blank_line."), @r#"{"input":"in.txt","ordinal":3,"text":null,"message":"It is rejected: blank_line."}"#);
     }
 }

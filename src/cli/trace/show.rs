@@ -116,22 +116,19 @@ impl Shower {
         let room = self.width.saturating_sub(start.width() + 2).max(20);
         let mut shown = String::new();
         for character in text.chars() {
-            if needs_escape(character) {
-                push_escaped(&mut shown, character);
-            } else {
-                shown.push(character);
-            }
-            if shown.len() > 4 * room {
+            let end = shown.len();
+            unchanged_character(&mut shown, character);
+            if shown.width() >= room {
+                shown.truncate(end);
+                shown.push('…');
                 break;
             }
         }
-        if shown.width() > room {
-            while shown.width() > room - 1 {
-                shown.pop();
-            }
-            shown.push('…');
-        }
-        let _ = writeln!(self.written, "{}", self.paint.paint(Tone::Faint, &format!("{start}\"{shown}\"")));
+        let _ = writeln!(
+            self.written,
+            "{}",
+            self.paint.paint(Tone::Faint, &format!("{start}\"{shown}\""))
+        );
     }
 
     fn difference(&mut self, before: &str, after: &str, depth: usize) {
@@ -173,7 +170,7 @@ impl Shower {
 
     fn unchanged(&mut self, line: &str, depth: usize) {
         let line = elide(line.trim_end_matches('\n'), 2 * EDGE, unchanged_character);
-        self.aside(&line, depth);
+        self.aside(if line.is_empty() { "⏎" } else { &line }, depth);
     }
 
     fn aside(&mut self, text: &str, depth: usize) {
@@ -255,7 +252,9 @@ fn elide(text: &str, edge: usize, push: impl Fn(&mut String, char)) -> String {
     if !short {
         let hidden = text[head_end..tail_start].chars().count() as u64;
         let _ = write!(written, " …{}… ", numbers::count(hidden));
-        text[tail_start..].chars().for_each(|character| push(&mut written, character));
+        text[tail_start..]
+            .chars()
+            .for_each(|character| push(&mut written, character));
     }
     written
 }
@@ -296,20 +295,53 @@ mod tests {
             ),
         ];
         let names = ["trim-lines", "reverse", "strip-control", "length", "language"];
-        insta::assert_snapshot!(show(raw, &entries, &names, 80, PLAIN), @"");
+        insta::assert_snapshot!(show(raw, &entries, &names, 80, PLAIN), @r#"
+           text: "\n    hello world\n    this is a test\n    "
+        1  trim-lines     changed  (1.2 µs)
+             ⏎
+           - [-····-]hello world
+           - [-····-]this is a test
+           - [-····-]
+           + hello world
+           + this is a test
+        2  reverse        changed  (1.2 µs)
+             ⏎
+           - [-hello-] [-world-]
+           - [-this·is-] a [-test⏎-]
+           + {+dlrow+} {+olleh+}
+           + {+tset+} a {+si·siht+}
+        3  strip-control  unchanged  (1.2 µs)
+        4  length         kept  (1.2 µs)
+        5  language       language = "cy", score = 0.25  (1.2 µs)
+           out: "\ndlrow olleh\ntset a si siht"
+        "#);
     }
 
     #[test]
     fn parts_are_followed_one_after_the_other() {
         let entries = [
-            entry("sentences", "A. B!", TraceOutcome::Split(vec!["A.".into(), "B!".into()])),
+            entry(
+                "sentences",
+                "A. B!",
+                TraceOutcome::Split(vec!["A.".into(), "B!".into()]),
+            ),
             entry("upper", "A.", TraceOutcome::Text("A.".into())),
             entry("no-marks", "A.", TraceOutcome::Kept),
             entry("upper", "B!", TraceOutcome::Text("B!".into())),
             entry("no-marks", "B!", TraceOutcome::Rejected("mark".into())),
         ];
         let names = ["sentences", "upper", "no-marks"];
-        insta::assert_snapshot!(show("A. B!", &entries, &names, 80, PLAIN), @"");
+        insta::assert_snapshot!(show("A. B!", &entries, &names, 80, PLAIN), @r#"
+           text: "A. B!"
+        1  sentences  split into 2 parts  (1.2 µs)
+             part 1 of 2: "A."
+          2  upper      unchanged  (1.2 µs)
+          3  no-marks   kept  (1.2 µs)
+             out: "A."
+             part 2 of 2: "B!"
+          2  upper      unchanged  (1.2 µs)
+          3  no-marks   rejected: mark  (1.2 µs)
+        "#);
     }
 
     #[test]
@@ -319,17 +351,27 @@ mod tests {
             "a",
             TraceOutcome::Failed("bad_return".into(), "Expected text, found `int`.".into()),
         )];
-        insta::assert_snapshot!(show("a", &entries, &["odd", "never"], 80, PLAIN), @"");
+        insta::assert_snapshot!(show("a", &entries, &["odd", "never"], 80, PLAIN), @r#"
+           text: "a"
+        1  odd    failed (bad_return): Expected text, found `int`.  (1.2 µs)
+        "#);
     }
 
     #[test]
     fn a_text_cannot_colour_the_terminal() {
         let entries = [
-            entry("a\u{1b}[1m", "\u{1b}[2Jx\u{202e}", TraceOutcome::Text("\u{1b}[3Jx".into())),
+            entry(
+                "a\u{1b}[1m",
+                "\u{1b}[2Jx\u{202e}",
+                TraceOutcome::Text("\u{1b}[3Jx".into()),
+            ),
             entry("b", "\u{1b}[3Jx", TraceOutcome::Rejected("\u{7}\n".into())),
         ];
         let shown = show("\u{1b}[2Jx\u{202e}", &entries, &["a", "b"], 80, PLAIN);
-        assert!(!shown.contains(|character| character != '\n' && needs_escape(character)), "{shown}");
+        assert!(
+            !shown.contains(|character| character != '\n' && needs_escape(character)),
+            "{shown}"
+        );
         assert!(shown.contains("\\u{1b}"), "{shown}");
     }
 
@@ -348,7 +390,10 @@ mod tests {
         let entries = [entry("trim-lines", &before, TraceOutcome::Text(after))];
         let shown = show(&before, &entries, &["trim-lines"], 80, PLAIN);
         assert!(shown.lines().count() < 100, "{shown}");
-        assert!(shown.contains("… 920 more changed lines; `--json` shows everything"), "{shown}");
+        assert!(
+            shown.contains("… 920 more changed lines; `--json` shows everything"),
+            "{shown}"
+        );
         assert_eq!(elide(&"x".repeat(100), 5, unchanged_character), "xxxxx …90… xxxxx");
         assert_eq!(elide("xxxxxxxxxx", 5, unchanged_character), "xxxxxxxxxx");
     }
@@ -358,6 +403,16 @@ mod tests {
         let before: String = (0..10).map(|line| format!("line {line}\n")).collect();
         let after = before.replace("line 5", "Line 5");
         let entries = [entry("case", &before, TraceOutcome::Text(after))];
-        insta::assert_snapshot!(show(&before, &entries, &["case"], 60, PLAIN), @"");
+        insta::assert_snapshot!(show(&before, &entries, &["case"], 60, PLAIN), @r#"
+           text: "line 0\nline 1\nline 2\nline 3\nline 4\nline 5…"
+        1  case  changed  (1.2 µs)
+             … 4 unchanged lines
+             line 4
+           - [-l-]ine 5
+           + {+L+}ine 5
+             line 6
+             … 3 unchanged lines
+           out: "line 0\nline 1\nline 2\nline 3\nline 4\nLine 5…"
+        "#);
     }
 }
