@@ -145,12 +145,8 @@ mod tests {
             for line in lines {
                 written.push_str(sign);
                 for piece in line {
-                    let text = piece.text.replace('\n', "⏎");
-                    written.push_str(&if piece.differs {
-                        format!("{open}{text}{close}")
-                    } else {
-                        text
-                    });
+                    let (open, close) = if piece.differs { (open, close) } else { ("", "") };
+                    written.extend([open, &piece.text.replace('\n', "⏎"), close]);
                 }
                 written.push('\n');
             }
@@ -213,10 +209,13 @@ mod tests {
 
     #[test]
     fn two_long_strange_texts_are_compared_in_time() {
-        let before: String = (0..200_000).map(|number| format!("{number} ")).collect();
-        let after: String = (0..200_000)
-            .map(|number| format!("{} ", number * 7 % 199_999))
-            .collect();
+        let text = |factor: u32| {
+            let words: Vec<String> = (0..200_000)
+                .map(|number| (number * factor % 199_999).to_string())
+                .collect();
+            words.join(" ")
+        };
+        let (before, after) = (text(1), text(7));
         let start = Instant::now();
         let changes = compare(&before, &after);
         assert!(!changes.is_empty());

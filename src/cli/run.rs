@@ -6,11 +6,11 @@ use super::progress::Progressing;
 use super::{Shell, pipeline, report};
 use crate::engine::{self, RunOptions};
 use crate::error::{ConfigError, Error, Result, Shown};
-use crate::io::{self, Input};
+use crate::io::{self, Input, Output};
 use crate::ledger::Report;
 use crate::step::Limits;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Runs a pipeline and tells how it went.
 pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
     // The report's file is opened before the run, so that a place that cannot be written stops it while nothing is lost.
     let report_sink = match &arguments.report {
         Some(path) => {
-            refuse_report(path, arguments, &inputs)?;
+            check_report(path, arguments, output, &inputs)?;
             Some(io::open_sink(Some(path), arguments.overwrite)?)
         }
         None => None,
@@ -135,59 +135,17 @@ fn is_folder(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir()
 }
 
-/// The engine checks its own files against each other; the report is ours.
-fn refuse_report(report: &Path, arguments: &RunArguments, inputs: &[Input]) -> Result<()> {
-    let place = place(report);
-    let same = |path: &Path| place.is_some() && self::place(path) == place;
-    let outputs = [
-        ("`--output`", named(arguments.output.as_deref())),
-        ("`--rejected`", arguments.rejected.as_deref()),
-        ("`--quarantine`", arguments.quarantine.as_deref()),
+/// The engine checks its own files against each other, but it does not know the report.
+fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, inputs: &[Input]) -> Result<()> {
+    let files = [
+        ("output", output),
+        ("file of rejected records", arguments.rejected.as_deref()),
+        ("quarantine file", arguments.quarantine.as_deref()),
+        ("report", Some(report)),
     ];
-    let clash = outputs.iter().find(|(_, path)| path.is_some_and(same));
-    let clash = clash.map(|(option, _)| *option).or_else(|| {
-        let mut paths = inputs.iter().filter_map(|input| input.path.as_deref());
-        paths.any(same).then_some("an input")
-    });
-    match clash {
-        Some(other) => Err(ConfigError::new(format!(
-            "`--report` and {other} name the same file, `{}`.",
-            Shown(report)
-        ))
-        .with_hint("Give the report a file of its own.")
-        .into()),
-        None => Ok(()),
-    }
-}
-
-/// Where a file is or will be, with links resolved as far as it exists. A device is no place: two may well write to it.
-fn place(path: &Path) -> Option<PathBuf> {
-    if let Ok(found) = fs_err::canonicalize(path) {
-        return found.is_file().then_some(found);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = fs_err::canonicalize(folder.unwrap_or(Path::new("."))).ok()?;
-    Some(folder.join(path.file_name()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_is_the_same_however_it_is_spelled() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.txt");
-        fs_err::write(&file, "x").expect("written");
-        assert_eq!(place(&file), place(&folder.path().join(".").join("a.txt")));
-        assert_eq!(place(&folder.path().join("new")), place(&folder.path().join("./new")));
-        assert_ne!(place(&file), place(&folder.path().join("new")));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_device_and_a_missing_folder_are_no_place() {
-        assert_eq!(place(Path::new("/dev/null")), None);
-        assert_eq!(place(Path::new("/no/such/folder/at/all")), None);
-    }
+    let files: Vec<Output<'_>> = files
+        .iter()
+        .filter_map(|&(role, path)| path.map(|path| Output { role, path }))
+        .collect();
+    io::check_output(inputs, &files, arguments.overwrite)
 }

@@ -514,3 +514,24 @@ fn a_reader_that_goes_away_ends_every_answer_quietly() {
         assert_eq!((code, messages.len()), (141, 0));
     }
 }
+
+#[test]
+fn every_option_is_documented() {
+    fn check(command: &clap::Command, documentation: &str) {
+        let documented =
+            |name: &str| documentation.contains(&format!("`{name}")) || documentation.contains(&format!("[{name}"));
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            let named = documented(&format!("--{long}")) || documentation.contains(&format!(", `--{long}"));
+            assert!(
+                named,
+                "`--{long}` of `{}` is missing in docs/command.md",
+                command.get_name()
+            );
+        }
+        for subcommand in command.get_subcommands() {
+            check(subcommand, documentation);
+        }
+    }
+    check(&Arguments::command(), include_str!("../../docs/command.md"));
+}

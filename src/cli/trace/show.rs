@@ -383,9 +383,14 @@ mod tests {
         assert!(shown.contains("\u{1b}[30m\u{1b}[41m·\u{1b}[0m"), "{shown:?}");
     }
 
+    fn numbered(lines: u32) -> String {
+        let lines: Vec<String> = (0..lines).map(|line| format!("line {line}\n")).collect();
+        lines.concat()
+    }
+
     #[test]
     fn long_texts_are_shown_in_part() {
-        let before: String = (0..500).map(|line| format!("line {line} \n")).collect();
+        let before = numbered(500).replace('\n', " \n");
         let after = before.replace(" \n", "\n");
         let entries = [entry("trim-lines", &before, TraceOutcome::Text(after))];
         let shown = show(&before, &entries, &["trim-lines"], 80, PLAIN);
@@ -400,7 +405,7 @@ mod tests {
 
     #[test]
     fn lines_that_stayed_are_counted() {
-        let before: String = (0..10).map(|line| format!("line {line}\n")).collect();
+        let before = numbered(10);
         let after = before.replace("line 5", "Line 5");
         let entries = [entry("case", &before, TraceOutcome::Text(after))];
         insta::assert_snapshot!(show(&before, &entries, &["case"], 60, PLAIN), @r#"
