@@ -4,19 +4,22 @@ use super::{Shell, numbers};
 use crate::batch::{Batch, Ending, State, Unread};
 use crate::error::Result;
 use crate::io::{self, Format, Input, Layout};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanField};
+use crate::record::Value;
 use crate::step::Limits;
 
 /// How many bytes to read at a time. A trace wants few records.
 const CHUNK: usize = 1 << 16;
 
 /// A record of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
     /// Its number in the file, counted from 0.
     pub(super) ordinal: u64,
     /// Its text, or why it has none.
     pub(super) text: std::result::Result<String, String>,
+    /// The fields that steps ask for, as far as the record has them.
+    pub(super) fields: Vec<(String, Value)>,
 }
 
 /// Reads at most `limit` records.
@@ -41,7 +44,7 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
             records.push(unreadable(unread, batch.first_ordinal));
         } else {
             decoder.decode(&mut batch);
-            collect(&batch, &mut records);
+            collect(&batch, &plan.fields, &mut records);
         }
         batch.clear();
     }
@@ -62,10 +65,11 @@ fn unreadable(unread: &Unread, ordinal: u64) -> Record {
     Record {
         ordinal,
         text: Err(reason),
+        fields: Vec::new(),
     }
 }
 
-fn collect(batch: &Batch, records: &mut Vec<Record>) {
+fn collect(batch: &Batch, fields: &[PlanField], records: &mut Vec<Record>) {
     for (index, row) in batch.rows.iter().enumerate() {
         let text = if row.state == State::Live {
             Ok(batch.row_text(index).to_owned())
@@ -78,6 +82,11 @@ fn collect(batch: &Batch, records: &mut Vec<Record>) {
             })
         };
         let ordinal = batch.sources[row.source as usize].ordinal;
-        records.push(Record { ordinal, text });
+        let known = |(number, field): (usize, &PlanField)| match batch.field(number as u16, index) {
+            Value::Missing => None,
+            value => Some((field.name.clone(), value.clone())),
+        };
+        let fields = fields.iter().enumerate().filter_map(known).collect();
+        records.push(Record { ordinal, text, fields });
     }
 }

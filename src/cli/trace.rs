@@ -13,6 +13,7 @@ use crate::engine;
 use crate::error::{Error, FileError, Result};
 use crate::io;
 use crate::plan::Plan;
+use crate::record::Value;
 use crate::step::Limits;
 use std::io::Read;
 
@@ -32,7 +33,7 @@ pub(super) fn trace(arguments: &TraceArguments, shell: &dyn Shell, console: &mut
             Some(text) => text.to_owned(),
             None => read_text(std::io::stdin().lock(), Limits::default().record_bytes)?,
         };
-        return one(&plan, None, None, &text, arguments.json, console).map(|()| 0);
+        return one(&plan, None, &text, &[], arguments.json, console).map(|()| 0);
     };
     for input in io::locate(&[path.clone().into_os_string()], false)? {
         for record in records::first(&input, &plan, arguments.limit, shell)? {
@@ -45,7 +46,7 @@ pub(super) fn trace(arguments: &TraceArguments, shell: &dyn Shell, console: &mut
 
 fn file_record(plan: &Plan, input: &str, record: &Record, json: bool, console: &mut Console<'_>) -> Result<()> {
     match &record.text {
-        Ok(text) => one(plan, Some(input), Some(record.ordinal), text, json, console),
+        Ok(text) => one(plan, Some((input, record.ordinal)), text, &record.fields, json, console),
         Err(reason) if json => console.output.line(&answer::unusable(input, record.ordinal, reason)),
         Err(reason) => {
             heading(input, record.ordinal, console)?;
@@ -56,13 +57,14 @@ fn file_record(plan: &Plan, input: &str, record: &Record, json: bool, console: &
 
 fn one(
     plan: &Plan,
-    input: Option<&str>,
-    ordinal: Option<u64>,
+    from: Option<(&str, u64)>,
     text: &str,
+    fields: &[(String, Value)],
     json: bool,
     console: &mut Console<'_>,
 ) -> Result<()> {
-    let entries = engine::trace(plan, text);
+    let entries = engine::trace(plan, text, fields);
+    let (input, ordinal) = from.unzip();
     if json {
         return console.output.line(&answer::line(input, ordinal, text, &entries));
     }

@@ -17,22 +17,18 @@ pub(super) struct Output {
 }
 
 impl Output {
-    fn open(role: &'static str, path: Option<&Path>, overwrite: bool) -> Result<Self> {
-        let mut output = Self::closed(role, path, overwrite);
-        output.sink = Some(open_sink(path, overwrite)?);
-        Ok(output)
-    }
-
-    /// An output that is opened when something is written to it.
-    fn closed(role: &'static str, path: Option<&Path>, overwrite: bool) -> Self {
+    fn new(role: &'static str, path: Option<&Path>, sink: Box<dyn Sink>) -> Self {
         Self {
             role,
             path: path.map(Path::to_owned),
-            sink: None,
+            sink,
             texts: 0,
             bytes: 0,
-            overwrite,
         }
+    }
+
+    fn open(role: &'static str, path: Option<&Path>, overwrite: bool) -> Result<Self> {
+        Ok(Self::new(role, path, open_sink(path, overwrite)?))
     }
 
     /// Appends bytes.
@@ -40,26 +36,19 @@ impl Output {
         if bytes.is_empty() {
             return Ok(());
         }
-        let sink = match &mut self.sink {
-            Some(sink) => sink,
-            None => self.sink.insert(open_sink(self.path.as_deref(), self.overwrite)?),
-        };
         self.bytes += bytes.len() as u64;
-        sink.write(bytes)
+        self.sink.write(bytes)
     }
 
-    fn commit(self) -> Result<Option<Commitment>> {
-        let Some(sink) = self.sink else {
-            return Ok(None);
-        };
-        sink.commit()?;
+    fn commit(self) -> Result<Commitment> {
+        self.sink.commit()?;
         let path = self.path.map(|path| path.to_string_lossy().into_owned());
-        Ok(Some(Commitment {
+        Ok(Commitment {
             role: self.role,
             path,
             texts: self.texts,
             bytes: self.bytes,
-        }))
+        })
     }
 }
 

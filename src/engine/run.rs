@@ -13,7 +13,7 @@ use crate::io::{
 };
 use crate::ledger::{Report, check};
 use crate::plan::{Plan, PlanField, PlannedStep};
-use crate::step::Context;
+use crate::step::{Context, Origin};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use std::path::Path;
 use std::sync::Arc;
@@ -30,12 +30,6 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let sink = sink_format(options, &inputs);
     check_files(plan, options, &inputs, sink)?;
     let codecs = codecs(plan, options, &inputs, sink);
-    let names: Vec<String> = inputs.iter().map(|(input, _)| input.name.clone()).collect();
-    let labels: Vec<StepLabel> = plan
-        .steps
-        .iter()
-        .map(|planned| StepLabel::of(planned.step.declaration()))
-        .collect();
     log::info!(
         "The run starts: {} inputs, {} steps, {} workers.",
         inputs.len(),
@@ -238,8 +232,7 @@ fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>> {
     let format = |input: &Input| {
         options
             .format
-            .or_else(|| input.path.as_deref().and_then(Format::from_name))
-            .unwrap_or(Format::Text)
+            .unwrap_or_else(|| input.path.as_deref().map_or(Format::Text, Format::from_name))
     };
     Ok(options
         .inputs
@@ -292,8 +285,14 @@ fn fields_for_output(plan: &Plan) -> impl Iterator<Item = &PlanField> {
 }
 
 fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Vec<Codec> {
-    let labels = plan.steps.iter().map(|planned| StepLabel::of(planned.step.declaration()));
-    let labels: Vec<StepLabel> = labels.collect();
+    let label = |planned: &PlannedStep| {
+        let declaration = planned.step.declaration();
+        StepLabel {
+            name: declaration.name.clone(),
+            distribution: declaration.origin.as_ref().map(Origin::distribution_with_version),
+        }
+    };
+    let labels: Vec<StepLabel> = plan.steps.iter().map(label).collect();
     let codec = |source: Format| {
         let layout = Layout {
             text: plan.text.clone(),
@@ -306,7 +305,8 @@ fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: F
         Codec {
             format: source,
             decoder: decoder(&layout),
-            encoder: encoder(&layout, Arc::clone(&names)),
+            encoder: encoder(&layout, &options.inputs),
+            casualties: CasualtyEncoder::new(&layout, &options.inputs, labels.clone()),
         }
     };
     distinct_formats(inputs).into_iter().map(codec).collect()
