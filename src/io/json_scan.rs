@@ -5,7 +5,8 @@
 //! already, keeps no more than a bit of state per level of nesting, and never recurses.
 
 use crate::error::{Failure, FailureKind};
-use crate::record::json_string::{BLOCK, special_bytes, special_bytes_of_16};
+use crate::record::json_string::control_character;
+use memchr::memchr2;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -404,71 +405,54 @@ fn digits(bytes: &[u8], mut at: usize, end: usize) -> Result<usize, Flaw> {
     Ok(at)
 }
 
+/// How many bytes of a string are looked at one by one: keys and identities end within them.
+const SHORT: usize = 16;
+
 /// Passes over a string whose first byte after the quote is at `start`.
 #[inline]
 fn string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
-    // Keys and identities end in the first few bytes, so these are looked at by themselves.
-    if let Some(block) = bytes.get(start..).and_then(<[u8]>::first_chunk::<16>) {
-        let special = special_bytes_of_16(block);
-        if special != 0 {
-            let at = start + special.trailing_zeros() as usize;
-            if bytes[at] == b'"' && at < end {
+    for at in start..end.min(start + SHORT) {
+        match bytes[at] {
+            b'"' => {
                 return Ok(Spelled {
                     start,
                     end: at,
                     escaped: false,
                 });
             }
+            b'\\' | 0..0x20 => break,
+            _ => {}
         }
     }
     long_string(bytes, start, end)
 }
 
+/// The same for a long string: from special byte to special byte, and then once over all of it for control characters.
 fn long_string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
     let mut escaped = false;
     let mut at = start;
-    'blocks: while at < end {
-        let mut special = special_from(bytes, at);
-        while special != 0 {
-            let found = at + special.trailing_zeros() as usize;
-            if found >= end {
-                break 'blocks;
-            }
-            match bytes[found] {
-                b'"' => {
-                    return Ok(Spelled {
-                        start,
-                        end: found,
-                        escaped,
-                    });
-                }
-                b'\\' => {
-                    escaped = true;
-                    let next = escape(bytes, found, end)?;
-                    if next - at >= BLOCK {
-                        at = next;
-                        continue 'blocks;
-                    }
-                    special &= u64::MAX << (next - at);
-                }
-                _ => return Err(Flaw::json(found, "an escape instead of a control character")),
-            }
+    let result = loop {
+        let Some(found) = memchr2(b'"', b'\\', &bytes[at.min(end)..end]) else {
+            break Err(Flaw::json(end, "`\"` at the end of the string"));
+        };
+        at += found;
+        if bytes[at] == b'"' {
+            break Ok(Spelled {
+                start,
+                end: at,
+                escaped,
+            });
         }
-        at += BLOCK;
-    }
-    Err(Flaw::json(end, "`\"` at the end of the string"))
-}
-
-/// The special bytes of the block that begins at `at`. Past the end of the bytes everything counts as special.
-#[inline]
-fn special_from(bytes: &[u8], at: usize) -> u64 {
-    let rest = &bytes[at..];
-    if let Some(block) = rest.first_chunk::<BLOCK>() {
-        special_bytes(block)
-    } else {
-        let mut padded = [0; BLOCK];
-        padded[..rest.len()].copy_from_slice(rest);
-        special_bytes(&padded)
+        escaped = true;
+        match escape(bytes, at, end) {
+            Ok(next) => at = next,
+            Err(flaw) => break Err(flaw),
+        }
+    };
+    let looked_at = result.map_or_else(|flaw| flaw.at, |spelled| spelled.end);
+    match control_character(&bytes[start..looked_at]) {
+        Some(control) => Err(Flaw::json(start + control, "an escape instead of a control character")),
+        None => result,
     }
 }
 

@@ -158,7 +158,7 @@ proptest! {
     #[test]
     fn decoded_texts_are_what_serde_json_reads(text in any::<String>(), fancy: bool) {
         let inside = if fancy {
-            text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+            text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat()
         } else {
             spelled(&text)
         };
@@ -183,7 +183,8 @@ proptest! {
 
 #[test]
 fn each_bad_line_fails_by_itself_and_says_why() {
-    let lines: [(&[u8], Option<(FailureKind, &str)>); 12] = [
+    type Expected = Option<(FailureKind, &'static str)>;
+    let lines: [(&[u8], Expected); 12] = [
         (b"{\"text\":\"good\"}", None),
         (
             b"{\"text\":",
