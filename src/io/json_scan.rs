@@ -4,8 +4,10 @@
 //! where its members lie. The scanner knows the grammar of RFC 8259 and nothing else; it needs the bytes to be UTF-8
 //! already, keeps no more than a bit of state per level of nesting, and never recurses.
 
-use crate::error::{Failure, FailureKind};
-use crate::record::json_string::{BLOCK, special_bytes, special_bytes_of_16};
+use super::json_flaw::Flaw;
+use crate::error::FailureKind;
+use crate::record::json_string::control_character;
+use memchr::memchr2;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -36,90 +38,6 @@ pub(super) struct Member {
     pub(super) end: usize,
     /// Whether the value is a string with escapes in it.
     pub(super) escaped: bool,
-}
-
-/// What is wrong with a line, and where. Rare, so it becomes a sentence only when it is reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Flaw {
-    pub(super) kind: FailureKind,
-    /// The index of the byte where it was seen.
-    pub(super) at: usize,
-    /// What should have stood there.
-    pub(super) expected: &'static str,
-}
-
-impl Flaw {
-    fn json(at: usize, expected: &'static str) -> Self {
-        Self {
-            kind: FailureKind::Json,
-            at,
-            expected,
-        }
-    }
-
-    /// The failure of the record in `line`.
-    pub(super) fn failure(self, bytes: &[u8], line: &Range<usize>, depth_limit: usize) -> Failure {
-        let column = self.at - line.start + 1;
-        match self.kind {
-            FailureKind::JsonDepth => Failure::new(
-                self.kind,
-                format!("The JSON is nested deeper than the limit of {depth_limit} levels, at column {column}."),
-            ),
-            FailureKind::DuplicateKey => {
-                let key = key_at(bytes, self.at, line.end);
-                Failure::new(
-                    self.kind,
-                    format!("The object has the key `{key}` a second time, at column {column}."),
-                )
-            }
-            FailureKind::NotObject => Failure::new(
-                self.kind,
-                format!(
-                    "The JSON value is not an object: expected `{{` at column {column}, found {}.",
-                    found(bytes, self.at, line.end)
-                ),
-            ),
-            kind => Failure::new(
-                kind,
-                format!(
-                    "The line is not JSON: expected {} at column {column}, found {}.",
-                    self.expected,
-                    found(bytes, self.at, line.end)
-                ),
-            ),
-        }
-    }
-}
-
-/// The key whose opening quote stands at `at`, fit for a message.
-fn key_at(bytes: &[u8], at: usize, end: usize) -> String {
-    let key = string(bytes, at + 1, end).map_or(at + 1..end, Spelled::range);
-    shown(&bytes[key])
-}
-
-fn found(bytes: &[u8], at: usize, end: usize) -> String {
-    if at >= end {
-        return "the end of the line".to_owned();
-    }
-    let rest = &bytes[at..end];
-    let character = rest.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
-    match character {
-        Some(character) => format!("`{}`", shown(character.to_string().as_bytes())),
-        None => format!("the byte `0x{:02x}`", rest[0]),
-    }
-}
-
-fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let mut shown = String::new();
-    for character in text.chars().take(80) {
-        if crate::error::needs_escape(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }
 
 /// Checks lines. Keeps its memory from line to line.
@@ -404,71 +322,54 @@ fn digits(bytes: &[u8], mut at: usize, end: usize) -> Result<usize, Flaw> {
     Ok(at)
 }
 
+/// How many bytes of a string are looked at one by one: keys and identities end within them.
+const SHORT: usize = 16;
+
 /// Passes over a string whose first byte after the quote is at `start`.
 #[inline]
-fn string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
-    // Keys and identities end in the first few bytes, so these are looked at by themselves.
-    if let Some(block) = bytes.get(start..).and_then(<[u8]>::first_chunk::<16>) {
-        let special = special_bytes_of_16(block);
-        if special != 0 {
-            let at = start + special.trailing_zeros() as usize;
-            if bytes[at] == b'"' && at < end {
+pub(super) fn string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
+    for (index, byte) in bytes[start..end].iter().take(SHORT).enumerate() {
+        match byte {
+            b'"' => {
                 return Ok(Spelled {
                     start,
-                    end: at,
+                    end: start + index,
                     escaped: false,
                 });
             }
+            b'\\' | 0..0x20 => break,
+            _ => {}
         }
     }
     long_string(bytes, start, end)
 }
 
+/// The same for a long string: from special byte to special byte, and then once over all of it for control characters.
 fn long_string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
     let mut escaped = false;
     let mut at = start;
-    'blocks: while at < end {
-        let mut special = special_from(bytes, at);
-        while special != 0 {
-            let found = at + special.trailing_zeros() as usize;
-            if found >= end {
-                break 'blocks;
-            }
-            match bytes[found] {
-                b'"' => {
-                    return Ok(Spelled {
-                        start,
-                        end: found,
-                        escaped,
-                    });
-                }
-                b'\\' => {
-                    escaped = true;
-                    let next = escape(bytes, found, end)?;
-                    if next - at >= BLOCK {
-                        at = next;
-                        continue 'blocks;
-                    }
-                    special &= u64::MAX << (next - at);
-                }
-                _ => return Err(Flaw::json(found, "an escape instead of a control character")),
-            }
+    let result = loop {
+        let Some(found) = memchr2(b'"', b'\\', &bytes[at.min(end)..end]) else {
+            break Err(Flaw::json(end, "`\"` at the end of the string"));
+        };
+        at += found;
+        if bytes[at] == b'"' {
+            break Ok(Spelled {
+                start,
+                end: at,
+                escaped,
+            });
         }
-        at += BLOCK;
-    }
-    Err(Flaw::json(end, "`\"` at the end of the string"))
-}
-
-/// The special bytes of the block that begins at `at`. Past the end of the bytes everything counts as special.
-#[inline]
-fn special_from(bytes: &[u8], at: usize) -> u64 {
-    let rest = &bytes[at..];
-    if let Some(block) = rest.first_chunk::<BLOCK>() {
-        special_bytes(block)
-    } else {
-        let mut padded = [0; BLOCK];
-        padded[..rest.len()].copy_from_slice(rest);
-        special_bytes(&padded)
+        escaped = true;
+        match escape(bytes, at, end) {
+            Ok(next) => at = next,
+            Err(flaw) => break Err(flaw),
+        }
+    };
+    let looked_at = result.map_or_else(|flaw| flaw.at, |spelled| spelled.end);
+    match control_character(&bytes[start..looked_at]) {
+        Some(control) => Err(Flaw::json(start + control, "an escape instead of a control character")),
+        None => result,
     }
 }
 

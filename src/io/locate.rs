@@ -249,3 +249,7 @@ fn entries(path: &Path) -> Result<Vec<(OsString, bool)>> {
     }
     Ok(entries)
 }
+
+#[cfg(test)]
+#[path = "locate_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@
 mod casualties;
 mod compression;
 mod file;
+mod json_flaw;
 mod json_scan;
 mod json_value;
 mod jsonl;

@@ -97,19 +97,18 @@ fn rewrite(batch: &mut Batch, new: impl Fn(&str) -> String) {
     }
 }
 
+/// The inside of a JSON string.
+fn spelled(text: &str) -> String {
+    let quoted = serde_json::to_string(text).unwrap();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 fn jsonl_line() -> impl Strategy<Value = String> {
-    (
-        "[ \t]{0,2}",
-        any::<String>(),
-        any::<f64>(),
-        prop_oneof![Just(""), Just("\\u00e9\\n"), Just("\\ud83d\\ude00")],
-        "\r?",
-    )
-        .prop_map(|(space, text, number, escape, end)| {
-            let text = serde_json::to_string(&text).unwrap();
-            let text = text.trim_matches('"');
-            format!("{space}{{\"n\":{space}{number:?}e1 ,\"text\":\"{escape}{text}x\"{space},\"z\":[{{}}]}}{end}\n")
-        })
+    let escape = prop_oneof![Just(""), Just("\\u00e9\\n"), Just("\\ud83d\\ude00")];
+    ("[ \t]{0,2}", any::<String>(), any::<i64>(), escape, "\r?").prop_map(|(space, text, number, escape, end)| {
+        let text = spelled(&text);
+        format!("{space}{{\"n\":{space}{number}.50E+01 ,\"text\":\"{escape}{text}\"{space},\"z\":[{{}}]}}{end}\n")
+    })
 }
 
 proptest! {
@@ -131,8 +130,6 @@ proptest! {
         } else if !terminated {
             text.pop();
         }
-        // Numbers that are not finite are no JSON; such lines do not come out.
-        let text: String = text.split_inclusive('\n').filter(|line| !line.contains("NaN") && !line.contains("inf")).collect();
         let layout = layout(Format::Jsonl, Format::Jsonl);
         let out = through(&layout, text.as_bytes(), size, |_| {});
         prop_assert_eq!(String::from_utf8(out).unwrap(), text.clone());
@@ -160,14 +157,12 @@ proptest! {
 
     #[test]
     fn decoded_texts_are_what_serde_json_reads(text in any::<String>(), fancy: bool) {
-        let spelled = if fancy {
-            text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+        let inside = if fancy {
+            text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>().concat()
         } else {
-            serde_json::to_string(&text).unwrap().trim_matches('"').to_owned()
+            spelled(&text)
         };
-        // Trimming quotes would also trim one that belongs to the text.
-        prop_assume!(fancy || !(text.starts_with('"') || text.ends_with('"')));
-        let batch = decoded(&layout(Format::Jsonl, Format::Jsonl), format!("{{\"text\":\"{spelled}\"}}").as_bytes());
+        let batch = decoded(&layout(Format::Jsonl, Format::Jsonl), format!("{{\"text\":\"{inside}\"}}").as_bytes());
         prop_assert_eq!(batch.row_text(0), text);
     }
 
@@ -188,7 +183,8 @@ proptest! {
 
 #[test]
 fn each_bad_line_fails_by_itself_and_says_why() {
-    let lines: [(&[u8], Option<(FailureKind, &str)>); 12] = [
+    type Expected = Option<(FailureKind, &'static str)>;
+    let lines: [(&[u8], Expected); 12] = [
         (b"{\"text\":\"good\"}", None),
         (
             b"{\"text\":",

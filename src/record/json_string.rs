@@ -1,34 +1,41 @@
-//! JSON strings, the part that must be fast: finding the bytes that are special inside one, and writing one.
+//! JSON strings, the part that must be fast: what is special inside one, and writing one.
 //!
-//! Three kinds of bytes are special between the quotes: the quote, the backslash and everything below `0x20`. They are
-//! found in blocks of 64 bytes, as a mask with a bit per byte, so that a text with many escapes is not looked at anew after each.
+//! Three kinds of bytes are special between the quotes: the quote, the backslash and everything below `0x20`. A writer
+//! looks for them in blocks of 64 bytes, first whether there are any, then where, in loops that become vector instructions.
 
-/// How many bytes a mask of [`special_bytes`] covers.
-pub(crate) const BLOCK: usize = 64;
+/// How many bytes are looked at together.
+const BLOCK: usize = 64;
+
+/// 1 for a byte that cannot stand for itself in a JSON string, else 0.
+#[inline]
+fn is_special(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
+}
 
 /// Marks the special bytes of a block: bit `n` stands for byte `n`.
 #[inline]
-pub(crate) fn special_bytes(block: &[u8; BLOCK]) -> u64 {
-    let (parts, _) = block.as_chunks::<16>();
-    parts
-        .iter()
-        .rev()
-        .fold(0, |mask, part| mask << 16 | u64::from(special_bytes_of_16(part)))
+fn special_bytes(block: &[u8; BLOCK]) -> u64 {
+    if block.iter().fold(0, |any, &byte| any | is_special(byte)) == 0 {
+        return 0;
+    }
+    let mut flags = [0; BLOCK];
+    for (flag, &byte) in flags.iter_mut().zip(block) {
+        *flag = is_special(byte);
+    }
+    let (words, _) = flags.as_chunks::<8>();
+    // The multiplication gathers eight flags in the top byte.
+    words.iter().rev().fold(0, |mask, word| {
+        mask << 8 | u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
-/// Marks the special bytes of a short block, for strings that probably end in it.
+/// The first control character, which JSON strings may hold only as an escape.
 #[inline]
-pub(crate) fn special_bytes_of_16(block: &[u8; 16]) -> u16 {
-    // The compiler makes vector instructions of this, on every machine that has some.
-    let flags = block.map(|byte| u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\'));
-    let flags = u128::from_le_bytes(flags);
-    gather(flags as u64) | gather((flags >> 64) as u64) << 8
-}
-
-/// Makes eight bits of eight bytes that are 0 or 1: the multiplication gathers them in the top byte.
-#[inline]
-fn gather(flags: u64) -> u16 {
-    (flags.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u16
+pub(crate) fn control_character(bytes: &[u8]) -> Option<usize> {
+    if bytes.iter().fold(0, |any, &byte| any | u8::from(byte < 0x20)) == 0 {
+        return None;
+    }
+    bytes.iter().position(|&byte| byte < 0x20)
 }
 
 /// Appends a text as a JSON string, with quotes. Only what JSON requires is escaped; other characters stand as UTF-8.
