@@ -16,7 +16,7 @@ pub(super) fn explain(arguments: &ExplainArguments, shell: &dyn Shell, console: 
     if arguments.json {
         console.output.json(&Answer::new(&plan, &explanation))?;
     } else {
-        show(&explanation, plan.inactive(), &mut console.output)?;
+        show(&explanation, &plan.inactive, &mut console.output)?;
     }
     Ok(0)
 }
@@ -51,7 +51,7 @@ impl<'p> Answer<'p> {
         };
         Self {
             steps,
-            inactive: plan.inactive(),
+            inactive: &plan.inactive,
             fields: plan.fields.iter().map(field).collect(),
             text: &plan.text,
             id: &plan.id,
