@@ -207,8 +207,8 @@ pub struct Scratch<'c> {
     pub cancel: &'c Cancel,
 }
 
-/// One operation of a pipeline.
-pub trait Step: Send + Sync {
+/// One operation of a pipeline. It can be recognised as the type it is, so that a host finds its own steps in a plan.
+pub trait Step: std::any::Any + Send + Sync {
     /// What the step says of itself.
     fn declaration(&self) -> &Declaration;
 
