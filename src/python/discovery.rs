@@ -186,7 +186,7 @@ impl Search {
         if let Some(known) = self.parents.get(parent) {
             return known.clone();
         }
-        let real = fs_err::canonicalize(parent).unwrap_or_else(|_| parent.to_owned());
+        let real = trust::real(parent);
         let rank = self
             .parents
             .values()

@@ -26,7 +26,8 @@ impl Trust {
     }
 }
 
-fn real(folder: &Path) -> PathBuf {
+/// The folder without links; an empty path is the current directory, as it is on `sys.path`.
+pub(super) fn real(folder: &Path) -> PathBuf {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
