@@ -1,12 +1,10 @@
 //! What can be written on the command line, and the help about it.
 
+use crate::engine::MOST_WORKERS;
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// The most threads that `--workers` accepts: no machine has more, and a typing error should not become a fork bomb.
-pub(super) const MOST_WORKERS: usize = 1024;
 
 /// The whole command line.
 #[derive(Debug, Parser)]

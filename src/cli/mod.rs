@@ -21,6 +21,7 @@ mod table;
 mod tests;
 mod trace;
 
+use crate::engine::Watcher;
 use crate::error::{Error, Interrupt, Result};
 use crate::plugins::Host;
 use arguments::{Arguments, Command, PluginsCommand};
@@ -40,6 +41,13 @@ pub trait Shell {
     /// Says how much the log should tell, once, before anything is done: `Error` with `--quiet`, `Info` with `-v`,
     /// `Debug` with `-vv`, else `Warn`. A world without a log of its own need not care.
     fn set_verbosity(&self, _level: LevelFilter) {}
+}
+
+/// A watcher that passes signals on and draws progress on standard error: if it is a terminal, or as `wanted` says.
+pub fn progress<'s>(shell: &'s dyn Shell, wanted: Option<bool>) -> Box<dyn Watcher + 's> {
+    let messages = Console::of_process().messages;
+    let shown = wanted.unwrap_or(messages.terminal);
+    Box::new(progress::Progressing::new(shell, shown.then_some(messages.width)))
 }
 
 /// Runs the command with its arguments, the program's name first. Returns the exit code.

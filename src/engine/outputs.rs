@@ -72,7 +72,10 @@ impl Outputs {
                 Output::new("quarantine", Some(&beside), lazy_sink(&beside, overwrite))
             }
         };
-        let rejected = options.rejected.as_deref().map(|path| Output::open("rejected", Some(path), overwrite));
+        let rejected = options
+            .rejected
+            .as_deref()
+            .map(|path| Output::open("rejected", Some(path), overwrite));
         Ok(Self {
             out: Output::open("out", options.output.as_deref(), overwrite)?,
             rejected: rejected.transpose()?,

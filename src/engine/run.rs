@@ -6,7 +6,7 @@ use crate::engine::reader::Reader;
 use crate::engine::statistics::Statistics;
 use crate::engine::worker::{Belts, Workshop};
 use crate::engine::writer::{Writer, WriterBelts};
-use crate::engine::{RunOptions, Watcher};
+use crate::engine::{MOST_WORKERS, RunOptions, Watcher};
 use crate::error::{ConfigError, Error, FileError, Result};
 use crate::io::{
     CasualtyEncoder, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder, encoder,
@@ -260,13 +260,14 @@ fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], si
         ("file of rejected records", options.rejected.as_deref()),
         ("quarantine file", quarantine),
     ];
-    let outputs: Vec<Output<'_>> =
-        outputs.into_iter().filter_map(|(role, path)| Some(Output { role, path: path? })).collect();
+    let outputs: Vec<Output<'_>> = outputs
+        .into_iter()
+        .filter_map(|(role, path)| Some(Output { role, path: path? }))
+        .collect();
     check_output(&options.inputs, &outputs, options.overwrite)?;
-    if options.workers == 0 {
-        return Err(ConfigError::new("A run needs at least one worker.")
-            .with_key("workers")
-            .into());
+    if !(1..=MOST_WORKERS).contains(&options.workers) {
+        let message = format!("The number of workers is a whole number from 1 to {MOST_WORKERS}.");
+        return Err(ConfigError::new(message).with_key("workers").into());
     }
     for format in distinct_formats(inputs) {
         check_representable(fields_for_output(plan), &plan.text, format, sink)?;
@@ -279,7 +280,14 @@ fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], si
 fn fields_for_output(plan: &Plan) -> impl Iterator<Item = &PlanField> {
     plan.fields.iter().filter(|field| {
         let after = field.added_by.map_or(0, |step| usize::from(step) + 1);
-        let asks = |planned: &PlannedStep| planned.step.declaration().asks.iter().any(|asked| asked.name == field.name);
+        let asks = |planned: &PlannedStep| {
+            planned
+                .step
+                .declaration()
+                .asks
+                .iter()
+                .any(|asked| asked.name == field.name)
+        };
         !plan.steps.iter().skip(after).any(asks)
     })
 }

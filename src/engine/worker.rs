@@ -100,7 +100,12 @@ impl Workshop<'_> {
                 let batch = &mut job.batch;
                 let raw = Span::new(0..batch.raw().len());
                 let (ordinal, offset) = (batch.first_ordinal, batch.first_offset);
-                batch.sources.push(SourceRecord { ordinal, offset, raw, ..SourceRecord::default() });
+                batch.sources.push(SourceRecord {
+                    ordinal,
+                    offset,
+                    raw,
+                    ..SourceRecord::default()
+                });
                 batch.rows.push(Row::default());
                 batch.quarantine(0, None, failure);
                 job.batch.unread = Some(Unread::Record { length, hash });

@@ -39,7 +39,10 @@ impl Shell for PythonShell {
 pub(super) fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
     let watch = Watch::start(py, true)?;
     let _during = signals::during(watch.arrived());
-    let shell = PythonShell { host: PythonHost::new(), watch };
+    let shell = PythonShell {
+        host: PythonHost::new(signals::interrupted),
+        watch,
+    };
     let code = py.detach(|| cli::main(arguments, &shell));
     shell.watch.end(py)?;
     Ok(code)

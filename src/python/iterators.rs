@@ -25,7 +25,11 @@ pub(super) struct TextIterator {
 
 impl TextIterator {
     pub(super) fn new(pipeline: Py<PyPipeline>, texts: Py<PyIterator>) -> Self {
-        Self { pipeline, texts, taken: AtomicU64::new(0) }
+        Self {
+            pipeline,
+            texts,
+            taken: AtomicU64::new(0),
+        }
     }
 }
 
@@ -43,7 +47,10 @@ impl TextIterator {
         };
         let ordinal = self.taken.fetch_add(1, Ordering::Relaxed);
         let Ok(text) = text.cast::<PyString>() else {
-            let message = format!("Item {ordinal} of `texts` is a `{}`, and texts are `str`.", values::type_name(&text));
+            let message = format!(
+                "Item {ordinal} of `texts` is a `{}`, and texts are `str`.",
+                values::type_name(&text)
+            );
             return Some(Err(PyTypeError::new_err(message)));
         };
         Some(self.pipeline.get().process_one(py, text, Some(ordinal)))
@@ -62,7 +69,12 @@ pub(super) struct RecordIterator {
 
 impl RecordIterator {
     pub(super) fn new(pipeline: Py<PyPipeline>, items: Py<PyIterator>) -> Self {
-        Self { pipeline, items, taken: AtomicU64::new(0), waiting: Mutex::default() }
+        Self {
+            pipeline,
+            items,
+            taken: AtomicU64::new(0),
+            waiting: Mutex::default(),
+        }
     }
 
     fn take_waiting(&self) -> Option<Py<PyRecord>> {
@@ -95,7 +107,9 @@ impl RecordIterator {
         fields.del_item(key)?;
         let text = text.cast_into::<PyString>().map_err(|error| {
             let found = values::type_name(&error.into_inner());
-            PyTypeError::new_err(format!("The `{key}` of item {ordinal} of `items` is a `{found}`, and texts are `str`."))
+            PyTypeError::new_err(format!(
+                "The `{key}` of item {ordinal} of `items` is a `{found}`, and texts are `str`."
+            ))
         })?;
         Ok((text, fields))
     }
@@ -116,25 +130,28 @@ impl RecordIterator {
         let given = known.len();
         let mut made = VecDeque::new();
         let mut failed = None;
-        pipeline.single().run(py, text.clone(), &mut known, &mut |outcome, fields| {
-            let record = match outcome {
-                Outcome::Text(text) => {
-                    PyRecord { fate: Some(Fate::Out), ..self.record(&text, own, &fields[given..])? }
-                }
-                Outcome::Rejected { step, reason } => PyRecord {
-                    fate: Some(Fate::Rejected),
-                    step: Some(pipeline.step_name(step).to_owned()),
-                    reason: Some(reason.into_owned()),
-                    ..self.record(text, own, &fields[given..])?
-                },
-                Outcome::Failed { step, failure } => {
-                    failed.get_or_insert((step, *failure));
-                    return Ok(());
-                }
-            };
-            made.push_back(record);
-            Ok(())
-        })?;
+        pipeline
+            .single()
+            .run(py, text.clone(), &mut known, &mut |outcome, fields| {
+                let record = match outcome {
+                    Outcome::Text(text) => PyRecord {
+                        fate: Some(Fate::Out),
+                        ..self.record(&text, own, &fields[given..])?
+                    },
+                    Outcome::Rejected { step, reason } => PyRecord {
+                        fate: Some(Fate::Rejected),
+                        step: Some(pipeline.step_name(step).to_owned()),
+                        reason: Some(reason.into_owned()),
+                        ..self.record(text, own, &fields[given..])?
+                    },
+                    Outcome::Failed { step, failure } => {
+                        failed.get_or_insert((step, *failure));
+                        return Ok(());
+                    }
+                };
+                made.push_back(record);
+                Ok(())
+            })?;
         // One failed part takes its record with it, as in a run over files.
         if let Some((step, failure)) = failed {
             return self.failed(text, own, ordinal, Some(pipeline.step_name(step).to_owned()), failure);
@@ -142,11 +159,24 @@ impl RecordIterator {
         let parts = made.len();
         made.into_iter()
             .enumerate()
-            .map(|(part, record)| Py::new(py, PyRecord { part: (parts > 1).then_some(part as u32), ..record }))
+            .map(|(part, record)| {
+                Py::new(
+                    py,
+                    PyRecord {
+                        part: (parts > 1).then_some(part as u32),
+                        ..record
+                    },
+                )
+            })
             .collect()
     }
 
-    fn record(&self, text: &Bound<'_, PyString>, own: &Bound<'_, PyDict>, added: &[(u16, crate::record::Value)]) -> PyResult<PyRecord> {
+    fn record(
+        &self,
+        text: &Bound<'_, PyString>,
+        own: &Bound<'_, PyDict>,
+        added: &[(u16, crate::record::Value)],
+    ) -> PyResult<PyRecord> {
         let py = text.py();
         let fields = own.copy()?;
         for (number, value) in added {
@@ -173,7 +203,13 @@ impl RecordIterator {
         failure: Failure,
     ) -> PyResult<VecDeque<Py<PyRecord>>> {
         let py = text.py();
-        let error = RecordError { failure, step: step.clone(), input: None, ordinal: Some(ordinal), id: None };
+        let error = RecordError {
+            failure,
+            step: step.clone(),
+            input: None,
+            ordinal: Some(ordinal),
+            id: None,
+        };
         let error = raise(py, error.into());
         if self.pipeline.get().plan().on_error == OnError::Raise {
             return Err(error);
@@ -203,11 +239,16 @@ impl RecordIterator {
             Err(error) => return Some(Err(error)),
         };
         let ordinal = self.taken.fetch_add(1, Ordering::Relaxed);
-        let made = self.read(&item, ordinal).and_then(|(text, own)| self.process(&text, &own, ordinal));
+        let made = self
+            .read(&item, ordinal)
+            .and_then(|(text, own)| self.process(&text, &own, ordinal));
         match made {
             Ok(mut records) => {
                 let first = records.pop_front();
-                self.waiting.lock().unwrap_or_else(PoisonError::into_inner).append(&mut records);
+                self.waiting
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .append(&mut records);
                 first.map(Ok)
             }
             Err(error) => Some(Err(error)),

@@ -7,19 +7,25 @@ mod call;
 mod command;
 mod discovery;
 mod exceptions;
+mod failure;
 mod host;
 mod iterators;
 mod load;
 mod logging;
 mod names;
 mod pipeline;
+mod probe;
 mod record;
 mod report;
 mod run;
 mod segment;
 mod signals;
 mod single;
+mod step;
+mod text;
+mod turn;
 mod values;
+mod verdict;
 
 use pyo3::prelude::*;
 
@@ -32,6 +38,8 @@ mod _engine {
     use super::command::command;
     #[pymodule_export]
     use super::pipeline::PyPipeline;
+    #[pymodule_export]
+    use super::probe::{PythonProbe, probe_discovery};
     #[pymodule_export]
     use super::record::PyRecord;
     #[pymodule_export]

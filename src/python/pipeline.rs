@@ -9,7 +9,7 @@ use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
 use crate::python::single::{Fields, Outcome, Single};
-use crate::python::{load, values};
+use crate::python::{load, signals, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -55,10 +55,16 @@ pub(super) struct PyPipeline {
 
 impl PyPipeline {
     fn build(py: Python<'_>, pipeline: &Pipeline, given: Vec<(Arc<dyn Step>, Py<PyAny>)>) -> PyResult<Self> {
-        let host = PythonHost::new();
-        let plan = py.detach(|| Plan::new(pipeline, &host)).map_err(|error| raise(py, error))?;
+        let host = PythonHost::new(signals::interrupted);
+        let plan = py
+            .detach(|| Plan::new(pipeline, &host))
+            .map_err(|error| raise(py, error))?;
         let single = Arc::new(Single::new(&plan));
-        Ok(Self { plan: Arc::new(plan), single, given })
+        Ok(Self {
+            plan: Arc::new(plan),
+            single,
+            given,
+        })
     }
 
     /// The name of a step of the plan.
@@ -76,7 +82,11 @@ impl PyPipeline {
 
     /// A pipeline that splits has no single text to return.
     fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
-        let split = self.plan.steps.iter().find(|planned| planned.step.declaration().kind == Kind::Split);
+        let split = self
+            .plan
+            .steps
+            .iter()
+            .find(|planned| planned.step.declaration().kind == Kind::Split);
         let Some(split) = split else {
             return Ok(());
         };
@@ -94,17 +104,28 @@ impl PyPipeline {
         ordinal: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
         let mut processed = None;
-        self.single.run(py, text.clone(), &mut Fields::new(), &mut |outcome, _| match outcome {
-            Outcome::Text(text) => {
-                processed = Some(text);
-                Ok(())
-            }
-            Outcome::Rejected { .. } => Ok(()),
-            Outcome::Failed { step, failure } => {
-                let step = Some(self.step_name(step).to_owned());
-                Err(raise(py, RecordError { failure: *failure, step, input: None, ordinal, id: None }.into()))
-            }
-        })?;
+        self.single
+            .run(py, text.clone(), &mut Fields::new(), &mut |outcome, _| match outcome {
+                Outcome::Text(text) => {
+                    processed = Some(text);
+                    Ok(())
+                }
+                Outcome::Rejected { .. } => Ok(()),
+                Outcome::Failed { step, failure } => {
+                    let step = Some(self.step_name(step).to_owned());
+                    Err(raise(
+                        py,
+                        RecordError {
+                            failure: *failure,
+                            step,
+                            input: None,
+                            ordinal,
+                            id: None,
+                        }
+                        .into(),
+                    ))
+                }
+            })?;
         Ok(processed)
     }
 
@@ -160,7 +181,10 @@ impl PyPipeline {
             return Err(PyTypeError::new_err(message));
         }
         let mut given = Vec::new();
-        let steps = steps.try_iter()?.map(|step| pipeline_step(py, &step?, &mut given)).collect::<PyResult<Vec<_>>>()?;
+        let steps = steps
+            .try_iter()?
+            .map(|step| pipeline_step(py, &step?, &mut given))
+            .collect::<PyResult<Vec<_>>>()?;
         let order = match order {
             "listed" => OrderMode::Explicit,
             "auto" => OrderMode::Auto,
@@ -204,7 +228,9 @@ impl PyPipeline {
     ///     Pipeline(['trim'])
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let pipeline = py.detach(|| Pipeline::from_file(&path)).map_err(|error| raise(py, error))?;
+        let pipeline = py
+            .detach(|| Pipeline::from_file(&path))
+            .map_err(|error| raise(py, error))?;
         Self::build(py, &pipeline, Vec::new())
     }
 
@@ -222,15 +248,20 @@ impl PyPipeline {
     ///     >>> everything_installed = Pipeline.discover().steps
     #[staticmethod]
     fn discover(py: Python<'_>) -> PyResult<Self> {
-        let host = PythonHost::new();
-        let pipeline = py.detach(|| Pipeline::discover(&host)).map_err(|error| raise(py, error))?;
+        let host = PythonHost::new(signals::interrupted);
+        let pipeline = py
+            .detach(|| Pipeline::discover(&host))
+            .map_err(|error| raise(py, error))?;
         Self::build(py, &pipeline, Vec::new())
     }
 
     /// The canonical names of the steps, in the order in which they run.
     #[getter]
     fn steps<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.plan.steps.iter().map(|planned| &planned.step.declaration().name))
+        PyTuple::new(
+            py,
+            self.plan.steps.iter().map(|planned| &planned.step.declaration().name),
+        )
     }
 
     /// Runs the steps over one text.
@@ -275,7 +306,9 @@ impl PyPipeline {
     fn process_many(slf: Bound<'_, Self>, texts: &Bound<'_, PyAny>) -> PyResult<TextIterator> {
         slf.get().refuse_split(slf.py(), "process_many")?;
         if texts.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err("`texts` is an iterable of texts, not one `str`: use `process` for one."));
+            return Err(PyTypeError::new_err(
+                "`texts` is an iterable of texts, not one `str`: use `process` for one.",
+            ));
         }
         Ok(TextIterator::new(slf.clone().unbind(), texts.try_iter()?.unbind()))
     }
@@ -319,14 +352,12 @@ impl PyPipeline {
     ///     trim ' a ' 'a'
     ///     str.upper 'a' 'A'
     #[pyo3(signature = (text, fields = None))]
-    fn trace(
-        &self,
-        py: Python<'_>,
-        text: &str,
-        fields: Option<&Bound<'_, PyMapping>>,
-    ) -> PyResult<Vec<PyTraceEntry>> {
+    fn trace(&self, py: Python<'_>, text: &str, fields: Option<&Bound<'_, PyMapping>>) -> PyResult<Vec<PyTraceEntry>> {
         let mut known: Vec<(String, Value)> = Vec::new();
-        for (number, value) in fields.map_or(Ok(Ok(Fields::new())), |fields| self.fields_of(fields))?.unwrap_or_default() {
+        for (number, value) in fields
+            .map_or(Ok(Ok(Fields::new())), |fields| self.fields_of(fields))?
+            .unwrap_or_default()
+        {
             known.push((self.plan.fields[usize::from(number)].name.clone(), value));
         }
         let entries = py.detach(|| engine::trace(&self.plan, text, &known));
@@ -376,7 +407,10 @@ impl PyPipeline {
         inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
         overwrite = false, allow_repeat = false, progress = None
     ))]
-    #[expect(clippy::too_many_arguments, reason = "these are the keyword arguments of a Python method")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the keyword arguments of a Python method"
+    )]
     fn run(
         &self,
         py: Python<'_>,
@@ -421,14 +455,19 @@ impl PyPipeline {
             OnError::Raise => "raise",
         };
         keywords.set_item("on_error", on_error)?;
-        let make = py.import(intern!(py, "copyreg"))?.getattr(intern!(py, "__newobj_ex__"))?;
+        let make = py
+            .import(intern!(py, "copyreg"))?
+            .getattr(intern!(py, "__newobj_ex__"))?;
         (make, (py.get_type::<Self>(), (self.listed(py)?,), keywords)).into_pyobject(py)
     }
 }
 
 /// A function that has no name by which another process could import it cannot be pickled; say so before pickle does.
 fn refuse_unnamed(py: Python<'_>, name: &str, callable: &Bound<'_, PyAny>) -> PyResult<()> {
-    let Ok(qualified) = callable.getattr(intern!(py, "__qualname__")).and_then(|name| name.extract::<String>()) else {
+    let Ok(qualified) = callable
+        .getattr(intern!(py, "__qualname__"))
+        .and_then(|name| name.extract::<String>())
+    else {
         return Ok(());
     };
     if !qualified.contains("<lambda>") && !qualified.contains("<locals>") {
@@ -437,9 +476,14 @@ fn refuse_unnamed(py: Python<'_>, name: &str, callable: &Bound<'_, PyAny>) -> Py
     let message = format!(
         "The pipeline cannot be pickled: its step `{name}` is a function that other processes cannot import by its name."
     );
-    let pickling = py.import(intern!(py, "pickle"))?.getattr(intern!(py, "PicklingError"))?;
+    let pickling = py
+        .import(intern!(py, "pickle"))?
+        .getattr(intern!(py, "PicklingError"))?;
     let error = PyErr::from_value(pickling.call1((message,))?);
-    error.add_note(py, "Define the function at the top level of a module, or ship it as a plugin.")?;
+    error.add_note(
+        py,
+        "Define the function at the top level of a module, or ship it as a plugin.",
+    )?;
     Err(error)
 }
 
@@ -468,8 +512,9 @@ fn pipeline_step(
     if !reference.is_callable() {
         return Err(not_a_step(entry));
     }
-    let step = load::from_callable(py, &reference, &configuration).map_err(|error| raise(py, error))?;
-    let step: Arc<dyn Step> = step;
+    let step =
+        load::from_callable(&reference, &configuration, &signals::interrupted).map_err(|error| raise(py, error))?;
+    let step: Arc<dyn Step> = Arc::new(step);
     given.push((Arc::clone(&step), reference.unbind()));
     Ok(PipelineStep::given(step))
 }

@@ -93,8 +93,8 @@ impl PyRecord {
             return Ok(py.NotImplemented());
         };
         let other = other.get();
-        let equal = self.text.bind(py).eq(&other.text)?
-            && self.fields.bind(py).eq(&other.fields)?
+        let equal = PyAnyMethods::eq(self.text.bind(py).as_any(), other.text.bind(py))?
+            && PyAnyMethods::eq(self.fields.bind(py).as_any(), other.fields.bind(py))?
             && (self.fate, &self.reason, &self.step, self.part) == (other.fate, &other.reason, &other.step, other.part);
         Ok(equal.into_pyobject(py)?.to_owned().into_any().unbind())
     }

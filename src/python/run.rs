@@ -1,11 +1,13 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
-use crate::cli::ProgressBar;
-use crate::engine::{self, Progress, RunOptions, Watcher};
+use crate::cli::{self, Shell};
+use crate::engine::{self, RunOptions};
 use crate::error::Interrupt;
 use crate::io::{Format, locate};
 use crate::plan::Plan;
+use crate::plugins::Host;
 use crate::python::exceptions::to_python as raise;
+use crate::python::host::PythonHost;
 use crate::python::report::PyReport;
 use crate::python::signals::Watch;
 use crate::python::{logging, signals};
@@ -13,6 +15,7 @@ use crate::step::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::ffi::OsString;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 /// The keyword arguments of `Pipeline.run`.
@@ -28,32 +31,43 @@ pub(super) struct RunArguments<'a> {
     pub(super) progress: Option<bool>,
 }
 
-/// Looks for signals and shows progress, on the thread that called.
+/// What the progress bar asks: whether a signal arrived.
 struct CallingThread {
+    host: PythonHost,
     watch: Watch,
-    progress: Option<ProgressBar>,
 }
 
-impl Watcher for CallingThread {
-    fn tick(&mut self, progress: &Progress) -> Result<(), Interrupt> {
-        if let Some(bar) = &mut self.progress {
-            bar.show(progress);
-        }
+impl Shell for CallingThread {
+    fn host(&self) -> &dyn Host {
+        &self.host
+    }
+
+    fn interrupted(&self) -> Result<(), Interrupt> {
         Python::attach(|py| self.watch.check(py))
     }
 }
 
-pub(super) fn run(py: Python<'_>, plan: &Plan, inputs: &Bound<'_, PyAny>, arguments: RunArguments<'_>) -> PyResult<PyReport> {
+/// Runs a plan over files.
+pub(super) fn run(
+    py: Python<'_>,
+    plan: &Plan,
+    inputs: &Bound<'_, PyAny>,
+    arguments: RunArguments<'_>,
+) -> PyResult<PyReport> {
     logging::reset();
     let patterns = patterns(inputs)?;
     let format = arguments.format.map(format).transpose()?;
     let workers = match arguments.workers {
-        None => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        Some(workers) => crate::cli::check_workers(workers).map_err(|error| raise(py, error.into()))?,
+        None => std::thread::available_parallelism().map_or(1, NonZero::get),
+        // The engine refuses what is out of its range, and says what that is.
+        Some(workers) => usize::try_from(workers).unwrap_or(0),
     };
-    let progress = ProgressBar::new(arguments.progress);
-    let mut calling_thread = CallingThread { watch: Watch::start(py, false)?, progress };
-    let _guard = signals::during(calling_thread.watch.arrived());
+    let watch = Watch::start(py, false)?;
+    let _during = signals::during(watch.arrived());
+    let calling_thread = CallingThread {
+        host: PythonHost::new(signals::interrupted),
+        watch,
+    };
     let result = py.detach(|| {
         let options = RunOptions {
             inputs: locate(&patterns, arguments.allow_repeat)?,
@@ -66,11 +80,9 @@ pub(super) fn run(py: Python<'_>, plan: &Plan, inputs: &Bound<'_, PyAny>, argume
             limit: arguments.limit,
             limits: Limits::default(),
         };
-        engine::run(plan, &options, &mut calling_thread)
+        let mut watcher = cli::progress(&calling_thread, arguments.progress);
+        engine::run(plan, &options, &mut *watcher)
     });
-    if let Some(bar) = &mut calling_thread.progress {
-        bar.clear();
-    }
     calling_thread.watch.end(py)?;
     result.map(PyReport).map_err(|error| raise(py, error))
 }
@@ -80,7 +92,9 @@ fn format(name: &str) -> PyResult<Format> {
         "text" => Ok(Format::Text),
         "file" => Ok(Format::File),
         "jsonl" => Ok(Format::Jsonl),
-        other => Err(PyValueError::new_err(format!("`format` is `text`, `file` or `jsonl`, not `{other}`."))),
+        other => Err(PyValueError::new_err(format!(
+            "`format` is `text`, `file` or `jsonl`, not `{other}`."
+        ))),
     }
 }
 
@@ -89,5 +103,8 @@ fn patterns(inputs: &Bound<'_, PyAny>) -> PyResult<Vec<OsString>> {
     if let Ok(path) = inputs.extract::<PathBuf>() {
         return Ok(vec![path.into_os_string()]);
     }
-    inputs.try_iter()?.map(|path| Ok(path?.extract::<PathBuf>()?.into_os_string())).collect()
+    inputs
+        .try_iter()?
+        .map(|path| Ok(path?.extract::<PathBuf>()?.into_os_string()))
+        .collect()
 }

@@ -35,7 +35,11 @@ impl PythonSegment {
             .collect();
         // Steps may run at the same time only where the interpreter allows it and all of them say that they can bear it.
         let one_thread = true;
-        Self { placed, steps, one_thread }
+        Self {
+            placed,
+            steps,
+            one_thread,
+        }
     }
 }
 
@@ -77,12 +81,18 @@ fn run_pass(
     context: &Context,
 ) -> Result<()> {
     let mut changes = Changes::new(batch, placed);
-    let mut turns = Vec::with_capacity(steps.len());
-    for step in steps {
-        turns.push(step.turn(py).map_err(|error| Error::Internal(format!("A step's turn could not be taken: {error}.")))?);
-    }
-    let call = CallContext { limits: &context.limits, interrupted: &signals::interrupted };
-    let mut pass = Pass { placed, steps, call, watches: vec![Watch::default(); steps.len()], added: Vec::new() };
+    let _turns: Vec<_> = steps.iter().map(|step| step.turn(py)).collect();
+    let call = CallContext {
+        limits: &context.limits,
+        interrupted: &signals::interrupted,
+    };
+    let mut pass = Pass {
+        placed,
+        steps,
+        call,
+        watches: vec![Watch::default(); steps.len()],
+        added: Vec::new(),
+    };
     for row in 0..batch.rows.len() {
         if cancelled_at(row, &context.cancel) {
             return Err(Error::Interrupted(Interrupt::Interrupt));
@@ -137,7 +147,10 @@ fn write(
 
 /// The step that made the text that cannot be written: the last one that makes texts.
 fn last_map(placed: &[PlacedStep]) -> u16 {
-    let map = placed.iter().rev().find(|placed| placed.step.declaration().kind == Kind::Map);
+    let map = placed
+        .iter()
+        .rev()
+        .find(|placed| placed.step.declaration().kind == Kind::Map);
     map.or(placed.last()).map_or(0, |placed| placed.index)
 }
 
@@ -174,12 +187,16 @@ impl Pass<'_> {
                 Ok(CallVerdict::Text(after)) => current = after,
                 Ok(CallVerdict::Keep) => {}
                 Ok(CallVerdict::Annotate(values)) => self.added.extend(placed.adds.iter().copied().zip(values)),
-                Ok(CallVerdict::Reject(reason)) => return Ok(End::Rejected(index, reason.into_owned().into())),
+                Ok(CallVerdict::Reject(reason)) => return Ok(End::Rejected(index, reason)),
                 Ok(CallVerdict::Split(parts)) => return Ok(End::Split(index, parts)),
                 Err(Stop::Failed(failure)) => return Ok(End::Failed(index, failure)),
                 Err(Stop::Interrupted(interrupt)) => return Err(Error::Interrupted(interrupt)),
             }
         }
-        Ok(if current.is(text) { End::Same } else { End::Text(current) })
+        Ok(if current.is(text) {
+            End::Same
+        } else {
+            End::Text(current)
+        })
     }
 }

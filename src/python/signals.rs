@@ -80,7 +80,10 @@ impl Watch {
     /// Watches SIGINT, and SIGTERM too if `terminate` says so: a library leaves that one to its program.
     /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
     pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
-        let mut watch = Self { arrived: Arrived::default(), replaced: Vec::new() };
+        let mut watch = Self {
+            arrived: Arrived::default(),
+            replaced: Vec::new(),
+        };
         let signal = py.import(intern!(py, "signal"))?;
         let set = signal.getattr(intern!(py, "signal"))?;
         for number in [SIGINT, SIGTERM] {
@@ -95,7 +98,10 @@ impl Watch {
             if !previous.is_callable() {
                 continue;
             }
-            let handler = NotingHandler { arrived: watch.arrived.clone(), previous: previous.unbind() };
+            let handler = NotingHandler {
+                arrived: watch.arrived.clone(),
+                previous: previous.unbind(),
+            };
             match set.call1((number, handler)) {
                 Ok(replaced) => watch.replaced.push((number, replaced.unbind())),
                 Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => break,
@@ -127,7 +133,11 @@ impl Watch {
         for (number, previous) in self.replaced {
             let previous = previous.into_bound(py);
             // `None` stands for a handler that was not installed from Python: it cannot be put back from Python either.
-            let previous = if previous.is_none() { signal.getattr(intern!(py, "SIG_DFL"))? } else { previous };
+            let previous = if previous.is_none() {
+                signal.getattr(intern!(py, "SIG_DFL"))?
+            } else {
+                previous
+            };
             signal.call_method1(intern!(py, "signal"), (number, previous))?;
         }
         Ok(())

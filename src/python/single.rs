@@ -57,7 +57,10 @@ impl Single {
                 (Err(_), _) => stretches.push(Stretch::Rust(vec![placed.clone()])),
             }
         }
-        Self { stretches, context: Context::default() }
+        Self {
+            stretches,
+            context: Context::default(),
+        }
     }
 
     /// Runs the steps over a text. `sink` gets each part's end; there is one unless a step splits.
@@ -92,8 +95,24 @@ impl Single {
             match next {
                 Next::Unchanged => {}
                 Next::Text(after) => text = after,
-                Next::Rejected(reason) => return sink(Outcome::Rejected { step: placed(index).index, reason }, fields),
-                Next::Failed(failure) => return sink(Outcome::Failed { step: placed(index).index, failure }, fields),
+                Next::Rejected(reason) => {
+                    return sink(
+                        Outcome::Rejected {
+                            step: placed(index).index,
+                            reason,
+                        },
+                        fields,
+                    );
+                }
+                Next::Failed(failure) => {
+                    return sink(
+                        Outcome::Failed {
+                            step: placed(index).index,
+                            failure,
+                        },
+                        fields,
+                    );
+                }
                 Next::Split(parts) if parts.is_empty() => {
                     let (step, reason) = (placed(index).index, "no_parts".into());
                     return sink(Outcome::Rejected { step, reason }, fields);
@@ -130,9 +149,10 @@ impl Single {
                 End::Text(place) => (Next::Text(PyString::new(py, workbench.text(read, &place))), 0),
                 End::Rejected(index, reason) => (Next::Rejected(reason), index),
                 End::Failed(index, failure) => (Next::Failed(failure), index),
-                End::Split(index, parts) => {
-                    (Next::Split(parts.iter().map(|part| PyString::new(py, part)).collect()), index)
-                }
+                End::Split(index, parts) => (
+                    Next::Split(parts.iter().map(|part| PyString::new(py, part)).collect()),
+                    index,
+                ),
             }
         })
     }
@@ -144,22 +164,32 @@ impl Single {
         fields: &mut Fields,
     ) -> PyResult<(Next<'py>, usize)> {
         let py = text.py();
-        let context = CallContext { limits: &self.context.limits, interrupted: &signals::interrupted };
+        let context = CallContext {
+            limits: &self.context.limits,
+            interrupted: &signals::interrupted,
+        };
         let mut current = text.clone();
         for (index, (placed, step)) in steps.iter().enumerate() {
-            let _turn = step.turn(py)?;
+            let _turn = step.turn(py);
             let verdict = step.call(&current, |asked| find(fields, placed.asks[asked]), &context);
             match verdict {
                 Ok(CallVerdict::Text(after)) => current = after,
                 Ok(CallVerdict::Keep) => {}
                 Ok(CallVerdict::Annotate(values)) => fields.extend(placed.adds.iter().copied().zip(values)),
-                Ok(CallVerdict::Reject(reason)) => return Ok((Next::Rejected(reason.into_owned().into()), index)),
+                Ok(CallVerdict::Reject(reason)) => return Ok((Next::Rejected(reason), index)),
                 Ok(CallVerdict::Split(parts)) => return Ok((Next::Split(parts), index)),
                 Err(Stop::Failed(failure)) => return Ok((Next::Failed(failure), index)),
                 Err(Stop::Interrupted(interrupt)) => return Err(raise(py, Error::Interrupted(interrupt))),
             }
         }
-        Ok((if current.is(text) { Next::Unchanged } else { Next::Text(current) }, 0))
+        Ok((
+            if current.is(text) {
+                Next::Unchanged
+            } else {
+                Next::Text(current)
+            },
+            0,
+        ))
     }
 }
 
@@ -173,5 +203,9 @@ enum Next<'py> {
 
 /// The value of a field: what was added last counts.
 fn find(fields: &Fields, number: u16) -> &Value {
-    fields.iter().rev().find(|(known, _)| *known == number).map_or(&Value::Missing, |(_, value)| value)
+    fields
+        .iter()
+        .rev()
+        .find(|(known, _)| *known == number)
+        .map_or(&Value::Missing, |(_, value)| value)
 }

@@ -41,7 +41,9 @@ impl Turns {
     }
 
     fn try_take(&self, me: u64) -> bool {
-        self.holder.compare_exchange(0, me, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        self.holder
+            .compare_exchange(0, me, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
     }
 
     #[cold]
