@@ -116,7 +116,7 @@ def summary(name: str, ours: list[Run], theirs: list[Run]) -> str:
     """Say how a peer compares: the median of the ratios of neighbouring runs, and the peaks of memory."""
     ratio = statistics.median(their.seconds / our.seconds for our, their in zip(ours, theirs, strict=True))
     columns = [
-        f"{name:<34}",
+        f"{name:<38}",
         f"{statistics.median(each.seconds for each in theirs):8.2f} s",
         f"{statistics.median(each.seconds for each in ours):8.2f} s",
         f"{ratio:8.2f} x",
@@ -128,7 +128,7 @@ def summary(name: str, ours: list[Run], theirs: list[Run]) -> str:
 
 def heading(title: str) -> str:
     """Return the heading of a table of summaries."""
-    columns = f"{'peer':<34}{'theirs':>10}{'ours':>10}{'ratio':>10}{'theirs':>11}{'ours':>11}"
+    columns = f"{'peer':<38}{'theirs':>10}{'ours':>10}{'ratio':>10}{'theirs':>11}{'ours':>11}"
     return f"\n{title}\n{columns}"
 
 

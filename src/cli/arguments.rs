@@ -305,10 +305,8 @@ pub(super) struct TraceArguments {
 /// What to tell about plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginsCommand {
-    #[command(about = "List the installed plugins. Nothing is imported.")]
+    #[command(about = "List the installed plugins and the built-in steps. Nothing is imported.")]
     List {
-        #[arg(short, long, help = "List the built-in steps as well.")]
-        all: bool,
         #[arg(long, help = "Answer as JSON.")]
         json: bool,
     },

@@ -84,7 +84,7 @@ fn obey(arguments: &Arguments, shell: &dyn Shell, console: &mut Console<'_>) -> 
         Command::Explain(command) => explain::explain(command, shell, console),
         Command::Trace(command) => trace::trace(command, shell, console),
         Command::Plugins { command } => match command {
-            PluginsCommand::List { all, json } => plugins::list(*all, *json, shell, console),
+            PluginsCommand::List { json } => plugins::list(*json, shell, console),
             PluginsCommand::Show { name, json } => plugins::show(name, *json, shell, console),
             PluginsCommand::Doctor { json } => plugins::doctor(*json, shell, console),
         },

@@ -17,11 +17,11 @@ use std::fmt::Write as _;
 /// The exit code of `doctor` when a finding is an error: the same as when such a plugin is used.
 const UNUSABLE: u8 = 7;
 
-/// Lists the installed plugins, and the built-in steps if all are wanted. Imports nothing.
-pub(super) fn list(all: bool, json: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
+/// Lists the installed plugins and the built-in steps. Imports nothing.
+pub(super) fn list(json: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
     let discovery = shell.host().discover()?;
     let listed = listed(&discovery);
-    let built_in: Option<Vec<Declaration>> = all.then(|| REGISTER.iter().map(|step| (step.declare)()).collect());
+    let built_in: Vec<Declaration> = REGISTER.iter().map(|step| (step.declare)()).collect();
     if json {
         let findings = discovery.findings.len();
         console.output.json(&ListAnswer {
@@ -30,7 +30,7 @@ pub(super) fn list(all: bool, json: bool, shell: &dyn Shell, console: &mut Conso
             findings,
         })?;
     } else {
-        show_list(&discovery, &listed, built_in.as_deref(), &mut console.output)?;
+        show_list(&discovery, &listed, &built_in, &mut console.output)?;
     }
     Ok(0)
 }
@@ -38,8 +38,7 @@ pub(super) fn list(all: bool, json: bool, shell: &dyn Shell, console: &mut Conso
 #[derive(Serialize)]
 struct ListAnswer<'d> {
     plugins: Vec<Listed<'d>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    built_in: Option<Vec<Declaration>>,
+    built_in: Vec<Declaration>,
     findings: usize,
 }
 
@@ -86,7 +85,7 @@ fn listed(discovery: &Discovery) -> Vec<Listed<'_>> {
 fn show_list(
     discovery: &Discovery,
     plugins: &[Listed<'_>],
-    built_in: Option<&[Declaration]>,
+    built_in: &[Declaration],
     output: &mut Stream<'_>,
 ) -> Result<()> {
     if plugins.is_empty() {
@@ -119,24 +118,22 @@ fn show_list(
         }
         output.write(&table.render(output.width, output.paint))?;
     }
-    if let Some(built_in) = built_in {
-        let mut table = Table::new(&[
-            ("built-in step", Align::Left),
-            ("kind", Align::Left),
-            ("stage", Align::Left),
-            ("what it does", Align::Left),
+    let mut table = Table::new(&[
+        ("built-in step", Align::Left),
+        ("kind", Align::Left),
+        ("stage", Align::Left),
+        ("what it does", Align::Left),
+    ]);
+    for declaration in built_in {
+        table.row([
+            Cell::toned(Tone::Strong, &declaration.name),
+            declaration.kind.name().into(),
+            declaration.stage.name().into(),
+            declaration.summary.as_str().into(),
         ]);
-        for declaration in built_in {
-            table.row([
-                Cell::toned(Tone::Strong, &declaration.name),
-                declaration.kind.name().into(),
-                declaration.stage.name().into(),
-                declaration.summary.as_str().into(),
-            ]);
-        }
-        output.line("")?;
-        output.write(&table.render(output.width, output.paint))?;
     }
+    output.line("")?;
+    output.write(&table.render(output.width, output.paint))?;
     if !discovery.findings.is_empty() {
         let findings = counted(discovery.findings.len() as u64, "finding");
         output.line(&format!(
@@ -239,6 +236,7 @@ fn parameters(parameters: &[Parameter]) -> Table {
     ]);
     for parameter in parameters {
         let default = match &parameter.default {
+            Some(serde_json::Value::Null) => "none".into(),
             Some(value) => value.to_string().into(),
             None => Cell::toned(Tone::Warning, "must be given"),
         };

@@ -286,7 +286,8 @@ fn help_on_plugins() {
     Usage: text-processor plugins [OPTIONS] <COMMAND>
 
     Commands:
-      list    List the installed plugins. Nothing is imported.
+      list    List the installed plugins and the built-in steps. Nothing is
+              imported.
       show    Show what a step declares: kind, order, fields, parameters. A plugin
               is imported for that.
       doctor  Look for what is wrong with installed plugins. Nothing is imported.
@@ -296,12 +297,11 @@ fn help_on_plugins() {
       -h, --help        Print help
 
     ────
-    List the installed plugins. Nothing is imported.
+    List the installed plugins and the built-in steps. Nothing is imported.
 
     Usage: text-processor plugins list [OPTIONS]
 
     Options:
-      -a, --all         List the built-in steps as well.
           --json        Answer as JSON.
       -v, --verbose...  Log what happens; twice: in detail.
       -h, --help        Print help
@@ -454,7 +454,7 @@ fn verbosity_reaches_the_log() {
 
 #[test]
 fn a_list_imports_nothing() {
-    let list = command(&["plugins", "list", "--all"]);
+    let list = command(&["plugins", "list"]);
     assert_eq!((list.code, list.messages.as_str()), (0, ""));
     assert!(list.output.contains("acme:process"), "{}", list.output);
     assert!(list.output.contains("trim-lines"), "{}", list.output);

@@ -19,6 +19,7 @@ mod sink;
 mod sniff;
 mod source;
 mod splice;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;

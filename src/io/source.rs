@@ -1,26 +1,16 @@
-//! Reads an input: opens it, undoes its compression, and cuts it into batches at line ends.
+//! Cuts an input into batches at line ends, or takes it as one record.
 
 use super::lines::content_end;
-use super::sniff::{self, HEAD, LEAST_HEAD};
-use super::{Compression, Format, Input, Source};
+use super::stream::{BUFFER, KEPT_BYTES, Stream, StreamState};
+use super::{Format, Input, Source};
 use crate::batch::{Batch, Unread};
-use crate::error::{Error, Failure, FailureKind, FileError, Result};
+use crate::error::Result;
 use crate::step::Limits;
 use memchr::{memchr, memchr_iter, memrchr};
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// How many bytes of something that cannot be loaded are kept for whoever looks into it.
-const KEPT_BYTES: usize = 4096;
+use std::sync::atomic::Ordering;
 
 /// The most that a limit on records can be: views and spans count bytes with 32 bits.
 const MOST_RECORD_BYTES: usize = 1 << 30;
-
-/// How many compressed bytes are read at once.
-const COMPRESSED_BUFFER: usize = 256 << 10;
 
 /// Opens an input. Compression is told from its first bytes, and what is not what it should be (Parquet named `.jsonl`,
 /// UTF-16, a web page) is refused with an input error that says what it looks like.
@@ -31,225 +21,6 @@ pub fn open_source(input: &Input, format: Format, limits: Limits) -> Result<Box<
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),
         Format::File => Box::new(FileSource { stream, limit }),
     })
-}
-
-/// Opens a file for reading. The error keeps the system's number, which `fs_err` would hide.
-#[expect(clippy::disallowed_methods, reason = "a `FileError` names the path itself")]
-fn open_file(path: &Path) -> Result<File, FileError> {
-    File::open(path).map_err(|error| FileError::of(path, "opening", &error))
-}
-
-/// The bytes of an input, after decompression.
-struct Stream {
-    reader: Box<dyn Read + Send>,
-    /// Fit for a message.
-    name: String,
-    compression: Compression,
-    position: Arc<AtomicU64>,
-    total: Option<u64>,
-    /// How many bytes of byte order mark were left out.
-    skipped: usize,
-    /// Whether what is there should be passed on without waiting for more: somebody may be writing it right now.
-    live: bool,
-    state: StreamState,
-}
-
-enum StreamState {
-    Open,
-    /// Everything was read.
-    Ended,
-    /// No more can be read; nobody was told yet.
-    Failed(io::Error),
-    /// The end, or the failure, was passed on.
-    Done,
-}
-
-impl Stream {
-    fn open(input: &Input, format: Format) -> Result<Self> {
-        let Some(path) = &input.path else {
-            return Self::new(Box::new(io::stdin()), input, format, None, true);
-        };
-        let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
-        if metadata.is_dir() {
-            let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
-            return Err(Error::input(path, message));
-        }
-        let total = metadata.is_file().then_some(metadata.len());
-        Self::new(Box::new(file), input, format, total, total.is_none())
-    }
-
-    fn new(
-        reader: Box<dyn Read + Send>,
-        input: &Input,
-        format: Format,
-        total: Option<u64>,
-        live: bool,
-    ) -> Result<Self> {
-        let path = input.path.as_deref();
-        let name = path.map_or_else(|| input.name.clone(), sniff::quoted);
-        let position = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
-            reader,
-            position: Arc::clone(&position),
-        };
-        let outer = Headed::new(counted);
-        let compression = Compression::from_magic(&outer.head.get_ref()[..]);
-        let mut inner = if compression == Compression::None {
-            Headed {
-                head: outer.head,
-                failed: outer.failed,
-                rest: Box::new(outer.rest) as Box<dyn Read + Send>,
-            }
-        } else {
-            let buffered = BufReader::with_capacity(COMPRESSED_BUFFER, outer);
-            let reader = compression.reader(Box::new(buffered)).map_err(|error| {
-                let path = path.unwrap_or(Path::new("-"));
-                Error::Input(Box::new(FileError::of(path, "opening", &error)))
-            })?;
-            Headed::new(reader)
-        };
-        let head = inner.head.get_ref();
-        sniff::check(head, &name, path, format).map_err(|error| Error::Input(Box::new(error)))?;
-        let skipped = sniff::byte_order_mark(head);
-        inner.head.set_position(skipped as u64);
-        Ok(Self {
-            reader: Box::new(inner),
-            name,
-            compression,
-            position,
-            total,
-            skipped,
-            live,
-            state: StreamState::Open,
-        })
-    }
-
-    /// Appends at most `want` bytes: what one call of the system gives. Notes the end and errors.
-    fn read(&mut self, bytes: &mut Vec<u8>, want: usize) {
-        let before = bytes.len();
-        bytes.resize(before + want, 0);
-        let read = match self.reader.read(&mut bytes[before..]) {
-            Ok(0) => {
-                self.state = StreamState::Ended;
-                0
-            }
-            Ok(read) => read,
-            Err(error) => {
-                self.state = StreamState::Failed(error);
-                0
-            }
-        };
-        bytes.truncate(before + read);
-    }
-
-    fn is_open(&self) -> bool {
-        matches!(self.state, StreamState::Open)
-    }
-
-    fn has_failed(&self) -> bool {
-        matches!(self.state, StreamState::Failed(_))
-    }
-
-    /// Makes a batch of the failure that ended the stream: `bytes` before it could still be read.
-    fn segment(&mut self, batch: &mut Batch, offset: u64) {
-        let StreamState::Failed(error) = std::mem::replace(&mut self.state, StreamState::Done) else {
-            return;
-        };
-        batch.raw_mut().truncate(KEPT_BYTES);
-        let reason = error.to_string();
-        let reason = reason.trim_end_matches('.');
-        let what = match (self.compression, error.kind()) {
-            (Compression::None, _) => format!("Reading {} failed: {reason}.", self.name),
-            (compression, io::ErrorKind::UnexpectedEof) => {
-                format!(
-                    "The {} data of {} are cut off before their end.",
-                    compression.name(),
-                    self.name
-                )
-            }
-            (compression, _) => format!(
-                "The {} data of {} are damaged: {reason}.",
-                compression.name(),
-                self.name
-            ),
-        };
-        let after = if self.compression == Compression::None {
-            ""
-        } else {
-            " after decompression"
-        };
-        let message = format!("{what} Everything from byte offset {offset}{after} on is lost.");
-        batch.unread = Some(Unread::Segment(Box::new(Failure::new(FailureKind::Segment, message))));
-    }
-}
-
-/// A reader whose first bytes were looked at, and handed back.
-struct Headed<R> {
-    head: Cursor<Vec<u8>>,
-    /// The error that came right behind the head.
-    failed: Option<io::Error>,
-    rest: R,
-}
-
-impl<R: Read> Headed<R> {
-    fn new(mut rest: R) -> Self {
-        let mut head = vec![0; HEAD];
-        let mut length = 0;
-        let mut failed = None;
-        while length < LEAST_HEAD {
-            match rest.read(&mut head[length..]) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        head.truncate(length);
-        Self {
-            head: Cursor::new(head),
-            failed,
-            rest,
-        }
-    }
-}
-
-impl<R: Read> Read for Headed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.head.read(buffer)?;
-        if read > 0 || buffer.is_empty() {
-            return Ok(read);
-        }
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.rest.read(buffer),
-        }
-    }
-}
-
-/// Counts what is read, and reads again where a signal came between.
-struct Counted<R> {
-    reader: R,
-    position: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.reader.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(read) => {
-                    self.position.fetch_add(read as u64, Ordering::Relaxed);
-                    return Ok(read);
-                }
-                failed => return failed,
-            }
-        }
-    }
 }
 
 /// Reads an input whose records are lines.
@@ -348,7 +119,7 @@ impl LineSource {
                 break 0;
             }
             chunk.clear();
-            self.stream.read(&mut chunk, COMPRESSED_BUFFER);
+            self.stream.read(&mut chunk, BUFFER);
         };
         if line_end == 0 && self.stream.has_failed() {
             // How long the record would have been, nobody knows.
@@ -434,7 +205,7 @@ impl Source for FileSource {
             raw.extend_from_slice(&chunk[..KEPT_BYTES.min(self.limit)]);
             while self.stream.is_open() {
                 chunk.clear();
-                self.stream.read(&mut chunk, COMPRESSED_BUFFER);
+                self.stream.read(&mut chunk, BUFFER);
                 hasher.update(&chunk);
                 length += chunk.len() as u64;
             }

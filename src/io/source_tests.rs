@@ -1,8 +1,10 @@
 //! Batches from files of all kinds: sizes, limits, damage, disguises.
 
+use super::super::Compression;
 use super::super::compression::compressed;
 use super::super::tests::input_of;
 use super::*;
+use std::io::{self, Cursor, Read};
 
 /// What a source gave, one entry per record or unreadable thing.
 #[derive(Debug, PartialEq, Eq, Clone)]

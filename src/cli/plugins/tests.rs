@@ -44,6 +44,15 @@ fn discovery() -> Discovery {
     }
 }
 
+fn built_in() -> Vec<Declaration> {
+    vec![Declaration::built_in(
+        "trim-lines",
+        Kind::Map,
+        Stage::Normalize,
+        "Removes white space from both ends of each line.",
+    )]
+}
+
 fn written(show: impl FnOnce(&mut Stream<'_>) -> Result<()>) -> String {
     let mut written = Vec::new();
     show(&mut Stream::plain(&mut written)).expect("written");
@@ -53,7 +62,7 @@ fn written(show: impl FnOnce(&mut Stream<'_>) -> Result<()>) -> String {
 #[test]
 fn a_list_shows_the_name_to_use() {
     let discovery = discovery();
-    let shown = written(|output| show_list(&discovery, &listed(&discovery), None, output));
+    let shown = written(|output| show_list(&discovery, &listed(&discovery), &built_in(), output));
     insta::assert_snapshot!(shown, @r"
     plugin                 distribution   version  entry point
     min-words              acme-filters   1.2.0    acme_filters:process
@@ -63,6 +72,9 @@ fn a_list_shows_the_name_to_use() {
         Use the full name: several distributions offer the short name.
     rogue/trim-lines       rogue          1.2.0    rogue:process
         Use the full name: a built-in step has the short name.
+
+    built-in step  kind  stage      what it does
+    trim-lines     map   normalize  Removes white space from both ends of each line.
 
     2 findings: `text-processor plugins doctor` shows what is wrong.
     ");
@@ -74,21 +86,9 @@ fn nothing_installed_is_said_so() {
         distributions: 1,
         ..Discovery::default()
     };
-    let shown = written(|output| show_list(&discovery, &listed(&discovery), None, output));
-    assert_eq!(shown, "No plugin is installed; looked at 1 distribution.\n");
-}
-
-#[test]
-fn all_lists_the_built_in_steps_too() {
-    let built_in = [Declaration::built_in(
-        "trim-lines",
-        Kind::Map,
-        Stage::Normalize,
-        "Removes white space from both ends of each line.",
-    )];
-    let shown = written(|output| show_list(&Discovery::default(), &[], Some(&built_in), output));
+    let shown = written(|output| show_list(&discovery, &[], &built_in(), output));
     insta::assert_snapshot!(shown, @r"
-    No plugin is installed; looked at 0 distributions.
+    No plugin is installed; looked at 1 distribution.
 
     built-in step  kind  stage      what it does
     trim-lines     map   normalize  Removes white space from both ends of each line.
@@ -101,7 +101,7 @@ fn a_list_as_json_has_this_shape() {
     discovery.plugins.drain(1..3);
     let answer = ListAnswer {
         plugins: listed(&discovery),
-        built_in: None,
+        built_in: built_in(),
         findings: 2,
     };
     insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @r#"
@@ -127,6 +127,22 @@ fn a_list_as_json_has_this_shape() {
           "location": "/site-packages/rogue-1.2.0.dist-info",
           "editable": false,
           "clash": "a built-in step has the short name"
+        }
+      ],
+      "built_in": [
+        {
+          "name": "trim-lines",
+          "kind": "map",
+          "stage": "normalize",
+          "before": [],
+          "after": [],
+          "requires": [],
+          "fields": [],
+          "asks": [],
+          "parameters": [],
+          "runtime": "rust",
+          "origin": null,
+          "summary": "Removes white space from both ends of each line."
         }
       ],
       "findings": 2
