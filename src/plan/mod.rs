@@ -155,6 +155,8 @@ impl Pipeline {
 pub struct PlannedStep {
     /// The step.
     pub step: Arc<dyn Step>,
+    /// The configuration as the pipeline gives it, without the defaults.
+    pub configuration: Configuration,
     /// Why it stands where it stands, for `explain`: finished sentences.
     pub reasons: Vec<String>,
 }
@@ -227,9 +229,14 @@ impl Plan {
         }
         let sorted: Vec<Arc<dyn Step>> = ordered.steps.iter().map(|&index| Arc::clone(&listed[index])).collect();
         let (fields, placed) = number_fields(&sorted)?;
-        let steps = sorted.into_iter().zip(ordered.reasons);
+        let planned = |((step, reasons), &index): ((Arc<dyn Step>, Vec<String>), &usize)| PlannedStep {
+            step,
+            configuration: pipeline.steps[index].configuration.clone(),
+            reasons,
+        };
+        let steps = sorted.into_iter().zip(ordered.reasons).zip(&ordered.steps);
         Ok(Self {
-            steps: steps.map(|(step, reasons)| PlannedStep { step, reasons }).collect(),
+            steps: steps.map(planned).collect(),
             segments: fuse(placed, host),
             fields,
             text,

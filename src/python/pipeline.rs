@@ -148,11 +148,13 @@ impl PyPipeline {
         let listed = PyList::empty(py);
         for planned in &self.plan.steps {
             let step = &planned.step;
-            let configuration = step.configuration();
             let given = self.given.iter().find(|(given, _)| Arc::ptr_eq(given, step));
-            let reference = match given {
-                Some((_, callable)) => callable.bind(py).clone(),
-                None => PyString::new(py, &step.declaration().name).into_any(),
+            let (reference, configuration) = match given {
+                Some((_, callable)) => (callable.bind(py).clone(), step.configuration()),
+                None => (
+                    PyString::new(py, &step.declaration().name).into_any(),
+                    planned.configuration.clone(),
+                ),
             };
             if configuration.is_empty() {
                 listed.append(reference)?;
