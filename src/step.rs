@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::error::{Failure, Result};
 use crate::record::{Field, Value};
 use serde::Serialize;
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -133,6 +134,14 @@ pub struct Origin {
     pub entry_point: String,
 }
 
+impl Origin {
+    /// The distribution with its version, as reports name it.
+    #[must_use]
+    pub fn distribution_with_version(&self) -> String {
+        crate::plugins::distribution_with_version(&self.distribution, self.version.as_deref())
+    }
+}
+
 /// What a step says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Declaration {
@@ -208,7 +217,9 @@ pub struct Scratch<'c> {
 }
 
 /// One operation of a pipeline.
-pub trait Step: Send + Sync {
+///
+/// It is [`Any`], so that a host can recognise its own steps among those of a plan.
+pub trait Step: Any + Send + Sync {
     /// What the step says of itself.
     fn declaration(&self) -> &Declaration;
 

@@ -1,11 +1,40 @@
 //! Runs a plan over sources: a reader, worker threads, an ordered writer.
+//!
+//! ```text
+//!            ┌──────────── empty jobs ◄────────────────────────────┐
+//!            ▼                                                     │
+//! reader ─ cut bytes ─► workers ─ decode, Rust steps, encode ─► writer ─ in order, counted ─► files
+//!                         ▲  │
+//!                         │  ▼
+//!                    calling thread ─ Python steps, signals, progress
+//! ```
+//!
+//! A fixed number of jobs goes round, each with a batch and the memory of its buffers: that bounds what is in flight,
+//! makes every channel unable to block a sender, and lets a run allocate once instead of per record. The reader waits
+//! besides until the bytes in flight are below a budget, for records that are far larger than a batch should be.
+//!
+//! Segments that say so run on the thread that called [`run`]. Where an interpreter has a lock, that thread is the only
+//! one of the engine that ever asks for it.
 
-use crate::error::{Error, Interrupt, Result};
+mod job;
+mod outputs;
+mod reader;
+mod run;
+mod statistics;
+mod trace;
+mod worker;
+mod writer;
+
+pub use run::run;
+pub use trace::{TraceEntry, TraceOutcome, trace};
+
+use crate::error::{Interrupt, Result};
 use crate::io::{Format, Input};
-use crate::ledger::Report;
-use crate::plan::Plan;
 use crate::step::Limits;
 use std::path::PathBuf;
+
+/// The most workers that a run may have: no machine has more processors, and a typing error should not become a fork bomb.
+pub const MOST_WORKERS: usize = 1024;
 
 /// What a run reads and writes, and how.
 #[derive(Debug, Clone)]
@@ -58,45 +87,4 @@ impl Watcher for () {
     fn tick(&mut self, _progress: &Progress) -> Result<(), Interrupt> {
         Ok(())
     }
-}
-
-/// Runs a plan. Returns when everything is committed, or nothing is.
-pub fn run(_plan: &Plan, _options: &RunOptions, _watcher: &mut dyn Watcher) -> Result<Report> {
-    Err(Error::Internal("Not built yet.".into()))
-}
-
-/// What one step made of a text, for `trace`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TraceEntry {
-    /// The step's canonical name.
-    pub step: String,
-    /// The text that entered it.
-    pub before: String,
-    /// What came of it.
-    pub outcome: TraceOutcome,
-    /// How long the step took, in nanoseconds.
-    pub nanoseconds: u64,
-}
-
-/// What a step made of one text.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TraceOutcome {
-    /// The text after the step; equal to the one before where nothing changed.
-    Text(String),
-    /// It was kept by a filter.
-    Kept,
-    /// It was rejected, with this reason.
-    Rejected(String),
-    /// It got these fields.
-    Annotated(Vec<(String, crate::record::Value)>),
-    /// It became these texts. The trace follows each of them in turn: entries of part 0 first.
-    Split(Vec<String>),
-    /// It failed: the kind and the sentence.
-    Failed(String, String),
-}
-
-/// Follows one text through the steps, one by one.
-#[must_use]
-pub fn trace(_plan: &Plan, _text: &str) -> Vec<TraceEntry> {
-    Vec::new()
 }

@@ -1,8 +1,11 @@
-//! The segment of built-in steps.
+//! The segment of Rust steps: each record goes through all of them before the next one starts, so that its text stays in
+//! the processor's cache and only the last text is written back to the batch.
 
-use crate::batch::Batch;
-use crate::error::Result;
-use crate::step::{Context, PlacedStep, Segment};
+use crate::batch::{Batch, Casualty, Ending, State, View};
+use crate::error::{Error, Failure, FailureKind, Interrupt, Result};
+use crate::plan::workbench::{End, Extent, TIMED_EACH, Watch, Workbench, cancelled_at};
+use crate::record::Value;
+use crate::step::{Context, Kind, PlacedStep, Segment};
 
 /// Consecutive steps that Rust executes, on any thread.
 pub struct RustSegment {
@@ -26,7 +29,205 @@ impl Segment for RustSegment {
         false
     }
 
-    fn run(&self, _batch: &mut Batch, _context: &Context) -> Result<()> {
+    fn run(&self, batch: &mut Batch, context: &Context) -> Result<()> {
+        for steps in passes(&self.steps) {
+            run_pass(steps, batch, context)?;
+        }
         Ok(())
+    }
+}
+
+/// Cuts a run of steps behind each split: a split makes new rows, which must exist before the next step sees them.
+pub fn passes(steps: &[PlacedStep]) -> impl Iterator<Item = &[PlacedStep]> {
+    steps.split_inclusive(|placed| placed.step.declaration().kind == Kind::Split)
+}
+
+fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context) -> Result<()> {
+    let mut changes = Changes::new(batch, steps);
+    let mut workbench = Workbench::default();
+    let mut watches = vec![Watch::default(); steps.len()];
+    for row in 0..batch.rows.len() {
+        if cancelled_at(row, &context.cancel) {
+            return Err(Error::Interrupted(Interrupt::Interrupt));
+        }
+        let current = batch.rows[row];
+        if current.state != State::Live {
+            changes.keep(row, current.text);
+            continue;
+        }
+        let text = batch.text(current.text);
+        let field = |number: u16| batch.field(number, row).clone();
+        let end = workbench.run(steps, text, &field, context, &mut watches, row % TIMED_EACH == 0);
+        changes.annotate(row, &mut workbench.added);
+        match end {
+            End::Text(Extent::Input(range)) => {
+                let view = if range.len() == text.len() {
+                    current.text
+                } else {
+                    batch.slice(current.text, range)
+                };
+                changes.text(row, current.text, view);
+            }
+            End::Text(place) => match changes.write(workbench.text(text, &place)) {
+                Ok(view) => changes.text(row, current.text, view),
+                Err(failure) => changes.fail(row, current.text, last(steps), failure),
+            },
+            End::Rejected(step, reason) => changes.reject(row, current.text, steps[step].index, reason),
+            End::Failed(step, failure) => changes.fail(row, current.text, steps[step].index, failure),
+            End::Split(step, parts) => {
+                changes.split(
+                    row,
+                    current.text,
+                    steps[step].index,
+                    parts.iter().map(String::as_str),
+                    context,
+                );
+            }
+        }
+    }
+    changes.apply(batch);
+    for (placed, watch) in steps.iter().zip(watches) {
+        let tally = batch.tally(placed.index);
+        tally.entered += watch.entered;
+        tally.nanoseconds += watch.estimate();
+    }
+    Ok(())
+}
+
+fn last(steps: &[PlacedStep]) -> u16 {
+    steps.last().map_or(0, |placed| placed.index)
+}
+
+/// What a pass changes in its batch, collected while the batch is being read and applied in one go.
+///
+/// A text of the batch that is given to a step stays where it is until the pass has ended: that is why changes wait.
+#[derive(Debug)]
+pub struct Changes {
+    writer: crate::batch::TextWriter,
+    texts: Vec<(u32, View)>,
+    parts: Option<Vec<(u32, View)>>,
+    casualties: Vec<Casualty>,
+    values: Vec<(u16, u32, Value)>,
+}
+
+/// The most bytes that the steps of one pass may write for one batch: offsets in a batch are 32 bits wide.
+const BATCH_LIMIT: usize = 1 << 30;
+
+impl Changes {
+    /// Starts to collect the changes of a pass.
+    pub fn new(batch: &mut Batch, steps: &[PlacedStep]) -> Self {
+        let splits = steps
+            .last()
+            .is_some_and(|placed| placed.step.declaration().kind == Kind::Split);
+        Self {
+            writer: batch.open(),
+            texts: Vec::new(),
+            parts: splits.then(Vec::new),
+            casualties: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Writes a text into the batch. It belongs to no row yet.
+    pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
+        if self.writer.len() + text.len() > BATCH_LIMIT {
+            return Err(Box::new(Failure::new(
+                FailureKind::OutputTooLarge,
+                format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
+            )));
+        }
+        Ok(self.writer.push(text))
+    }
+
+    /// Passes a row on as it is.
+    pub fn keep(&mut self, row: usize, text: View) {
+        if let Some(parts) = &mut self.parts {
+            parts.push((row as u32, text));
+        }
+    }
+
+    /// Gives a row a new text.
+    pub fn text(&mut self, row: usize, before: View, after: View) {
+        if let Some(parts) = &mut self.parts {
+            parts.push((row as u32, after));
+        } else if before != after {
+            self.texts.push((row as u32, after));
+        }
+    }
+
+    /// Gives a row values for fields.
+    pub fn annotate(&mut self, row: usize, values: &mut Vec<(u16, Value)>) {
+        self.values
+            .extend(values.drain(..).map(|(field, value)| (field, row as u32, value)));
+    }
+
+    /// Rejects a row.
+    pub fn reject(&mut self, row: usize, text: View, step: u16, reason: std::borrow::Cow<'static, str>) {
+        self.keep(row, text);
+        self.casualties.push(Casualty {
+            row: row as u32,
+            step: Some(step),
+            ending: Ending::Rejected(reason),
+        });
+    }
+
+    /// Quarantines a row.
+    pub fn fail(&mut self, row: usize, text: View, step: u16, failure: Box<Failure>) {
+        self.keep(row, text);
+        self.casualties.push(Casualty {
+            row: row as u32,
+            step: Some(step),
+            ending: Ending::Failed(failure),
+        });
+    }
+
+    /// Splits a row. No parts at all reject it: a record must not disappear.
+    pub fn split<'p>(
+        &mut self,
+        row: usize,
+        text: View,
+        step: u16,
+        parts: impl ExactSizeIterator<Item = &'p str>,
+        context: &Context,
+    ) {
+        if parts.len() == 0 {
+            return self.reject(row, text, step, "no_parts".into());
+        }
+        if parts.len() > context.limits.parts {
+            let (count, limit) = (parts.len(), context.limits.parts);
+            let message = format!("The step split the text into {count} parts, and the limit is {limit}.");
+            return self.fail(row, text, step, Box::new(Failure::new(FailureKind::Fanout, message)));
+        }
+        let before = self.parts.as_ref().map_or(0, Vec::len);
+        for part in parts {
+            match self.write(part) {
+                Ok(view) => self.parts.get_or_insert_default().push((row as u32, view)),
+                Err(failure) => {
+                    self.parts.get_or_insert_default().truncate(before);
+                    return self.fail(row, text, step, failure);
+                }
+            }
+        }
+    }
+
+    /// Applies everything to the batch.
+    pub fn apply(self, batch: &mut Batch) {
+        batch.close(self.writer);
+        for (field, row, value) in self.values {
+            batch.set_field(field, row as usize, value);
+        }
+        for casualty in self.casualties {
+            batch.rows[casualty.row as usize].state = match casualty.ending {
+                Ending::Rejected(_) => State::Rejected,
+                Ending::Failed(_) => State::Quarantined,
+            };
+            batch.casualties.push(casualty);
+        }
+        for (row, view) in self.texts {
+            batch.rows[row as usize].text = view;
+        }
+        if let Some(parts) = self.parts {
+            batch.replace_rows(&parts);
+        }
     }
 }

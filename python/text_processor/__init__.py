@@ -1,0 +1,70 @@
+"""Cleans, filters, annotates, redacts and splits text with a Rust engine; its steps are plugins from pip packages.
+
+The main door is `Pipeline`:
+
+    >>> from text_processor import Pipeline
+    >>> pipeline = Pipeline(["trim-lines", "collapse-whitespace", str.title])
+    >>> pipeline.process("  hello    world  ")
+    'Hello World'
+
+Plugins are written with `plugin` and `Reject`; errors are the classes of `text_processor.exceptions`.
+"""
+
+from text_processor._engine import Pipeline, Record, Report, TraceEntry, __version__
+from text_processor._plugin import Reject, plugin
+from text_processor._text_processor import TextProcessor
+from text_processor.exceptions import (
+    BadReturnType,
+    ConfigError,
+    DecodeError,
+    InputError,
+    InternalError,
+    LockedError,
+    OutputError,
+    PluginCollisionError,
+    PluginContractError,
+    PluginError,
+    PluginLoadError,
+    PluginNotFoundError,
+    PluginOrderError,
+    RecordError,
+    RecordTooLarge,
+    ResumeError,
+    StepCrashed,
+    StepError,
+    StepMemoryExceeded,
+    StepTimeout,
+    TextProcessorError,
+)
+
+__all__ = [
+    "BadReturnType",
+    "ConfigError",
+    "DecodeError",
+    "InputError",
+    "InternalError",
+    "LockedError",
+    "OutputError",
+    "Pipeline",
+    "PluginCollisionError",
+    "PluginContractError",
+    "PluginError",
+    "PluginLoadError",
+    "PluginNotFoundError",
+    "PluginOrderError",
+    "Record",
+    "RecordError",
+    "RecordTooLarge",
+    "Reject",
+    "Report",
+    "ResumeError",
+    "StepCrashed",
+    "StepError",
+    "StepMemoryExceeded",
+    "StepTimeout",
+    "TextProcessor",
+    "TextProcessorError",
+    "TraceEntry",
+    "__version__",
+    "plugin",
+]

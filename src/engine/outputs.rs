@@ -1,0 +1,164 @@
+//! The files a run makes: what goes out, what was rejected, and the quarantine.
+
+use crate::engine::RunOptions;
+use crate::engine::job::Job;
+use crate::error::Result;
+use crate::io::{Sink, lazy_sink, open_sink};
+use crate::ledger::Commitment;
+use std::path::{Path, PathBuf};
+
+/// An open output with what it has taken so far.
+pub(super) struct Output {
+    role: &'static str,
+    path: Option<PathBuf>,
+    sink: Box<dyn Sink>,
+    texts: u64,
+    bytes: u64,
+}
+
+impl Output {
+    fn new(role: &'static str, path: Option<&Path>, sink: Box<dyn Sink>) -> Self {
+        Self {
+            role,
+            path: path.map(Path::to_owned),
+            sink,
+            texts: 0,
+            bytes: 0,
+        }
+    }
+
+    fn open(role: &'static str, path: Option<&Path>, overwrite: bool) -> Result<Self> {
+        Ok(Self::new(role, path, open_sink(path, overwrite)?))
+    }
+
+    /// Appends bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.bytes += bytes.len() as u64;
+        self.sink.write(bytes)
+    }
+
+    fn commit(self) -> Result<Commitment> {
+        self.sink.commit()?;
+        let path = self.path.map(|path| path.to_string_lossy().into_owned());
+        Ok(Commitment {
+            role: self.role,
+            path,
+            texts: self.texts,
+            bytes: self.bytes,
+        })
+    }
+}
+
+/// All files of a run.
+pub(super) struct Outputs {
+    pub(super) out: Output,
+    rejected: Option<Output>,
+    quarantine: Output,
+    /// Whether the quarantine's file is there only if a record failed.
+    quarantine_if_needed: bool,
+}
+
+impl Outputs {
+    /// Opens the files of a run. Nothing appears at their places before [`Outputs::commit`].
+    pub(super) fn open(options: &RunOptions) -> Result<Self> {
+        let overwrite = options.overwrite;
+        let quarantine = match &options.quarantine {
+            Some(path) => Output::open("quarantine", Some(path), overwrite)?,
+            None => {
+                let beside = quarantine_beside(options.output.as_deref());
+                Output::new("quarantine", Some(&beside), lazy_sink(&beside, overwrite))
+            }
+        };
+        let rejected = options
+            .rejected
+            .as_deref()
+            .map(|path| Output::open("rejected", Some(path), overwrite));
+        Ok(Self {
+            out: Output::open("out", options.output.as_deref(), overwrite)?,
+            rejected: rejected.transpose()?,
+            quarantine,
+            quarantine_if_needed: options.quarantine.is_none(),
+        })
+    }
+
+    /// Writes what was made of a batch.
+    pub(super) fn write(&mut self, job: &Job) -> Result<()> {
+        self.out.write(&job.out)?;
+        self.out.texts += job.texts;
+        if let Some(rejected) = &mut self.rejected {
+            rejected.write(&job.rejected)?;
+            rejected.texts += lines(&job.rejected);
+        }
+        self.quarantine.write(&job.quarantined)?;
+        self.quarantine.texts += lines(&job.quarantined);
+        Ok(())
+    }
+
+    /// How many bytes went to the output.
+    pub(super) fn bytes_out(&self) -> u64 {
+        self.out.bytes
+    }
+
+    /// Makes the files appear. The quarantine comes first and the output last: whoever sees the output has the rest.
+    pub(super) fn commit(self) -> Result<Vec<Commitment>> {
+        let mut files = Vec::new();
+        let unneeded = self.quarantine_if_needed && self.quarantine.bytes == 0;
+        let quarantine = self.quarantine.commit()?;
+        if !unneeded {
+            files.push(quarantine);
+        }
+        if let Some(rejected) = self.rejected {
+            files.push(rejected.commit()?);
+        }
+        files.push(self.out.commit()?);
+        files.reverse();
+        Ok(files)
+    }
+}
+
+fn lines(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Where failed records go when nobody said: beside the output, or in the current folder where the output is a pipe. A
+/// file that exists is never touched there, because no option was given that could allow it.
+pub(super) fn quarantine_beside(output: Option<&Path>) -> PathBuf {
+    if let Some(output) = output {
+        let name = output.file_name().unwrap_or_default().to_string_lossy();
+        let mut stem = name.as_ref();
+        for extension in [".gz", ".zst", ".jsonl", ".ndjson", ".txt"] {
+            stem = stem
+                .strip_suffix(extension)
+                .filter(|rest| !rest.is_empty())
+                .unwrap_or(stem);
+        }
+        return output.with_file_name(format!("{stem}.quarantine.jsonl"));
+    }
+    let first = PathBuf::from("text-processor.quarantine.jsonl");
+    let others = (2..).map(|number| PathBuf::from(format!("text-processor.quarantine-{number}.jsonl")));
+    std::iter::once(first)
+        .chain(others)
+        .find(|path| fs_err::symlink_metadata(path).is_err())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quarantine_lies_beside_its_output() {
+        for (output, quarantine) in [
+            ("out/clean.jsonl", "out/clean.quarantine.jsonl"),
+            ("clean.jsonl.zst", "clean.quarantine.jsonl"),
+            ("notes.txt", "notes.quarantine.jsonl"),
+            ("notes", "notes.quarantine.jsonl"),
+            (".jsonl", ".jsonl.quarantine.jsonl"),
+        ] {
+            assert_eq!(quarantine_beside(Some(Path::new(output))), Path::new(quarantine));
+        }
+    }
+}

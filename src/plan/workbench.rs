@@ -1,0 +1,261 @@
+//! Runs consecutive Rust steps over one text, with two strings that are used again for each text.
+//!
+//! Each step borrows its input from one place and writes to another, so a chain of any length needs two strings. Where
+//! the text is at the moment (the caller's own, or the string written last) is kept as an extent, which makes
+//! "unchanged" and "only trimmed" free: nothing is copied until the caller asks for the result.
+
+use crate::error::{Failure, FailureKind};
+use crate::record::Value;
+use crate::step::{Cancel, Context, PlacedStep, Scratch, Verdict};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+/// Where the text is that came out of a chain of steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// It is this part of the text that went in.
+    Input(Range<usize>),
+    /// It is this part of the string that was written last.
+    Written(Range<usize>),
+}
+
+/// How a chain of steps ended for one text. Steps are counted from the start of the chain.
+#[derive(Debug)]
+pub enum End {
+    /// It went through.
+    Text(Extent),
+    /// A step rejected it.
+    Rejected(usize, Cow<'static, str>),
+    /// It failed in a step.
+    Failed(usize, Box<Failure>),
+    /// A step split it.
+    Split(usize, Vec<String>),
+}
+
+/// What happened in the steps of a chain, in total.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Watch {
+    /// Texts that entered.
+    pub entered: u64,
+    /// Texts that were timed.
+    pub timed: u64,
+    /// How long those took, in nanoseconds.
+    pub nanoseconds: u64,
+}
+
+impl Watch {
+    /// How long all texts took, judged by those that were timed.
+    #[must_use]
+    pub fn estimate(self) -> u64 {
+        if self.timed == 0 {
+            0
+        } else {
+            (self.nanoseconds as f64 * self.entered as f64 / self.timed as f64) as u64
+        }
+    }
+}
+
+/// One text in so many is timed: reading the clock costs more than many steps do.
+pub const TIMED_EACH: usize = 16;
+
+/// Two strings and what else a chain of steps needs, to be used again for each text.
+#[derive(Debug, Default)]
+pub struct Workbench {
+    written: String,
+    spare: String,
+    asked: Vec<Value>,
+    /// The fields that the steps added to the text that was worked on last: the plan's number, and the value.
+    pub added: Vec<(u16, Value)>,
+}
+
+impl Workbench {
+    /// Runs the steps over a text. `field` tells the value of a field of the plan that came with the record.
+    /// `watches` has an entry per step, or none where
+    /// nobody watches; times are taken where `timed` says so.
+    pub fn run(
+        &mut self,
+        steps: &[PlacedStep],
+        text: &str,
+        field: &dyn Fn(u16) -> Value,
+        context: &Context,
+        watches: &mut [Watch],
+        timed: bool,
+    ) -> End {
+        self.added.clear();
+        let mut extent = Extent::Input(0..text.len());
+        let mut clock = timed.then(Instant::now);
+        for (index, placed) in steps.iter().enumerate() {
+            if let Err(failure) = self.ask(placed, field) {
+                return End::Failed(index, Box::new(failure));
+            }
+            let input = match &extent {
+                Extent::Input(range) => &text[range.clone()],
+                Extent::Written(range) => &self.written[range.clone()],
+            };
+            let mut scratch = Scratch {
+                text: std::mem::take(&mut self.spare),
+                cancel: &context.cancel,
+            };
+            scratch.text.clear();
+            let next = apply(placed, input, &self.asked, &mut scratch);
+            self.spare = scratch.text;
+            if let Some(watch) = watches.get_mut(index) {
+                watch.entered += 1;
+                if let Some(started) = clock {
+                    let now = Instant::now();
+                    watch.timed += 1;
+                    watch.nanoseconds += (now - started).as_nanos() as u64;
+                    clock = Some(now);
+                }
+            }
+            match next {
+                Next::Keep => {}
+                Next::Part(range) => {
+                    let (Extent::Input(whole) | Extent::Written(whole)) = &mut extent;
+                    *whole = whole.start + range.start..whole.start + range.end;
+                }
+                Next::Scratch(range) => {
+                    if range.len() > context.limits.record_bytes {
+                        return End::Failed(index, Box::new(output_too_large(range.len(), context)));
+                    }
+                    std::mem::swap(&mut self.written, &mut self.spare);
+                    extent = Extent::Written(range);
+                }
+                Next::Foreign(text) => {
+                    self.written.clear();
+                    self.written.push_str(text);
+                    extent = Extent::Written(0..text.len());
+                }
+                Next::Annotate(values) => self.added.extend(placed.adds.iter().copied().zip(values)),
+                Next::Reject(reason) => return End::Rejected(index, reason),
+                Next::Failed(failure) => return End::Failed(index, failure),
+                Next::Split(parts) => return End::Split(index, parts),
+            }
+        }
+        End::Text(extent)
+    }
+
+    /// The text of an extent, where `input` is the text that went in.
+    #[must_use]
+    pub fn text<'t>(&'t self, input: &'t str, extent: &Extent) -> &'t str {
+        match extent {
+            Extent::Input(range) => &input[range.clone()],
+            Extent::Written(range) => &self.written[range.clone()],
+        }
+    }
+
+    fn ask(&mut self, placed: &PlacedStep, field: &dyn Fn(u16) -> Value) -> Result<(), Failure> {
+        self.asked.clear();
+        for (&number, asked) in placed.asks.iter().zip(&placed.step.declaration().asks) {
+            let added = self.added.iter().rev().find(|(added, _)| *added == number);
+            let value = added.map_or_else(|| field(number), |(_, value)| value.clone());
+            if asked.required && value == Value::Missing {
+                return Err(missing_field(&asked.name));
+            }
+            self.asked.push(value);
+        }
+        Ok(())
+    }
+}
+
+/// The failure of a record that lacks a field a step asks for.
+#[must_use]
+pub fn missing_field(name: &str) -> Failure {
+    Failure::new(
+        FailureKind::MissingField,
+        format!("The step asks for the field `{name}`, which the record does not have."),
+    )
+}
+
+/// The failure of a step that made a text over the limit.
+#[must_use]
+pub fn output_too_large(length: usize, context: &Context) -> Failure {
+    let limit = context.limits.record_bytes;
+    Failure::new(
+        FailureKind::OutputTooLarge,
+        format!("The step made a text of {length} bytes, and the limit for one record is {limit} bytes."),
+    )
+}
+
+/// A verdict without its borrows: texts are ranges.
+enum Next {
+    Keep,
+    Part(Range<usize>),
+    Scratch(Range<usize>),
+    Foreign(&'static str),
+    Annotate(Vec<Value>),
+    Reject(Cow<'static, str>),
+    Failed(Box<Failure>),
+    Split(Vec<String>),
+}
+
+fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratch<'_>) -> Next {
+    // A step that panics is a fault of that step on that record, and must cost no other record.
+    let result = catch_unwind(AssertUnwindSafe(|| match placed.step.apply(input, asked, scratch) {
+        Ok(Verdict::Text(text)) => locate(text, input),
+        Ok(Verdict::Keep) => Next::Keep,
+        Ok(Verdict::Reject(reason)) => Next::Reject(reason),
+        Ok(Verdict::Annotate(values)) => Next::Annotate(values),
+        Ok(Verdict::Split(parts)) => Next::Split(parts),
+        Err(failure) => Next::Failed(Box::new(failure)),
+    }));
+    match result {
+        Ok(Next::Scratch(range)) => match range_in(&scratch.text, range) {
+            Some(range) => Next::Scratch(range),
+            None => Next::Failed(Box::new(Failure::new(
+                FailureKind::StepPanic,
+                "The step returned a text that it neither got nor wrote. This is a bug in the step.",
+            ))),
+        },
+        Ok(next) => next,
+        Err(panic) => {
+            scratch.text.clear();
+            Next::Failed(Box::new(Failure::new(FailureKind::StepPanic, panic_message(&*panic))))
+        }
+    }
+}
+
+/// Tells a part of the input from everything else by its address. The addresses of anything else are returned as they
+/// are, as a range, and judged by `range_in` once the borrow of the scratch has ended.
+fn locate(text: &str, input: &str) -> Next {
+    let (start, first) = (text.as_ptr().addr(), input.as_ptr().addr());
+    if text.is_empty() {
+        Next::Foreign("")
+    } else if start >= first && start + text.len() <= first + input.len() {
+        let range = start - first..start - first + text.len();
+        if range.len() == input.len() {
+            Next::Keep
+        } else {
+            Next::Part(range)
+        }
+    } else {
+        Next::Scratch(start..start + text.len())
+    }
+}
+
+fn range_in(scratch: &str, addresses: Range<usize>) -> Option<Range<usize>> {
+    let first = scratch.as_ptr().addr();
+    (addresses.start >= first && addresses.end <= first + scratch.len())
+        .then(|| addresses.start - first..addresses.end - first)
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let said = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!(
+        "The step panicked: {}. This is a bug in the step.",
+        said.unwrap_or("it did not say why").trim_end_matches('.')
+    )
+}
+
+/// Whether a run was cancelled, asked once in a while.
+#[must_use]
+pub fn cancelled_at(row: usize, cancel: &Cancel) -> bool {
+    row.is_multiple_of(TIMED_EACH) && cancel.is_cancelled()
+}

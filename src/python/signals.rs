@@ -1,0 +1,145 @@
+//! Tells a real signal from an exception that a plugin raised.
+//!
+//! Python turns SIGINT into `KeyboardInterrupt`, wherever the main thread happens to be: inside a plugin, mostly. A
+//! plugin may also raise `KeyboardInterrupt` itself, which is an error of that plugin. So during a run on the main thread
+//! our own handler stands in front of the one that was there: it notes the signal, then calls the other.
+
+use crate::error::Interrupt;
+use pyo3::intern;
+use pyo3::prelude::*;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The signal that arrived last, or 0.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Arrived(Arc<AtomicI32>);
+
+impl Arrived {
+    /// What the signal means for a run.
+    pub(super) fn interrupt(&self) -> Option<Interrupt> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            SIGTERM => Some(Interrupt::Terminate),
+            _ => Some(Interrupt::Interrupt),
+        }
+    }
+}
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+
+thread_local! {
+    /// The signals that the run on this thread looks out for.
+    static CURRENT: RefCell<Option<Arrived>> = const { RefCell::new(None) };
+}
+
+/// Lets [`interrupted`] tell of the signals of a run, on this thread and as long as the guard lives.
+pub(super) fn during(arrived: &Arrived) -> During {
+    During(CURRENT.replace(Some(arrived.clone())))
+}
+
+/// What [`during`] began, and what was there before it: a plugin may start a run of its own.
+pub(super) struct During(Option<Arrived>);
+
+impl Drop for During {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// Whether a real signal arrived for the run on this thread. Where no run looks out for signals, a `KeyboardInterrupt` is taken for
+/// one: a Ctrl-C must not be swallowed.
+pub(super) fn interrupted() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_none_or(|arrived| arrived.interrupt().is_some()))
+}
+
+/// The handler that stands in front.
+#[pyclass(frozen, module = "text_processor._engine")]
+struct NotingHandler {
+    arrived: Arrived,
+    previous: Py<PyAny>,
+}
+
+#[pymethods]
+impl NotingHandler {
+    fn __call__(&self, py: Python<'_>, number: i32, frame: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        self.arrived.0.store(number, Ordering::Relaxed);
+        self.previous.call1(py, (number, frame))
+    }
+}
+
+/// Handlers that stand in front of others as long as this lives.
+#[derive(Debug)]
+pub(super) struct Watch {
+    arrived: Arrived,
+    replaced: Vec<(i32, Py<PyAny>)>,
+}
+
+impl Watch {
+    /// Watches SIGINT, and SIGTERM too if `terminate` says so: a library leaves that one to its program.
+    /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
+    pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
+        let mut watch = Self {
+            arrived: Arrived::default(),
+            replaced: Vec::new(),
+        };
+        let signal = py.import(intern!(py, "signal"))?;
+        let set = signal.getattr(intern!(py, "signal"))?;
+        for number in [SIGINT, SIGTERM] {
+            if number == SIGTERM && !terminate {
+                continue;
+            }
+            let mut previous = signal.call_method1(intern!(py, "getsignal"), (number,))?;
+            if number == SIGTERM && !previous.is_callable() {
+                // The default action would end the process with its temporary files in place.
+                previous = signal.getattr(intern!(py, "default_int_handler"))?;
+            }
+            if !previous.is_callable() {
+                continue;
+            }
+            let handler = NotingHandler {
+                arrived: watch.arrived.clone(),
+                previous: previous.unbind(),
+            };
+            match set.call1((number, handler)) {
+                Ok(replaced) => watch.replaced.push((number, replaced.unbind())),
+                Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Tells of the signal that arrived, to those who must not hold on to the watch.
+    pub(super) fn arrived(&self) -> &Arrived {
+        &self.arrived
+    }
+
+    /// Runs the handlers of signals that arrived, and tells whether the run must stop.
+    pub(super) fn check(&self, py: Python<'_>) -> Result<(), Interrupt> {
+        let handled = py.check_signals();
+        match (self.arrived.interrupt(), handled) {
+            (Some(interrupt), _) => Err(interrupt),
+            // A handler that somebody else installed raised, for a signal of their own.
+            (None, Err(_)) => Err(Interrupt::Interrupt),
+            (None, Ok(())) => Ok(()),
+        }
+    }
+
+    /// Puts the handlers back that were there before.
+    pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
+        let signal = py.import(intern!(py, "signal"))?;
+        for (number, previous) in self.replaced {
+            let previous = previous.into_bound(py);
+            // `None` stands for a handler that was not installed from Python: it cannot be put back from Python either.
+            let previous = if previous.is_none() {
+                signal.getattr(intern!(py, "SIG_DFL"))?
+            } else {
+                previous
+            };
+            signal.call_method1(intern!(py, "signal"), (number, previous))?;
+        }
+        Ok(())
+    }
+}
