@@ -10,7 +10,10 @@ mod guard;
 pub mod length;
 pub mod normalize_unicode;
 pub mod redact;
+pub mod replace;
+mod replacement;
 mod rewrite;
+mod search;
 pub mod strip_control;
 #[cfg(test)]
 mod testing;
@@ -47,6 +50,7 @@ pub const REGISTER: &[BuiltIn] = &[
     length::BUILT_IN,
     normalize_unicode::BUILT_IN,
     redact::BUILT_IN,
+    replace::BUILT_IN,
     strip_control::BUILT_IN,
     trim::BUILT_IN,
     trim_lines::BUILT_IN,

@@ -8,7 +8,7 @@
 use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
-use crate::steps::rewrite::{Rewrite, output_limit, too_large};
+use crate::steps::rewrite::{Rewrite, output_limit};
 use crate::steps::{BuiltIn, configuration};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -163,13 +163,13 @@ impl Step for NormalizeUnicode {
             for character in form.normalize(&text[stretch]) {
                 out.push(character);
                 if out.len() > limit {
-                    return Err(too_large(limit));
+                    return Err(new.too_large(limit));
                 }
             }
         }
         new.keep(kept..text.len());
         if new.len() > limit {
-            return Err(too_large(limit));
+            return Err(new.too_large(limit));
         }
         Ok(Verdict::Text(new.finish()))
     }

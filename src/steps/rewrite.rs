@@ -67,6 +67,20 @@ impl<'t> Rewrite<'t> {
         }
     }
 
+    /// Forgets the new text: a step that fails leaves nothing in its scratch.
+    pub(super) fn abandon(self) {
+        self.out.clear();
+    }
+
+    /// Forgets the new text because it became larger than `limit`, which is [`output_limit`].
+    pub(super) fn too_large(self, limit: usize) -> Failure {
+        self.abandon();
+        Failure::new(
+            FailureKind::OutputTooLarge,
+            format!("The new text would have more than {limit} bytes, which is the limit."),
+        )
+    }
+
     /// The new text: a slice of the old one wherever that is possible, and the very same slice if nothing changed.
     pub(super) fn finish(mut self) -> &'t str {
         if self.wrote {
@@ -82,14 +96,6 @@ impl<'t> Rewrite<'t> {
 /// the text, whichever is more. Canonical normalization at most triples a text, so it always fits.
 pub(super) fn output_limit(length: usize) -> usize {
     Limits::default().record_bytes.max(length.saturating_mul(3))
-}
-
-/// The failure of a record whose new text would be larger than [`output_limit`].
-pub(super) fn too_large(limit: usize) -> Failure {
-    Failure::new(
-        FailureKind::OutputTooLarge,
-        format!("The new text would have more than {limit} bytes, which is the limit."),
-    )
 }
 
 #[cfg(test)]
