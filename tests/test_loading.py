@@ -571,6 +571,7 @@ class TestLife:
         mine = Step()
         for target in (Step, mine):
             step = Probe(target)
+            assert isinstance(step.object(), Step)
             step.call("t")
             del step
         gc.collect()
