@@ -29,7 +29,13 @@ pub(crate) struct PythonStep {
     /// Whether the engine made the object, and so ends its life too.
     owned: bool,
     /// Lets one thread at a time call it; `None` for a step that declares itself safe.
-    lock: Option<Py<PyAny>>,
+    lock: Option<Lock>,
+}
+
+/// A lock that the thread which holds it may take again, with its methods bound.
+struct Lock {
+    acquire: Py<PyAny>,
+    release: Py<PyAny>,
 }
 
 /// What [`PythonStep::new`] binds.
@@ -74,7 +80,11 @@ impl PythonStep {
         let lock = if thread_safe {
             None
         } else {
-            Some(names::REENTRANT_LOCK.get(py)?.call0()?.unbind())
+            let lock = names::REENTRANT_LOCK.get(py)?.call0()?;
+            Some(Lock {
+                acquire: lock.getattr("acquire")?.unbind(),
+                release: lock.getattr("release")?.unbind(),
+            })
         };
         Ok(Self {
             declaration,
@@ -97,15 +107,11 @@ impl PythonStep {
     /// Takes the turn to call the step, until the guard is dropped. Whoever calls a step takes its turn first: once for
     /// all the records of a batch. The thread that holds the turn may take it again, because a step may use the pipeline it belongs to.
     pub(crate) fn turn<'py>(&self, py: Python<'py>) -> PyResult<Turn<'py>> {
-        let lock = match &self.lock {
-            None => None,
-            Some(lock) => {
-                let lock = lock.bind(py).clone();
-                lock.call_method0(pyo3::intern!(py, "acquire"))?;
-                Some(lock)
-            }
+        let Some(lock) = &self.lock else {
+            return Ok(Turn(None));
         };
-        Ok(Turn(lock))
+        lock.acquire.call0(py)?;
+        Ok(Turn(Some(lock.release.bind(py).clone())))
     }
 }
 
@@ -133,10 +139,10 @@ pub(crate) struct Turn<'py>(Option<Bound<'py, PyAny>>);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let Some(lock) = &self.0
-            && let Err(error) = lock.call_method0(pyo3::intern!(lock.py(), "release"))
+        if let Some(release) = &self.0
+            && let Err(error) = release.call0()
         {
-            error.write_unraisable(lock.py(), Some(lock));
+            error.write_unraisable(release.py(), Some(release));
         }
     }
 }
