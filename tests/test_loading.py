@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from hypothesis import given, strategies
 from text_processor import Reject, plugin
 from text_processor._engine import _Probe as Probe
 from text_processor.exceptions import (
@@ -459,7 +460,24 @@ class TestVerdicts:
             Probe(parts).call("t")
 
 
+JSON = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers(-(2**63), 2**64 - 1)
+    | strategies.floats(allow_nan=False, allow_infinity=False)
+    | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+)
+
+
 class TestFields:
+    @given(JSON)
+    def test_what_json_can_say_comes_back_equal(self, value: object) -> None:
+        step = Probe(a("annotate", fields={"value": object})(lambda _text: {"value": value}))
+        (returned,) = step.call("t")[1]
+        assert returned == value
+        assert repr(returned) == repr(value)
+
     def test_fields_are_passed_by_name(self) -> None:
         step = Probe(lambda text, language, *, score=0.5: f"{text} {language} {score}")
         assert step.call("t", {"language": "de", "other": 1}) == ("text", "t de 0.5")
@@ -571,6 +589,7 @@ class TestLife:
         mine = Step()
         for target in (Step, mine):
             step = Probe(target)
+            assert isinstance(step.object(), Step)
             step.call("t")
             del step
         gc.collect()

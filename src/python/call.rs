@@ -4,6 +4,7 @@ use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::failure::stop_of;
 use crate::python::step::PythonStep;
 use crate::python::values;
+use crate::python::verdict::{read_parts, read_text};
 use crate::record::Value;
 use crate::step::{Kind, Limits};
 use pyo3::ffi;
@@ -73,10 +74,10 @@ impl PythonStep {
         };
         let returned = returned.map_err(|error| stop_of(py, error, context))?;
         match self.kind() {
-            Kind::Map => self.read_text(text, returned, context.limits).map_err(Stop::Failed),
+            Kind::Map => read_text(text, returned, context.limits).map_err(Stop::Failed),
             Kind::Filter => self.read_decision(&returned).map_err(Stop::Failed),
             Kind::Annotate => self.read_fields(&returned, context),
-            Kind::Split => self.read_parts(&returned, context),
+            Kind::Split => read_parts(&returned, context),
         }
     }
 
@@ -139,7 +140,7 @@ impl PythonStep {
     }
 }
 
-/// Calls with the text by position and with fields by name. PyO3 has no call by name without a dictionary.
+/// Calls with the text by position and with fields by name. `pyo3` has no call by name without a dictionary.
 #[expect(unsafe_code, reason = "a dictionary would be made for each record")]
 fn vectorcall<'py>(
     callable: &Bound<'py, PyAny>,

@@ -4,12 +4,14 @@
 //! distribution is asked by itself, and what is wrong with one becomes a [`Finding`] that hides nothing else. The finders
 //! say which distributions there are; the files of those that lie in ordinary folders are read here, which is what makes it quick.
 
+mod findings;
 mod metadata;
 mod trust;
 
 use crate::error::{Error, Result, Shown};
 use crate::plugins::{Discovery, Finding, GROUP, Plugin, Severity, fold, parse_entry_points};
 use crate::python::exceptions::describe;
+use crate::python::values::type_name;
 use metadata::{Folder, Header};
 use pyo3::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -65,32 +67,19 @@ impl Search {
                         match distribution {
                             Ok(distribution) => self.look_at(&distribution, &path_type),
                             Err(error) => {
-                                self.finder_failed(py, &finder, &error);
+                                self.findings
+                                    .push(findings::finder_failed(&type_name(&finder), &describe(py, &error)));
                                 break;
                             }
                         }
                     }
                 }
-                Err(error) => self.finder_failed(py, &finder, &error),
+                Err(error) => self
+                    .findings
+                    .push(findings::finder_failed(&type_name(&finder), &describe(py, &error))),
             }
         }
         Ok(())
-    }
-
-    fn finder_failed(&mut self, py: Python<'_>, finder: &Bound<'_, PyAny>, error: &PyErr) {
-        self.findings.push(Finding {
-            distribution: None,
-            code: "unreadable_metadata".to_owned(),
-            severity: Severity::Error,
-            path: None,
-            line: None,
-            message: format!(
-                "The finder `{}` on `sys.meta_path` raised {} when it was asked for distributions.",
-                super::values::type_name(finder),
-                describe(py, error)
-            ),
-            hint: Some("What this finder knows cannot be found; what others know is.".to_owned()),
-        });
     }
 
     fn look_at(&mut self, distribution: &Bound<'_, PyAny>, path_type: &Bound<'_, PyAny>) {
@@ -113,7 +102,12 @@ impl Search {
             Ok(entry_points) => entry_points,
             Err(error) => {
                 let path = folder.path().join("entry_points.txt");
-                self.unreadable(folder.name(), &path, "unreadable_entry_points", &error.to_string());
+                self.findings.push(findings::unreadable(
+                    &folder.name(),
+                    &path,
+                    "unreadable_entry_points",
+                    &error.to_string(),
+                ));
                 None
             }
         };
@@ -135,19 +129,19 @@ impl Search {
             .getattr("_path")
             .and_then(|path| path.str())
             .map(|path| path.to_string_lossy().into_owned());
-        let location = location.unwrap_or_else(|_| super::values::type_name(distribution));
+        let location = location.unwrap_or_else(|_| type_name(distribution));
         let text: Result<Option<String>, PyErr> = distribution
             .call_method1("read_text", ("entry_points.txt",))
             .and_then(|text| text.extract());
         let text = match text {
             Ok(text) => text,
             Err(error) => {
-                self.unreadable(
-                    String::new(),
+                self.findings.push(findings::unreadable(
+                    "",
                     Path::new(&location),
                     "unreadable_entry_points",
                     &describe(py, &error),
-                );
+                ));
                 return;
             }
         };
@@ -160,12 +154,12 @@ impl Search {
         let header = match header {
             Ok(header) => Header::read(header.unwrap_or_default().as_bytes()),
             Err(error) => {
-                self.unreadable(
-                    String::new(),
+                self.findings.push(findings::unreadable(
+                    "",
                     Path::new(&location),
                     "unreadable_metadata",
                     &describe(py, &error),
-                );
+                ));
                 return;
             }
         };
@@ -201,51 +195,18 @@ impl Search {
     fn offered(&mut self, folder: &Folder, bytes: Vec<u8>) -> Option<String> {
         if memchr::memmem::find(&bytes, GROUP.as_bytes()).is_none() {
             if std::str::from_utf8(&bytes).is_err() {
-                self.not_utf8(folder, &bytes);
+                self.findings.push(findings::not_utf8(folder, &bytes));
             }
             return None;
         }
         match String::from_utf8(bytes) {
             Ok(text) => Some(text),
             Err(error) => {
-                self.not_utf8(folder, error.as_bytes());
+                self.findings.push(findings::not_utf8(folder, error.as_bytes()));
                 // The lines without the bad byte are still good; the bad one has a character that no name and no reference can have.
                 Some(String::from_utf8_lossy(error.as_bytes()).into_owned())
             }
         }
-    }
-
-    fn not_utf8(&mut self, folder: &Folder, bytes: &[u8]) {
-        let good = std::str::from_utf8(bytes).err().map_or(0, |error| error.valid_up_to());
-        let line = memchr::memchr_iter(b'\n', &bytes[..good]).count() + 1;
-        self.findings.push(Finding {
-            distribution: Some(folder.name()),
-            code: "unreadable_entry_points".to_owned(),
-            severity: Severity::Error,
-            path: Some(Shown(&folder.path().join("entry_points.txt")).to_string()),
-            line: Some(line),
-            message: format!(
-                "`entry_points.txt` of {} is not UTF-8.",
-                Shown(Path::new(&folder.name()))
-            ),
-            hint: Some(
-                "Other tools that read entry points may fail for every package: install this one again, or remove it."
-                    .to_owned(),
-            ),
-        });
-    }
-
-    fn unreadable(&mut self, distribution: String, path: &Path, code: &str, reason: &str) {
-        let named = (!distribution.is_empty()).then_some(distribution);
-        self.findings.push(Finding {
-            distribution: named,
-            code: code.to_owned(),
-            severity: Severity::Error,
-            path: Some(Shown(path).to_string()),
-            line: None,
-            message: format!("{} cannot be read: {}.", Shown(path), reason.trim_end_matches('.')),
-            hint: Some("Install the distribution again, or remove it.".to_owned()),
-        });
     }
 
     fn conclude(mut self, py: Python<'_>) -> Discovery {
@@ -276,7 +237,7 @@ impl Search {
         same_name.retain(|candidate| {
             let whole = candidate.folder.has_metadata();
             if !whole {
-                self.findings.push(stale(&candidate.folder));
+                self.findings.push(findings::stale(&candidate.folder));
             }
             whole
         });
@@ -286,7 +247,7 @@ impl Search {
         same_name.retain(|candidate| {
             let trusted = trust.trusts(py, candidate.folder.parent());
             if !trusted && candidate.entry_points.is_some() {
-                self.findings.push(untrusted(&candidate.folder));
+                self.findings.push(findings::untrusted(&candidate.folder));
             }
             trusted
         });
@@ -305,8 +266,11 @@ impl Search {
         let mut same_name = same_name.into_iter();
         let chosen = same_name.next()?;
         for hidden in same_name {
-            self.findings
-                .push(duplicate(&chosen.folder, &hidden.folder, chosen.rank == hidden.rank));
+            self.findings.push(findings::duplicate(
+                &chosen.folder,
+                &hidden.folder,
+                chosen.rank == hidden.rank,
+            ));
         }
         Some(chosen)
     }
@@ -356,7 +320,7 @@ impl Search {
         for (name, sharing) in by_name {
             if crate::steps::built_in(&name).is_some() {
                 for plugin in &sharing {
-                    self.findings.push(named(
+                    self.findings.push(findings::named(
                         plugin,
                         "reserved_name",
                         format!(
@@ -371,7 +335,7 @@ impl Search {
             if sharing.iter().any(|plugin| fold(&plugin.distribution) != fold(first)) {
                 let list: Vec<_> = sharing.iter().map(|plugin| format!("`{}`", plugin.name)).collect();
                 for plugin in &sharing {
-                    self.findings.push(named(
+                    self.findings.push(findings::named(
                         plugin,
                         "shared_name",
                         format!("Several distributions offer the name `{name}`: {}.", list.join(", ")),
@@ -390,67 +354,4 @@ fn ordinary_path(distribution: &Bound<'_, PyAny>, path_type: &Bound<'_, PyAny>) 
         return None;
     }
     path.extract().ok()
-}
-
-fn named(plugin: &Plugin, code: &str, message: String, hint: String) -> Finding {
-    Finding {
-        distribution: Some(plugin.distribution.clone()),
-        code: code.to_owned(),
-        severity: Severity::Warning,
-        path: Some(plugin.location.clone()),
-        line: None,
-        message,
-        hint: Some(hint),
-    }
-}
-
-fn stale(folder: &Folder) -> Finding {
-    Finding {
-        distribution: Some(folder.name()),
-        code: "stale_metadata".to_owned(),
-        severity: Severity::Warning,
-        path: Some(Shown(folder.path()).to_string()),
-        line: None,
-        message: format!(
-            "{} has no `METADATA`: an installation was interrupted there.",
-            Shown(folder.path())
-        ),
-        hint: Some("Remove the folder, or install the distribution again.".to_owned()),
-    }
-}
-
-fn untrusted(folder: &Folder) -> Finding {
-    Finding {
-        distribution: Some(folder.name()),
-        code: "untrusted_location".to_owned(),
-        severity: Severity::Warning,
-        path: Some(Shown(folder.path()).to_string()),
-        line: None,
-        message: format!(
-            "{} lies in the current directory or beside the script that runs, and plugins from there are not used.",
-            Shown(folder.path())
-        ),
-        hint: Some("Install the distribution if you trust it; an editable installation will do.".to_owned()),
-    }
-}
-
-fn duplicate(chosen: &Folder, hidden: &Folder, same_folder: bool) -> Finding {
-    let reason = if same_folder {
-        "it has the higher version"
-    } else {
-        "Python imports from there"
-    };
-    Finding {
-        distribution: Some(chosen.name()),
-        code: "duplicate_distribution".to_owned(),
-        severity: Severity::Warning,
-        path: Some(Shown(hidden.path()).to_string()),
-        line: None,
-        message: format!(
-            "{} is installed twice; {} is used, because {reason}.",
-            Shown(Path::new(&chosen.name())),
-            Shown(chosen.path())
-        ),
-        hint: Some("Remove one of them.".to_owned()),
-    }
 }

@@ -1,5 +1,10 @@
 //! What a step raised, as the failure of a record.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+
 use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::call::{CallContext, Stop};
 use crate::python::exceptions::{PythonCause, class_name, message_of};

@@ -53,13 +53,8 @@ pub(crate) fn from_callable(
         interrupted,
     };
     let contract = subject.contract(target)?;
-    subject.short_name = contract
-        .name
-        .rsplit('.')
-        .next()
-        .filter(|name| !name.starts_with('<'))
-        .unwrap_or_default()
-        .to_owned();
+    let last = contract.name.rsplit('.').next().filter(|name| !name.starts_with('<'));
+    last.unwrap_or_default().clone_into(&mut subject.short_name);
     subject.name.clone_from(&contract.name);
     subject.make(py, target, configuration)
 }

@@ -51,7 +51,7 @@ impl PythonProbe {
         let py = target.py();
         let configuration = match configuration {
             Some(configuration) => {
-                values::configuration_from_python(configuration).map_err(|error| to_python(py, error.into()))?
+                values::configuration_from_python(configuration).map_err(|error| to_python(py, error))?
             }
             None => crate::step::Configuration::new(),
         };
@@ -81,6 +81,11 @@ impl PythonProbe {
         as_json(self.step.declaration())
     }
 
+    /// The function, or the instance that was made of a class.
+    fn object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        python_step(&*self.step).map(|step| step.object().clone_ref(py))
+    }
+
     /// The verdict on a text, as a word and its value.
     #[pyo3(signature = (text, fields=None))]
     fn call<'py>(
@@ -91,7 +96,7 @@ impl PythonProbe {
         let py = text.py();
         let step: &PythonStep = python_step(&*self.step).ok_or_else(|| PyLookupError::new_err("not a Python step"))?;
         let given = match fields {
-            Some(fields) => values::configuration_from_python(fields).map_err(|error| to_python(py, error.into()))?,
+            Some(fields) => values::configuration_from_python(fields).map_err(|error| to_python(py, error))?,
             None => crate::step::Configuration::new(),
         };
         let asked: Vec<Value> = step

@@ -1,5 +1,10 @@
 //! Values and configurations across the boundary.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+
 use crate::error::{ConfigError, Failure, FailureKind};
 use crate::python::exceptions::class_name;
 use crate::python::names;
@@ -194,19 +199,22 @@ pub(crate) fn json_of(value: &Bound<'_, PyAny>) -> Option<Json> {
 
 /// Reads a configuration that the caller wrote in Python. What JSON cannot say is an error that names its place, such
 /// as `words[2].weight`.
-pub(crate) fn configuration_from_python(value: &Bound<'_, PyAny>) -> Result<Configuration, ConfigError> {
+pub(crate) fn configuration_from_python(value: &Bound<'_, PyAny>) -> crate::error::Result<Configuration> {
     let Ok(entries) = value.cast::<PyDict>() else {
         return Err(ConfigError::new(format!(
             "The configuration of a step is a `dict`, not `{}`.",
             type_name(value)
-        )));
+        ))
+        .into());
     };
     let mut path = String::new();
     match object_to_json(entries, &mut path, 0) {
         Ok(map) => Ok(map),
         Err(problem) => {
             let key = problem.path.split(['.', '[']).next().unwrap_or_default().to_owned();
-            Err(ConfigError::new(problem.sentence("The configuration")).with_key(key))
+            Err(ConfigError::new(problem.sentence("The configuration"))
+                .with_key(key)
+                .into())
         }
     }
 }

@@ -1,5 +1,10 @@
 //! Reads what a step returned. Nothing a step returns is trusted: no method of it is called where its bytes will do.
 
+#![expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+
 use crate::error::{Failure, FailureKind};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::failure::stop_of;
@@ -25,22 +30,22 @@ pub(crate) fn utf8<'t>(text: &'t Bound<'_, PyString>, limits: &Limits) -> Result
     Ok(text)
 }
 
-impl PythonStep {
-    pub(super) fn read_text<'py>(
-        &self,
-        given: &Bound<'py, PyString>,
-        returned: Bound<'py, PyAny>,
-        limits: &Limits,
-    ) -> Result<CallVerdict<'py>, Box<Failure>> {
-        if returned.is(given) {
-            return Ok(CallVerdict::Text(given.clone()));
-        }
-        match exact_text(returned, limits)? {
-            Ok(text) => Ok(CallVerdict::Text(text)),
-            Err(returned) => Err(bad_return("`str`", &returned, hint_for_map(&returned))),
-        }
+/// Reads what a step of kind `map` returned.
+pub(super) fn read_text<'py>(
+    given: &Bound<'py, PyString>,
+    returned: Bound<'py, PyAny>,
+    limits: &Limits,
+) -> Result<CallVerdict<'py>, Box<Failure>> {
+    if returned.is(given) {
+        return Ok(CallVerdict::Text(given.clone()));
     }
+    match exact_text(returned, limits)? {
+        Ok(text) => Ok(CallVerdict::Text(text)),
+        Err(returned) => Err(bad_return("`str`", &returned, hint_for_map(&returned))),
+    }
+}
 
+impl PythonStep {
     pub(super) fn read_decision<'py>(&self, returned: &Bound<'py, PyAny>) -> Result<CallVerdict<'py>, Box<Failure>> {
         let py = returned.py();
         if let Ok(decision) = returned.cast_exact::<PyBool>() {
@@ -158,56 +163,56 @@ impl PythonStep {
             .collect();
         names.join(", ")
     }
+}
 
-    pub(super) fn read_parts<'py>(
-        &self,
-        returned: &Bound<'py, PyAny>,
-        context: &CallContext<'_>,
-    ) -> Result<CallVerdict<'py>, Stop> {
-        let py = returned.py();
-        let lone = returned.is_instance_of::<PyString>()
-            || returned.is_instance_of::<PyBytes>()
-            || returned.is_instance_of::<PyByteArray>()
-            || returned.is_instance_of::<PyDict>();
-        if lone {
-            let hint = "To pass a text on whole, return a list of one: `[text]`.";
-            return Err(bad_return("an iterable of `str`", returned, Some(hint)).into());
-        }
-        let Ok(iterator) = returned.try_iter() else {
-            return Err(bad_return("an iterable of `str`", returned, hint_for_map(returned)).into());
-        };
-        let mut parts = Vec::new();
-        for item in iterator {
-            let item = match item {
-                Ok(item) => item,
-                Err(error) => return Err(stop_of(py, error, context)),
-            };
-            if parts.len() == context.limits.parts {
-                close(returned);
-                return Err(fanout(context.limits).into());
-            }
-            match exact_text(item, context.limits) {
-                Ok(Ok(part)) => parts.push(part),
-                Ok(Err(item)) => {
-                    close(returned);
-                    let message = format!(
-                        "Expected `str` for each part, got `{}` for part {}.",
-                        type_name(&item),
-                        parts.len()
-                    );
-                    return Err(Box::new(Failure::new(FailureKind::BadReturn, message)).into());
-                }
-                Err(failure) => {
-                    close(returned);
-                    return Err(failure.into());
-                }
-            }
-        }
-        if parts.is_empty() {
-            return Ok(CallVerdict::Reject(NO_PARTS.into()));
-        }
-        Ok(CallVerdict::Split(parts))
+/// Reads what a step of kind `split` returned.
+pub(super) fn read_parts<'py>(
+    returned: &Bound<'py, PyAny>,
+    context: &CallContext<'_>,
+) -> Result<CallVerdict<'py>, Stop> {
+    let py = returned.py();
+    let lone = returned.is_instance_of::<PyString>()
+        || returned.is_instance_of::<PyBytes>()
+        || returned.is_instance_of::<PyByteArray>()
+        || returned.is_instance_of::<PyDict>();
+    if lone {
+        let hint = "To pass a text on whole, return a list of one: `[text]`.";
+        return Err(bad_return("an iterable of `str`", returned, Some(hint)).into());
     }
+    let Ok(iterator) = returned.try_iter() else {
+        return Err(bad_return("an iterable of `str`", returned, hint_for_map(returned)).into());
+    };
+    let mut parts = Vec::new();
+    for item in iterator {
+        let item = match item {
+            Ok(item) => item,
+            Err(error) => return Err(stop_of(py, error, context)),
+        };
+        if parts.len() == context.limits.parts {
+            close(returned);
+            return Err(fanout(context.limits).into());
+        }
+        match exact_text(item, context.limits) {
+            Ok(Ok(part)) => parts.push(part),
+            Ok(Err(item)) => {
+                close(returned);
+                let message = format!(
+                    "Expected `str` for each part, got `{}` for part {}.",
+                    type_name(&item),
+                    parts.len()
+                );
+                return Err(Box::new(Failure::new(FailureKind::BadReturn, message)).into());
+            }
+            Err(failure) => {
+                close(returned);
+                return Err(failure.into());
+            }
+        }
+    }
+    if parts.is_empty() {
+        return Ok(CallVerdict::Reject(NO_PARTS.into()));
+    }
+    Ok(CallVerdict::Split(parts))
 }
 
 /// A reason is a word, not a text.
@@ -217,7 +222,7 @@ const REASON_LIMITS: Limits = Limits {
     json_depth: 1,
 };
 
-/// The object as exactly a `str`, or the object itself if it is none. A subclass (NumPy has one) is copied by its
+/// The object as exactly a `str`, or the object itself if it is none. A subclass (`numpy` has one) is copied by its
 /// characters: its methods may be anything. A text that is too long is refused before it is copied.
 fn exact_text<'py>(
     returned: Bound<'py, PyAny>,

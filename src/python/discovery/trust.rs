@@ -49,7 +49,7 @@ fn script_folder(py: Python<'_>) -> Option<PathBuf> {
         return None;
     }
     let file: PathBuf = main.getattr("__file__").ok()?.extract().ok()?;
-    Some(real(&file.parent()?.to_owned()))
+    Some(real(file.parent()?))
 }
 
 /// Whether the folder is one that packages are installed to, or one that such a folder names.
