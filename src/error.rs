@@ -141,6 +141,12 @@ pub struct Location {
     pub column: usize,
 }
 
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}", Shown(&self.file), self.line, self.column)
+    }
+}
+
 impl ConfigError {
     /// A mistake of which only the sentence is known.
     pub fn new(message: impl Into<String>) -> Self {
@@ -174,8 +180,8 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Location { file, line, column }) = &self.location {
-            write!(formatter, "{}:{line}:{column}: ", Shown(file))?;
+        if let Some(location) = &self.location {
+            write!(formatter, "{location}: ")?;
         }
         formatter.write_str(&self.message)?;
         if let Some(suggestion) = &self.suggestion {
@@ -220,6 +226,10 @@ pub struct PluginError {
     pub version: Option<String>,
     /// The entry point's value, `module:attribute`.
     pub entry_point: Option<String>,
+    /// Where the pipeline names it, if it does so in a file.
+    pub location: Option<Location>,
+    /// The line that names it with a caret under the name, in plain text.
+    pub snippet: Option<String>,
     /// The way out.
     pub hint: Option<String>,
     /// What the plugin itself raised.
@@ -236,6 +246,8 @@ impl PluginError {
             distribution: None,
             version: None,
             entry_point: None,
+            location: None,
+            snippet: None,
             hint: None,
             cause: None,
         }
@@ -251,7 +263,14 @@ impl PluginError {
 
 impl fmt::Display for PluginError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
+        if let Some(location) = &self.location {
+            write!(formatter, "{location}: ")?;
+        }
+        formatter.write_str(&self.message)?;
+        if let Some(snippet) = &self.snippet {
+            write!(formatter, "\n{snippet}")?;
+        }
+        Ok(())
     }
 }
 
@@ -294,6 +313,8 @@ pub enum FailureKind {
     StepPanic,
     /// A step that must not let anything pass could not decide.
     Undecided,
+    /// A step that checks texts was told to fail where it would reject.
+    Invalid,
     /// A split made more parts than the limit.
     Fanout,
     /// The output's format cannot hold the text.
@@ -324,6 +345,7 @@ impl FailureKind {
             Self::StepTimeout => "step_timeout",
             Self::StepPanic => "step_panic",
             Self::Undecided => "undecided",
+            Self::Invalid => "invalid",
             Self::Fanout => "fanout",
             Self::Unrepresentable => "unrepresentable",
             Self::Segment => "segment",

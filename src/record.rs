@@ -1,5 +1,9 @@
 //! What a record is besides its text: its identity, the values of its fields, and its fate.
 
+pub(crate) mod json_string;
+
+pub use json_string::{write_json_string, write_json_string_body};
+
 use serde::Serialize;
 
 /// What became of a record. Each input record ends with exactly one of these.
@@ -93,57 +97,9 @@ impl Value {
     }
 }
 
-/// Appends a text as a JSON string, with quotes. Only what JSON requires is escaped; other characters stand as UTF-8.
-pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    write_json_string_body(text, out);
-    out.push(b'"');
-}
-
-/// Appends a text as the inside of a JSON string, without quotes.
-pub fn write_json_string_body(text: &str, out: &mut Vec<u8>) {
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    while let Some(found) = bytes[start..]
-        .iter()
-        .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
-        out.extend_from_slice(&bytes[start..start + found]);
-        let byte = bytes[start + found];
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            _ => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 0xf)]);
-            }
-        }
-        start += found + 1;
-    }
-    out.extend_from_slice(&bytes[start..]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_written_string_reads_back_equal(text in any::<String>()) {
-            let mut out = Vec::new();
-            write_json_string(&text, &mut out);
-            let back: String = serde_json::from_slice(&out).expect("valid JSON");
-            prop_assert_eq!(back, text);
-        }
-    }
 
     #[test]
     fn numbers_json_cannot_say_are_null() {

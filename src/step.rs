@@ -134,6 +134,14 @@ pub struct Origin {
     pub entry_point: String,
 }
 
+impl Origin {
+    /// The distribution with its version, as reports name it.
+    #[must_use]
+    pub fn distribution_with_version(&self) -> String {
+        crate::plugins::distribution_with_version(&self.distribution, self.version.as_deref())
+    }
+}
+
 /// What a step says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Declaration {

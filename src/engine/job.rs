@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::engine::Progress;
 use crate::error::{Error, RecordError};
-use crate::io::{Decoder, Encoder, Format, LastLine};
+use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
 use crate::ledger::{Account, InputDamage};
 use crate::record::Fate;
 use crate::step::Cancel;
@@ -79,11 +79,12 @@ impl Job {
     }
 }
 
-/// How one format of the inputs is decoded, and encoded into the format of the output.
+/// How one format of the inputs is decoded, and encoded into the format of the output and of the casualties.
 pub(super) struct Codec {
     pub(super) format: Format,
     pub(super) decoder: Box<dyn Decoder>,
     pub(super) encoder: Box<dyn Encoder>,
+    pub(super) casualties: CasualtyEncoder,
 }
 
 /// What all threads of a run share.

@@ -33,6 +33,9 @@ use crate::io::{Format, Input};
 use crate::step::Limits;
 use std::path::PathBuf;
 
+/// The most workers that a run may have: no machine has more processors, and a typing error should not become a fork bomb.
+pub const MOST_WORKERS: usize = 1024;
+
 /// What a run reads and writes, and how.
 #[derive(Debug, Clone)]
 pub struct RunOptions {

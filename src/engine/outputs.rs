@@ -2,8 +2,8 @@
 
 use crate::engine::RunOptions;
 use crate::engine::job::Job;
-use crate::error::{Error, FileError, Result};
-use crate::io::{Sink, open_sink};
+use crate::error::Result;
+use crate::io::{Sink, lazy_sink, open_sink};
 use crate::ledger::Commitment;
 use std::path::{Path, PathBuf};
 
@@ -11,29 +11,24 @@ use std::path::{Path, PathBuf};
 pub(super) struct Output {
     role: &'static str,
     path: Option<PathBuf>,
-    sink: Option<Box<dyn Sink>>,
+    sink: Box<dyn Sink>,
     texts: u64,
     bytes: u64,
-    overwrite: bool,
 }
 
 impl Output {
-    fn open(role: &'static str, path: Option<&Path>, overwrite: bool) -> Result<Self> {
-        let mut output = Self::closed(role, path, overwrite);
-        output.sink = Some(open_sink(path, overwrite)?);
-        Ok(output)
-    }
-
-    /// An output that is opened when something is written to it.
-    fn closed(role: &'static str, path: Option<&Path>, overwrite: bool) -> Self {
+    fn new(role: &'static str, path: Option<&Path>, sink: Box<dyn Sink>) -> Self {
         Self {
             role,
             path: path.map(Path::to_owned),
-            sink: None,
+            sink,
             texts: 0,
             bytes: 0,
-            overwrite,
         }
+    }
+
+    fn open(role: &'static str, path: Option<&Path>, overwrite: bool) -> Result<Self> {
+        Ok(Self::new(role, path, open_sink(path, overwrite)?))
     }
 
     /// Appends bytes.
@@ -41,26 +36,19 @@ impl Output {
         if bytes.is_empty() {
             return Ok(());
         }
-        let sink = match &mut self.sink {
-            Some(sink) => sink,
-            None => self.sink.insert(open_sink(self.path.as_deref(), self.overwrite)?),
-        };
         self.bytes += bytes.len() as u64;
-        sink.write(bytes)
+        self.sink.write(bytes)
     }
 
-    fn commit(self) -> Result<Option<Commitment>> {
-        let Some(sink) = self.sink else {
-            return Ok(None);
-        };
-        sink.commit()?;
+    fn commit(self) -> Result<Commitment> {
+        self.sink.commit()?;
         let path = self.path.map(|path| path.to_string_lossy().into_owned());
-        Ok(Some(Commitment {
+        Ok(Commitment {
             role: self.role,
             path,
             texts: self.texts,
             bytes: self.bytes,
-        }))
+        })
     }
 }
 
@@ -69,34 +57,30 @@ pub(super) struct Outputs {
     pub(super) out: Output,
     rejected: Option<Output>,
     quarantine: Output,
-    /// A quarantine file of an earlier run, which must go when its output is replaced and this run has none.
-    stale_quarantine: Option<PathBuf>,
+    /// Whether the quarantine's file is there only if a record failed.
+    quarantine_if_needed: bool,
 }
 
 impl Outputs {
     /// Opens the files of a run. Nothing appears at their places before [`Outputs::commit`].
     pub(super) fn open(options: &RunOptions) -> Result<Self> {
         let overwrite = options.overwrite;
+        let quarantine = match &options.quarantine {
+            Some(path) => Output::open("quarantine", Some(path), overwrite)?,
+            None => {
+                let beside = quarantine_beside(options.output.as_deref());
+                Output::new("quarantine", Some(&beside), lazy_sink(&beside, overwrite))
+            }
+        };
         let rejected = options
             .rejected
             .as_deref()
             .map(|path| Output::open("rejected", Some(path), overwrite));
-        let beside;
-        let quarantine = match &options.quarantine {
-            Some(path) => Output::open("quarantine", Some(path), overwrite)?,
-            None => {
-                beside = quarantine_beside(options.output.as_deref());
-                Output::closed("quarantine", Some(&beside), overwrite)
-            }
-        };
-        let stale_quarantine = (options.quarantine.is_none() && options.output.is_some() && overwrite)
-            .then(|| quarantine.path.clone())
-            .flatten();
         Ok(Self {
             out: Output::open("out", options.output.as_deref(), overwrite)?,
             rejected: rejected.transpose()?,
             quarantine,
-            stale_quarantine,
+            quarantine_if_needed: options.quarantine.is_none(),
         })
     }
 
@@ -121,19 +105,15 @@ impl Outputs {
     /// Makes the files appear. The quarantine comes first and the output last: whoever sees the output has the rest.
     pub(super) fn commit(self) -> Result<Vec<Commitment>> {
         let mut files = Vec::new();
-        let quarantined = self.quarantine.commit()?;
-        if let (None, Some(stale)) = (&quarantined, &self.stale_quarantine) {
-            match fs_err::remove_file(stale) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::Output(Box::new(FileError::of(stale, "removing", &error)))),
-            }
+        let unneeded = self.quarantine_if_needed && self.quarantine.bytes == 0;
+        let quarantine = self.quarantine.commit()?;
+        if !unneeded {
+            files.push(quarantine);
         }
-        files.extend(quarantined);
         if let Some(rejected) = self.rejected {
-            files.extend(rejected.commit()?);
+            files.push(rejected.commit()?);
         }
-        files.extend(self.out.commit()?);
+        files.push(self.out.commit()?);
         files.reverse();
         Ok(files)
     }

@@ -3,7 +3,7 @@
 use crate::batch::{Batch, Unread};
 use crate::engine::job::{Job, Shared};
 use crate::error::{Error, Failure, FailureKind};
-use crate::io::{Format, Input, Source, open_source};
+use crate::io::{Format, Input, open_source};
 use crate::step::Limits;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Reader {
         let mut bytes_before = 0;
         let mut limited = false;
         for (index, (input, format)) in self.inputs.iter().enumerate() {
-            let mut source = match open_source(input, *format, &self.limits) {
+            let mut source = match open_source(input, *format, self.limits) {
                 Ok(source) => Some(source),
                 Err(error) => {
                     let Some(mut job) = self.next_job(sequence, index, *format) else {

@@ -6,12 +6,14 @@ use crate::engine::reader::Reader;
 use crate::engine::statistics::Statistics;
 use crate::engine::worker::{Belts, Workshop};
 use crate::engine::writer::{Writer, WriterBelts};
-use crate::engine::{RunOptions, Watcher};
+use crate::engine::{MOST_WORKERS, RunOptions, Watcher};
 use crate::error::{ConfigError, Error, FileError, Result};
-use crate::io::{Format, Input, Layout, StepLabel, check_outputs, check_representable, decoder, encoder};
+use crate::io::{
+    CasualtyEncoder, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder, encoder,
+};
 use crate::ledger::{Report, check};
-use crate::plan::Plan;
-use crate::step::Context;
+use crate::plan::{Plan, PlanField, PlannedStep};
+use crate::step::{Context, Origin};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,12 +30,6 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let sink = sink_format(options, &inputs);
     check_files(plan, options, &inputs, sink)?;
     let codecs = codecs(plan, options, &inputs, sink);
-    let names: Vec<String> = inputs.iter().map(|(input, _)| input.name.clone()).collect();
-    let labels: Vec<StepLabel> = plan
-        .steps
-        .iter()
-        .map(|planned| StepLabel::of(planned.step.declaration()))
-        .collect();
     log::info!(
         "The run starts: {} inputs, {} steps, {} workers.",
         inputs.len(),
@@ -50,8 +46,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let workshop = Workshop {
         plan,
         codecs: &codecs,
-        labels: &labels,
-        input_names: &names,
+        inputs: &options.inputs,
         context: &context,
         shared: &shared,
         keep_rejected: options.rejected.is_some(),
@@ -67,7 +62,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         bytes_written: writer.outputs.bytes_out(),
         counts: writer.accounted.counts,
         fingerprint: writer.read.fingerprint.to_string(),
-        inputs: names.len() as u64,
+        inputs: options.inputs.len() as u64,
         limited: writer.limited,
         workers: options.workers,
         ..Report::default()
@@ -237,8 +232,7 @@ fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>> {
     let format = |input: &Input| {
         options
             .format
-            .or_else(|| input.path.as_deref().and_then(Format::from_name))
-            .unwrap_or(Format::Text)
+            .unwrap_or_else(|| input.path.as_deref().map_or(Format::Text, Format::from_name))
     };
     Ok(options
         .inputs
@@ -249,12 +243,12 @@ fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>> {
 
 /// The output lies as its name says, or as the inputs do.
 fn sink_format(options: &RunOptions, inputs: &[(Input, Format)]) -> Format {
-    let named = options.output.as_deref().and_then(Format::from_name);
     let source = inputs[0].1;
-    match (named, source) {
-        // Both are plain text by their names; the inputs tell them apart.
-        (Some(Format::Text), Format::File) | (None, _) => source,
-        (Some(named), _) => named,
+    match (options.output.as_deref(), source) {
+        (Some(output), _) if Format::from_name(output) == Format::Jsonl => Format::Jsonl,
+        // A name without an extension, or a device, says nothing; any other extension means plain text.
+        (Some(output), Format::Jsonl) if output.extension().is_some() => Format::Text,
+        _ => source,
     }
 }
 
@@ -263,27 +257,50 @@ fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], si
     let quarantine = options.quarantine.as_deref().or(beside.as_deref());
     let outputs = [
         ("output", options.output.as_deref()),
-        ("rejected", options.rejected.as_deref()),
-        ("quarantine", quarantine),
+        ("file of rejected records", options.rejected.as_deref()),
+        ("quarantine file", quarantine),
     ];
-    let outputs: Vec<(&str, &Path)> = outputs
+    let outputs: Vec<Output<'_>> = outputs
         .into_iter()
-        .filter_map(|(role, path)| Some((role, path?)))
+        .filter_map(|(role, path)| Some(Output { role, path: path? }))
         .collect();
-    check_outputs(&options.inputs, &outputs, options.overwrite)?;
-    if options.workers == 0 {
-        return Err(ConfigError::new("A run needs at least one worker.")
-            .with_key("workers")
-            .into());
+    check_output(&options.inputs, &outputs, options.overwrite)?;
+    if !(1..=MOST_WORKERS).contains(&options.workers) {
+        let message = format!("The number of workers is a whole number from 1 to {MOST_WORKERS}.");
+        return Err(ConfigError::new(message).with_key("workers").into());
     }
     for format in distinct_formats(inputs) {
-        check_representable(&plan.fields, format, sink)?;
+        check_representable(fields_for_output(plan), &plan.text, format, sink)?;
     }
     Ok(())
 }
 
+/// The fields that the output is to hold. One that a later step asks for has done its work already where the output
+/// cannot hold it, so only the others are asked of a format.
+fn fields_for_output(plan: &Plan) -> impl Iterator<Item = &PlanField> {
+    plan.fields.iter().filter(|field| {
+        let after = field.added_by.map_or(0, |step| usize::from(step) + 1);
+        let asks = |planned: &PlannedStep| {
+            planned
+                .step
+                .declaration()
+                .asks
+                .iter()
+                .any(|asked| asked.name == field.name)
+        };
+        !plan.steps.iter().skip(after).any(asks)
+    })
+}
+
 fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Vec<Codec> {
-    let names: Arc<[String]> = inputs.iter().map(|(input, _)| input.name.clone()).collect();
+    let label = |planned: &PlannedStep| {
+        let declaration = planned.step.declaration();
+        StepLabel {
+            name: declaration.name.clone(),
+            distribution: declaration.origin.as_ref().map(Origin::distribution_with_version),
+        }
+    };
+    let labels: Vec<StepLabel> = plan.steps.iter().map(label).collect();
     let codec = |source: Format| {
         let layout = Layout {
             text: plan.text.clone(),
@@ -296,7 +313,8 @@ fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: F
         Codec {
             format: source,
             decoder: decoder(&layout),
-            encoder: encoder(&layout, Arc::clone(&names)),
+            encoder: encoder(&layout, &options.inputs),
+            casualties: CasualtyEncoder::new(&layout, &options.inputs, labels.clone()),
         }
     };
     distinct_formats(inputs).into_iter().map(codec).collect()
@@ -314,8 +332,5 @@ fn distinct_formats(inputs: &[(Input, Format)]) -> Vec<Format> {
 
 /// The bytes of all inputs, if all are files.
 fn total_bytes(inputs: &[(Input, Format)]) -> Option<u64> {
-    inputs.iter().try_fold(0, |total, (input, _)| {
-        let metadata = fs_err::metadata(input.path.as_deref()?).ok()?;
-        metadata.is_file().then(|| total + metadata.len())
-    })
+    inputs.iter().map(|(input, _)| input.size()).sum()
 }

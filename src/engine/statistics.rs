@@ -5,6 +5,7 @@ use crate::engine::job::Job;
 use crate::ledger::{InputDamage, Report, StepReport};
 use crate::plan::Plan;
 use crate::record::Fate;
+use crate::step::Origin;
 use std::collections::BTreeMap;
 
 /// The most reasons or kinds that are counted apart for one step: a plugin may make up a new reason for each record.
@@ -26,10 +27,7 @@ impl Statistics {
     pub(super) fn new(plan: &Plan) -> Self {
         let steps = plan.steps.iter().map(|planned| {
             let declaration = planned.step.declaration();
-            let distribution = declaration.origin.as_ref().map(|origin| match &origin.version {
-                Some(version) => format!("{} {version}", origin.distribution),
-                None => origin.distribution.clone(),
-            });
+            let distribution = declaration.origin.as_ref().map(Origin::distribution_with_version);
             StepReport {
                 name: declaration.name.clone(),
                 distribution,

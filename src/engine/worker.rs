@@ -2,8 +2,8 @@
 
 use crate::batch::{Batch, Ending, Row, SourceRecord, Span, State, Unread};
 use crate::engine::job::{Codec, Job, Shared};
-use crate::error::{Error, Failure, FailureKind, RecordError, Result};
-use crate::io::{StepLabel, encode_quarantined, encode_rejected};
+use crate::error::{Error, RecordError, Result};
+use crate::io::Input;
 use crate::ledger::{Account, InputDamage, settle};
 use crate::plan::{OnError, Plan};
 use crate::step::Context;
@@ -14,8 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) struct Workshop<'r> {
     pub(super) plan: &'r Plan,
     pub(super) codecs: &'r [Codec],
-    pub(super) labels: &'r [StepLabel],
-    pub(super) input_names: &'r [String],
+    pub(super) inputs: &'r [Input],
     pub(super) context: &'r Context,
     pub(super) shared: &'r Shared,
     /// Whether rejected records are written anywhere.
@@ -97,7 +96,18 @@ impl Workshop<'_> {
         match job.batch.unread.take() {
             None => self.codec(job).decoder.decode(&mut job.batch),
             Some(Unread::Record { length, hash }) => {
-                decode_too_large(&mut job.batch, length, self.context);
+                let failure = self.codec(job).casualties.too_large(length);
+                let batch = &mut job.batch;
+                let raw = Span::new(0..batch.raw().len());
+                let (ordinal, offset) = (batch.first_ordinal, batch.first_offset);
+                batch.sources.push(SourceRecord {
+                    ordinal,
+                    offset,
+                    raw,
+                    ..SourceRecord::default()
+                });
+                batch.rows.push(Row::default());
+                batch.quarantine(0, None, failure);
                 job.batch.unread = Some(Unread::Record { length, hash });
             }
             Some(Unread::Segment(failure)) => {
@@ -113,7 +123,7 @@ impl Workshop<'_> {
     }
 
     fn input_name(&self, batch: &Batch) -> &str {
-        &self.input_names[batch.input as usize]
+        &self.inputs[batch.input as usize].name
     }
 
     /// Settles the fates of the records and writes their bytes.
@@ -123,58 +133,43 @@ impl Workshop<'_> {
         settle(&mut job.batch, &mut job.fates);
         let batch = &job.batch;
         if self.plan.on_error == OnError::Raise {
-            job.failure = self.first_failure(batch);
+            job.failure = self.first_failure(batch, codec);
             if job.failure.is_some() {
                 return;
             }
         }
         job.last_line = codec.encoder.encode(batch, &mut job.out);
         job.texts = batch.rows.iter().filter(|row| row.state == State::Live).count() as u64;
-        let name = self.input_name(batch);
-        for casualty in &batch.casualties {
-            match casualty.ending {
-                Ending::Failed(_) => encode_quarantined(batch, casualty, self.labels, name, &mut job.quarantined),
-                Ending::Rejected(_) if self.keep_rejected => {
-                    encode_rejected(batch, casualty, self.labels, name, &mut job.rejected);
+        if let Some(unread) = &batch.unread {
+            codec.casualties.encode_unread(batch, unread, &mut job.quarantined);
+        } else {
+            for casualty in &batch.casualties {
+                match casualty.ending {
+                    Ending::Failed(_) => codec.casualties.encode(batch, casualty, &mut job.quarantined),
+                    Ending::Rejected(_) if self.keep_rejected => {
+                        codec.casualties.encode(batch, casualty, &mut job.rejected);
+                    }
+                    Ending::Rejected(_) => {}
                 }
-                Ending::Rejected(_) => {}
             }
-        }
-        if let Some(Unread::Segment(failure)) = &batch.unread {
-            crate::io::encode_segment(batch, failure, name, &mut job.quarantined);
         }
         job.accounted = Account::of_fates(batch, &job.fates);
     }
 
-    fn first_failure(&self, batch: &Batch) -> Option<Box<RecordError>> {
+    fn first_failure(&self, batch: &Batch, codec: &Codec) -> Option<Box<RecordError>> {
         batch.casualties.iter().find_map(|casualty| match &casualty.ending {
             Ending::Rejected(_) => None,
             Ending::Failed(failure) => {
-                let source = batch.rows[casualty.row as usize].source as usize;
+                let source = &batch.sources[batch.rows[casualty.row as usize].source as usize];
+                let step = casualty.step.map(|step| &self.plan.steps[usize::from(step)].step);
                 Some(Box::new(RecordError {
                     failure: (**failure).clone(),
-                    step: casualty.step.map(|step| self.labels[usize::from(step)].name.clone()),
+                    step: step.map(|step| step.declaration().name.clone()),
                     input: Some(self.input_name(batch).to_owned()),
-                    ordinal: Some(batch.sources[source].ordinal),
-                    id: None,
+                    ordinal: Some(source.ordinal),
+                    id: codec.casualties.identity(batch, source),
                 }))
             }
         })
     }
-}
-
-/// Makes the one record of a batch whose bytes were too many to be loaded.
-fn decode_too_large(batch: &mut Batch, length: u64, context: &Context) {
-    let raw = Span::new(0..batch.raw().len());
-    batch.sources.push(SourceRecord {
-        ordinal: batch.first_ordinal,
-        offset: batch.first_offset,
-        raw,
-        ..SourceRecord::default()
-    });
-    batch.rows.push(Row::default());
-    let limit = context.limits.record_bytes;
-    let message =
-        format!("The record has {length} bytes, and the limit for one record is {limit} bytes. It was not loaded.");
-    batch.quarantine(0, None, Failure::new(FailureKind::RecordTooLarge, message));
 }

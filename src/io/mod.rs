@@ -4,11 +4,36 @@
 //! thread can feed many. A **decoder** finds the records in such a batch, on any thread. An **encoder** writes what
 //! became of them to bytes, on any thread. A **sink** takes those bytes in order and commits them.
 
+mod casualties;
+mod compression;
+mod file;
+mod json_flaw;
+mod json_scan;
+mod json_value;
+mod jsonl;
+mod lines;
+mod locate;
+mod objects;
+mod outputs;
+mod sink;
+mod sniff;
+mod source;
+mod splice;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use casualties::{CasualtyEncoder, StepLabel};
+pub use locate::locate;
+pub use outputs::{Output, check_output, check_representable};
+pub use sink::{lazy_sink, open_sink};
+pub use source::open_source;
+
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plan::PlanField;
 use crate::step::Limits;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// How records lie in a file.
@@ -20,6 +45,28 @@ pub enum Format {
     File,
     /// JSON Lines: an object per line.
     Jsonl,
+}
+
+impl Format {
+    /// What the extension of a name says, leaving aside one of compression: `.jsonl` and `.ndjson` are JSON Lines,
+    /// everything else is text.
+    #[must_use]
+    pub fn from_name(path: &Path) -> Self {
+        let stem = match Compression::from_name(path) {
+            Compression::None => path,
+            _ => path.file_stem().map_or(path, Path::new),
+        };
+        match stem.extension() {
+            Some(extension)
+                if ["jsonl", "ndjson"]
+                    .iter()
+                    .any(|name| extension.eq_ignore_ascii_case(name)) =>
+            {
+                Self::Jsonl
+            }
+            _ => Self::Text,
+        }
+    }
 }
 
 /// How a file is compressed.
@@ -41,6 +88,15 @@ pub struct Input {
     pub path: Option<PathBuf>,
     /// What a person calls it: the path, safe to print, or `standard input`.
     pub name: String,
+}
+
+impl Input {
+    /// How many bytes the file has, if that is known before it is read: for progress.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        let metadata = fs_err::metadata(self.path.as_ref()?).ok()?;
+        metadata.is_file().then_some(metadata.len())
+    }
 }
 
 /// How records are to be read and written.
@@ -69,6 +125,9 @@ pub trait Source: Send {
 
     /// How many bytes of the file were read so far (before decompression), for progress.
     fn position(&self) -> u64;
+
+    /// How many bytes the file has in all (before decompression), where that is known.
+    fn total(&self) -> Option<u64>;
 }
 
 /// Finds the records in a batch. Each becomes a source record and a row; one that cannot be decoded is quarantined.
@@ -98,9 +157,27 @@ pub enum LastLine {
     Unterminated,
 }
 
-/// Finds the inputs that patterns, paths and folders name, in order.
-pub fn locate(_patterns: &[OsString], _allow_repeat: bool) -> Result<Vec<Input>> {
-    Err(crate::error::Error::Internal("Not built yet.".into()))
+/// The decoder of the source's format.
+#[must_use]
+pub fn decoder(layout: &Layout) -> Box<dyn Decoder> {
+    match layout.source {
+        Format::Text => Box::new(text::TextDecoder),
+        Format::File => Box::new(file::FileDecoder),
+        Format::Jsonl => Box::new(jsonl::JsonlDecoder::new(layout)),
+    }
+}
+
+/// The encoder from the source's format to the sink's. The inputs are those that [`Batch::input`] counts.
+#[must_use]
+pub fn encoder(layout: &Layout, inputs: &[Input]) -> Box<dyn Encoder> {
+    match (layout.source, layout.sink) {
+        (Format::Jsonl, Format::Jsonl) => Box::new(splice::SpliceEncoder::new(layout)),
+        (_, Format::Jsonl) => Box::new(objects::ObjectEncoder::new(layout, inputs)),
+        (Format::File, _) | (_, Format::File) => Box::new(file::WholeEncoder),
+        (source, Format::Text) => Box::new(text::LineEncoder {
+            from_text: source == Format::Text,
+        }),
+    }
 }
 
 /// Takes bytes in order and makes a file of them, whole or not at all.
@@ -110,9 +187,4 @@ pub trait Sink: Send {
 
     /// Makes the file appear at its place, complete and on disk. Without this call nothing appears.
     fn commit(self: Box<Self>) -> Result<()>;
-}
-
-/// Opens the sink of a file (a temporary beside it until the commit), compressed as its name says; `None`: standard output.
-pub fn open_sink(_path: Option<&Path>, _overwrite: bool) -> Result<Box<dyn Sink>> {
-    Err(crate::error::Error::Internal("Not built yet.".into()))
 }

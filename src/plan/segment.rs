@@ -3,7 +3,7 @@
 
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Interrupt, Result};
-use crate::plan::workbench::{End, Place, TIMED_EACH, Watch, Workbench, cancelled_at};
+use crate::plan::workbench::{End, Extent, TIMED_EACH, Watch, Workbench, cancelled_at};
 use crate::record::Value;
 use crate::step::{Context, Kind, PlacedStep, Segment};
 
@@ -60,7 +60,7 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context) -> Resul
         let end = workbench.run(steps, text, &field, context, &mut watches, row % TIMED_EACH == 0);
         changes.annotate(row, &mut workbench.added);
         match end {
-            End::Text(Place::Input(range)) => {
+            End::Text(Extent::Input(range)) => {
                 let view = if range.len() == text.len() {
                     current.text
                 } else {

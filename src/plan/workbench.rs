@@ -1,7 +1,7 @@
 //! Runs consecutive Rust steps over one text, with two strings that are used again for each text.
 //!
 //! Each step borrows its input from one place and writes to another, so a chain of any length needs two strings. Where
-//! the text is at the moment (the caller's own, or the string written last) is kept as a place and a range, which makes
+//! the text is at the moment (the caller's own, or the string written last) is kept as an extent, which makes
 //! "unchanged" and "only trimmed" free: nothing is copied until the caller asks for the result.
 
 use crate::error::{Failure, FailureKind};
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// Where the text is that came out of a chain of steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum Extent {
     /// It is this part of the text that went in.
     Input(Range<usize>),
     /// It is this part of the string that was written last.
@@ -25,7 +25,7 @@ pub enum Place {
 #[derive(Debug)]
 pub enum End {
     /// It went through.
-    Text(Place),
+    Text(Extent),
     /// A step rejected it.
     Rejected(usize, Cow<'static, str>),
     /// It failed in a step.
@@ -84,15 +84,15 @@ impl Workbench {
         timed: bool,
     ) -> End {
         self.added.clear();
-        let mut place = Place::Input(0..text.len());
+        let mut extent = Extent::Input(0..text.len());
         let mut clock = timed.then(Instant::now);
         for (index, placed) in steps.iter().enumerate() {
             if let Err(failure) = self.ask(placed, field) {
                 return End::Failed(index, Box::new(failure));
             }
-            let input = match &place {
-                Place::Input(range) => &text[range.clone()],
-                Place::Written(range) => &self.written[range.clone()],
+            let input = match &extent {
+                Extent::Input(range) => &text[range.clone()],
+                Extent::Written(range) => &self.written[range.clone()],
             };
             let mut scratch = Scratch {
                 text: std::mem::take(&mut self.spare),
@@ -113,7 +113,7 @@ impl Workbench {
             match next {
                 Next::Keep => {}
                 Next::Part(range) => {
-                    let (Place::Input(whole) | Place::Written(whole)) = &mut place;
+                    let (Extent::Input(whole) | Extent::Written(whole)) = &mut extent;
                     *whole = whole.start + range.start..whole.start + range.end;
                 }
                 Next::Scratch(range) => {
@@ -121,12 +121,12 @@ impl Workbench {
                         return End::Failed(index, Box::new(output_too_large(range.len(), context)));
                     }
                     std::mem::swap(&mut self.written, &mut self.spare);
-                    place = Place::Written(range);
+                    extent = Extent::Written(range);
                 }
                 Next::Foreign(text) => {
                     self.written.clear();
                     self.written.push_str(text);
-                    place = Place::Written(0..text.len());
+                    extent = Extent::Written(0..text.len());
                 }
                 Next::Annotate(values) => self.added.extend(placed.adds.iter().copied().zip(values)),
                 Next::Reject(reason) => return End::Rejected(index, reason),
@@ -134,15 +134,15 @@ impl Workbench {
                 Next::Split(parts) => return End::Split(index, parts),
             }
         }
-        End::Text(place)
+        End::Text(extent)
     }
 
-    /// The text at a place, where `input` is the text that went in.
+    /// The text of an extent, where `input` is the text that went in.
     #[must_use]
-    pub fn text<'t>(&'t self, input: &'t str, place: &Place) -> &'t str {
-        match place {
-            Place::Input(range) => &input[range.clone()],
-            Place::Written(range) => &self.written[range.clone()],
+    pub fn text<'t>(&'t self, input: &'t str, extent: &Extent) -> &'t str {
+        match extent {
+            Extent::Input(range) => &input[range.clone()],
+            Extent::Written(range) => &self.written[range.clone()],
         }
     }
 

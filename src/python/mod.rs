@@ -1,10 +1,53 @@
 //! The boundary to Python: the only place that knows pyo3.
+//!
+//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
+//! fused steps over a batch and `single` over one text. `pipeline`, `record` and `report` are what Python users see.
+
+mod call;
+mod command;
+mod discovery;
+mod exceptions;
+mod failure;
+mod host;
+mod iterators;
+mod load;
+mod logging;
+mod names;
+mod pipeline;
+mod probe;
+mod record;
+mod report;
+mod run;
+mod segment;
+mod signals;
+mod single;
+mod step;
+mod text;
+mod turn;
+mod values;
+mod verdict;
 
 use pyo3::prelude::*;
 
 /// The engine of text-processor.
 #[pymodule]
 mod _engine {
+    use super::*;
+
+    #[pymodule_export]
+    use super::command::command;
+    #[pymodule_export]
+    use super::pipeline::PyPipeline;
+    #[pymodule_export]
+    use super::probe::{PythonProbe, probe_discovery};
+    #[pymodule_export]
+    use super::record::PyRecord;
+    #[pymodule_export]
+    use super::report::{PyReport, PyTraceEntry};
+
     #[pymodule_init]
-    fn init() {}
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        logging::install(module.py())
+    }
 }

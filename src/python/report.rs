@@ -160,7 +160,11 @@ impl PyTraceEntry {
             TraceOutcome::Split(parts) => PyList::new(py, parts)?.repr()?.to_string(),
             TraceOutcome::Failed(kind, message) => format!("failed: {kind}: {message}"),
         };
-        Ok(format!("<TraceEntry {}: {} -> {shown}>", self.0.step, repr(py, &self.0.before)?))
+        Ok(format!(
+            "<TraceEntry {}: {} -> {shown}>",
+            self.0.step,
+            repr(py, &self.0.before)?
+        ))
     }
 }
 

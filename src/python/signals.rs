@@ -7,6 +7,7 @@
 use crate::error::Interrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -27,6 +28,31 @@ impl Arrived {
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+
+thread_local! {
+    /// The signals that the run on this thread looks out for.
+    static CURRENT: RefCell<Option<Arrived>> = const { RefCell::new(None) };
+}
+
+/// Lets [`interrupted`] tell of the signals of a run, on this thread and as long as the guard lives.
+pub(super) fn during(arrived: &Arrived) -> During {
+    During(CURRENT.replace(Some(arrived.clone())))
+}
+
+/// What [`during`] began, and what was there before it: a plugin may start a run of its own.
+pub(super) struct During(Option<Arrived>);
+
+impl Drop for During {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// Whether a real signal arrived for the run on this thread. Where no run looks out for signals, a `KeyboardInterrupt` is taken for
+/// one: a Ctrl-C must not be swallowed.
+pub(super) fn interrupted() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_none_or(|arrived| arrived.interrupt().is_some()))
+}
 
 /// The handler that stands in front.
 #[pyclass(frozen, module = "text_processor._engine")]
@@ -54,7 +80,10 @@ impl Watch {
     /// Watches SIGINT, and SIGTERM too if `terminate` says so: a library leaves that one to its program.
     /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
     pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
-        let mut watch = Self { arrived: Arrived::default(), replaced: Vec::new() };
+        let mut watch = Self {
+            arrived: Arrived::default(),
+            replaced: Vec::new(),
+        };
         let signal = py.import(intern!(py, "signal"))?;
         let set = signal.getattr(intern!(py, "signal"))?;
         for number in [SIGINT, SIGTERM] {
@@ -69,7 +98,10 @@ impl Watch {
             if !previous.is_callable() {
                 continue;
             }
-            let handler = NotingHandler { arrived: watch.arrived.clone(), previous: previous.unbind() };
+            let handler = NotingHandler {
+                arrived: watch.arrived.clone(),
+                previous: previous.unbind(),
+            };
             match set.call1((number, handler)) {
                 Ok(replaced) => watch.replaced.push((number, replaced.unbind())),
                 Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => break,
@@ -101,7 +133,11 @@ impl Watch {
         for (number, previous) in self.replaced {
             let previous = previous.into_bound(py);
             // `None` stands for a handler that was not installed from Python: it cannot be put back from Python either.
-            let previous = if previous.is_none() { signal.getattr(intern!(py, "SIG_DFL"))? } else { previous };
+            let previous = if previous.is_none() {
+                signal.getattr(intern!(py, "SIG_DFL"))?
+            } else {
+                previous
+            };
             signal.call_method1(intern!(py, "signal"), (number, previous))?;
         }
         Ok(())

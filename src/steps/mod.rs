@@ -1,8 +1,28 @@
 //! The built-in steps: one file per step, named like the step. This file is their register.
 //!
-//! To add a step: write `src/steps/<name>.rs`, add its line to [`REGISTER`], and write its tests.
+//! To add a step: write `src/steps/<name>.rs`, add its line to [`REGISTER`], and document it in `docs/steps.md`.
+//! What steps share lies beside them: [`units`] says what a character, a word and a line is, `configuration` reads what a
+//! step was given, `rewrite` writes a changed text with as few copies as possible, `guard` bounds time.
 
+pub mod collapse_whitespace;
+mod configuration;
+mod guard;
+pub mod length;
+pub mod normalize_unicode;
+pub mod redact;
+pub mod replace;
+mod replacement;
+mod rewrite;
+mod search;
+pub mod strip_control;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod trim;
 pub mod trim_lines;
+pub mod units;
+pub mod validate;
 
 use crate::error::{ConfigError, Result};
 use crate::step::{Configuration, Declaration, Step};
@@ -25,7 +45,17 @@ impl std::fmt::Debug for BuiltIn {
 }
 
 /// All built-in steps, sorted by name.
-pub const REGISTER: &[BuiltIn] = &[trim_lines::BUILT_IN];
+pub const REGISTER: &[BuiltIn] = &[
+    collapse_whitespace::BUILT_IN,
+    length::BUILT_IN,
+    normalize_unicode::BUILT_IN,
+    redact::BUILT_IN,
+    replace::BUILT_IN,
+    strip_control::BUILT_IN,
+    trim::BUILT_IN,
+    trim_lines::BUILT_IN,
+    validate::BUILT_IN,
+];
 
 /// The built-in step of a (folded) name.
 #[must_use]

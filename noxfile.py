@@ -1,0 +1,179 @@
+"""The only list of checks of this project. `nox` runs them all, `nox --list` names them, `nox -s lint` runs one.
+
+The core is compiled in one target folder, with the quick profile, once per Python version: the session `wheel` makes a
+wheel that every other session installs. What is tested is therefore what users install, never the source tree.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.11.12"
+# The standard library's own: a fresh machine has nothing else.
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = False
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PLUGINS = sorted(path.parent for path in ROOT.glob("example-plugins/*/pyproject.toml"))
+WRONG_PLUGINS = sorted(path.parent for path in ROOT.glob("tests/plugins/*/pyproject.toml"))
+WHEELS = ROOT / "target" / "wheels-of-nox"
+MATURIN = PROJECT["build-system"]["requires"]
+
+
+def _succeeds(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _usable(version: str) -> bool:
+    """Whether this machine has that Python, with all that a virtual environment needs."""
+    python = shutil.which(f"python{version}")
+    return python is not None and _succeeds(python, "-c", "import ensurepip, venv")
+
+
+PYTHONS = [version for version in ("3.11", "3.12", "3.13", "3.14") if _usable(version)]
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Checks that need only one Python take the one that runs nox.
+PYTHON = RUNNING if RUNNING in PYTHONS else PYTHONS[0] if PYTHONS else RUNNING
+
+
+def _group(name: str) -> list[str]:
+    """The requirements of a dependency group of `pyproject.toml`."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def _base_interpreter(session: nox.Session) -> str:
+    """The interpreter under the session's environment.
+
+    Its path is the same in all sessions and all runs. PyO3 is compiled anew whenever that path changes.
+    """
+    printed = session.run("python", "-c", "import sys; print(sys._base_executable)", silent=True, log=False)
+    return str(printed).strip()
+
+
+def _build_wheel(session: nox.Session, folder: Path, *profile: str) -> None:
+    """Build the wheel of the core into an empty folder, as pip would: for this machine, and with the locked crates."""
+    session.install(*MATURIN)
+    shutil.rmtree(folder, ignore_errors=True)
+    python = _base_interpreter(session)
+    session.run("maturin", "build", *profile, "--compatibility=linux", f"--interpreter={python}", f"--out={folder}")
+
+
+def _core_wheel(session: nox.Session) -> str:
+    """The wheel that the session `wheel` made for this session's Python."""
+    [wheel] = (WHEELS / f"core-{session.python}").glob("*.whl")
+    return str(wheel)
+
+
+def _plugin_wheels() -> list[str]:
+    """The wheels that the session `plugin_wheels` made."""
+    return sorted(str(wheel) for wheel in (WHEELS / "plugins").glob("*.whl"))
+
+
+def _cargo_tool(session: nox.Session, tool: str, component: str) -> None:
+    """Ends the session clearly where a part of the Rust toolchain is missing, instead of passing without the check."""
+    if shutil.which("cargo") is None:
+        session.error("`cargo` is missing: install Rust 1.88 or newer (https://rustup.rs).")
+    if not _succeeds("cargo", tool, "--version"):
+        session.error(f"`cargo {tool}` is missing: install it with `rustup component add {component}`.")
+
+
+@nox.session(python=PYTHONS, default=False)
+def wheel(session: nox.Session) -> None:
+    """Build the wheel of the core for one Python, with the quick profile."""
+    _build_wheel(session, WHEELS / f"core-{session.python}", "--profile=dev")
+
+
+@nox.session(python=PYTHON, default=False)
+def plugin_wheels(session: nox.Session) -> None:
+    """Build the wheels of the example plugins."""
+    session.install("hatchling")
+    folder = WHEELS / "plugins"
+    shutil.rmtree(folder, ignore_errors=True)
+    quick = ["--quiet", "--no-deps", "--no-build-isolation"]
+    session.run("python", "-m", "pip", "wheel", *quick, f"--wheel-dir={folder}", *map(str, PLUGINS))
+
+
+@nox.session(python=PYTHON)
+def lint(session: nox.Session) -> None:
+    """Check style and suspicious code, in Python and in Rust, with and without Python in the core."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    _cargo_tool(session, "fmt", "rustfmt")
+    _cargo_tool(session, "clippy", "clippy")
+    session.run("cargo", "fmt", "--check", external=True)
+    clippy = ["cargo", "clippy", "--quiet", "--locked", "--all-targets"]
+    environment = {"PYO3_PYTHON": _base_interpreter(session)}
+    for features in ([], ["--no-default-features"]):
+        session.run(*clippy, *features, "--", "-D", "warnings", external=True, env=environment)
+
+
+@nox.session(python=False)
+def core(session: nox.Session) -> None:
+    """Test the core by itself: no interpreter is built in, none is needed."""
+    session.run("cargo", "test", "--quiet", "--locked", "--no-default-features", external=True)
+
+
+@nox.session(python=PYTHONS, requires=["wheel-{python}"])
+def tests(session: nox.Session) -> None:
+    """Test the library and the command, for every Python of this machine."""
+    session.install(_core_wheel(session), *_group("test"), "hatchling")
+    # The packages that are wrong on purpose stay out of the environment, each in a folder that a test puts on the path.
+    folder = Path(session.create_tmp()).resolve() / "plugins"
+    shutil.rmtree(folder, ignore_errors=True)
+    quick = ["--quiet", "--no-deps", "--no-build-isolation", "--no-compile"]
+    for plugin in WRONG_PLUGINS:
+        session.run("python", "-m", "pip", "install", *quick, f"--target={folder / plugin.name}", str(plugin))
+    session.run("pytest", *session.posargs, env={"TEXT_PROCESSOR_TEST_PLUGINS": str(folder)})
+
+
+@nox.session(python=PYTHON, requires=["wheel-{python}"])
+def types(session: nox.Session) -> None:
+    """Check the types of the Python face and of the example plugins, and that the stubs say what is there."""
+    session.install(_core_wheel(session), *_group("types"))
+    session.run("mypy")
+    for plugin in PLUGINS:
+        session.run("mypy", str(plugin / "src"))
+    session.run("python", "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "text_processor")
+
+
+@nox.session(python=PYTHON, requires=["wheel-{python}", "plugin_wheels"])
+def examples(session: nox.Session) -> None:
+    """Install the wheels of the core and of the example plugins in a clean environment, and use them as users do."""
+    session.install("--only-binary", ":all:", _core_wheel(session), *_plugin_wheels(), *_group("test"))
+    for plugin in PLUGINS:
+        with session.chdir(plugin):
+            session.run("pytest", "-p", "no:cacheprovider", "--quiet")
+    names = []
+    for plugin in PLUGINS:
+        project = tomllib.loads((plugin / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        names += [f"{project['name']}/{name}" for name in project["entry-points"]["text_processor.plugins"]]
+    session.run("pytest", "--quiet", "tests/examples", env={"TEXT_PROCESSOR_EXAMPLES": json.dumps(sorted(names))})
+
+
+@nox.session(python=PYTHON, requires=["wheel-{python}", "plugin_wheels"])
+def docs(session: nox.Session) -> None:
+    """Run every example of the documentation."""
+    session.install(_core_wheel(session), *_plugin_wheels(), *_group("test"))
+    wheels = [str(WHEELS / f"core-{session.python}"), str(WHEELS / "plugins")]
+    session.run("pytest", "tests/documents", *session.posargs, env={"TEXT_PROCESSOR_WHEELS": os.pathsep.join(wheels)})
+
+
+@nox.session(python=PYTHON, default=False)
+def bench(session: nox.Session) -> None:
+    """Compare a release build with what people use today: `nox -s bench`, or `nox -s bench -- article noop`.
+
+    The first lines of `benches/compare.py` say which environment variables it needs.
+    """
+    folder = WHEELS / "release"
+    _build_wheel(session, folder, "--release")
+    [release] = folder.glob("*.whl")
+    session.install("--force-reinstall", str(release), *map(str, PLUGINS))
+    session.run("python", "benches/compare.py", *session.posargs)

@@ -1,0 +1,479 @@
+//! The closing table of a run: what became of the records, by step and reason, how long it took, and which files there are.
+
+use super::numbers::{bytes, count, counted, per_second, seconds, share};
+use super::style::{Paint, Tone, one_line, wrap};
+use super::table::{Align, Cell, Table};
+use crate::ledger::Report;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// How many reasons of one step are listed. A plugin may give a different one for each record.
+const REASONS: usize = 8;
+
+/// The closing table. Everything that a plugin or a file name brings is escaped.
+pub(super) fn closing(report: &Report, width: usize, paint: Paint) -> String {
+    let mut written = summary(report, width);
+    for part in [
+        fates(report).render(width, paint),
+        steps(report).render(width, paint),
+        files(report).render(width, paint),
+        damage(report, width, paint),
+        advice(report, width, paint),
+    ] {
+        if !part.is_empty() {
+            written.push('\n');
+            written.push_str(&part);
+        }
+    }
+    written
+}
+
+fn summary(report: &Report, width: usize) -> String {
+    let mut sentence = format!(
+        "Read {} ({}) from {} in {} with {}",
+        counted(report.counts.read, "record"),
+        bytes(report.bytes_read),
+        counted(report.inputs, "input"),
+        seconds(report.seconds),
+        counted(report.workers as u64, "worker"),
+    );
+    if let Some(rate) = per_second(report.counts.read, report.seconds) {
+        let _ = write!(sentence, ": {rate} records/s");
+    }
+    sentence.push('.');
+    if report.limited {
+        sentence.push_str(" `--limit` ended the run before the inputs did.");
+    }
+    if report.texts_out != report.counts.out {
+        let _ = write!(
+            sentence,
+            " {} became {}.",
+            counted(report.counts.out, "record"),
+            counted(report.texts_out, "text")
+        );
+    }
+    if report.parts_rejected > 0 {
+        let _ = write!(
+            sentence,
+            " {} {} rejected while other parts of the same record went out.",
+            counted(report.parts_rejected, "part"),
+            if report.parts_rejected == 1 { "was" } else { "were" },
+        );
+    }
+    paragraph(&sentence, width)
+}
+
+fn paragraph(text: &str, width: usize) -> String {
+    wrap(&one_line(text), width).join("\n") + "\n"
+}
+
+fn fates(report: &Report) -> Table {
+    let counts = report.counts;
+    let mut table = Table::new(&[
+        ("fate", Align::Left),
+        ("records", Align::Right),
+        ("share", Align::Right),
+    ]);
+    let rows = [
+        ("out", counts.out, Tone::Good),
+        ("rejected", counts.rejected, Tone::Warning),
+        ("quarantined", counts.quarantined, Tone::Bad),
+    ];
+    for (fate, number, tone) in rows {
+        let tone = if number > 0 { tone } else { Tone::Plain };
+        table.row([
+            Cell::toned(tone, fate),
+            count(number).into(),
+            share(number, counts.read).into(),
+        ]);
+    }
+    table.row(["read".into(), count(counts.read).into()]);
+    table
+}
+
+fn steps(report: &Report) -> Table {
+    let (rejected, quarantined) = (&report.rejected_by_reader, &report.quarantined_by_reader);
+    if report.steps.is_empty() && rejected.is_empty() && quarantined.is_empty() {
+        return Table::new(&[]);
+    }
+    let mut table = Table::new(&[
+        ("step", Align::Left),
+        ("entered", Align::Right),
+        ("rejected", Align::Right),
+        ("quarantined", Align::Right),
+        ("time", Align::Right),
+        ("texts/s", Align::Right),
+    ]);
+    if !rejected.is_empty() || !quarantined.is_empty() {
+        table.row([
+            Cell::toned(Tone::Faint, "(outside the steps)"),
+            Cell::default(),
+            total(rejected),
+            total(quarantined),
+        ]);
+        reasons(&mut table, rejected, quarantined);
+    }
+    for step in &report.steps {
+        table.row([
+            step.name.as_str().into(),
+            count(step.entered).into(),
+            total(&step.rejected),
+            total(&step.quarantined),
+            seconds(step.seconds).into(),
+            per_second(step.entered, step.seconds).unwrap_or_default().into(),
+        ]);
+        reasons(&mut table, &step.rejected, &step.quarantined);
+    }
+    table
+}
+
+fn total(by_reason: &BTreeMap<String, u64>) -> Cell {
+    count(by_reason.values().sum()).into()
+}
+
+fn reasons(table: &mut Table, rejected: &BTreeMap<String, u64>, quarantined: &BTreeMap<String, u64>) {
+    for (column, by_reason) in [(2, rejected), (3, quarantined)] {
+        let mut sorted: Vec<(&String, u64)> = by_reason.iter().map(|(reason, number)| (reason, *number)).collect();
+        // The sort is stable, so that reasons with one count stand in the order of the alphabet.
+        sorted.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+        let rest = sorted.split_off(sorted.len().min(REASONS));
+        let mut row = |label: String, number| {
+            let mut cells = vec![Cell::default(); column];
+            cells[0] = Cell::toned(Tone::Faint, label);
+            cells.push(Cell::toned(Tone::Faint, count(number)));
+            table.row(cells);
+        };
+        for (reason, number) in sorted {
+            row(format!("- {reason}"), number);
+        }
+        if !rest.is_empty() {
+            let number = rest.iter().map(|(_, number)| number).sum();
+            row(format!("- {} more", count(rest.len() as u64)), number);
+        }
+    }
+}
+
+fn files(report: &Report) -> Table {
+    let mut table = Table::new(&[
+        ("written", Align::Left),
+        ("texts", Align::Right),
+        ("bytes", Align::Right),
+        ("file", Align::Left),
+    ]);
+    for file in &report.files {
+        table.row([
+            file.role.into(),
+            count(file.texts).into(),
+            bytes(file.bytes).into(),
+            file.path.as_deref().unwrap_or("(standard output)").into(),
+        ]);
+    }
+    if report.files.is_empty() {
+        return Table::new(&[]);
+    }
+    table
+}
+
+fn damage(report: &Report, width: usize, paint: Paint) -> String {
+    let mut written = String::new();
+    for damage in &report.damage {
+        let place = damage
+            .offset
+            .map(|offset| format!(" (from byte {})", count(offset)))
+            .unwrap_or_default();
+        let sentence = format!("{}{place}: {}", damage.input, damage.message);
+        let told = paragraph(&format!("damaged input: {sentence}"), width);
+        written.push_str(&told.replacen("damaged input:", &paint.paint(Tone::Bad, "damaged input:"), 1));
+    }
+    written
+}
+
+/// What to do about quarantined records.
+fn advice(report: &Report, width: usize, paint: Paint) -> String {
+    let number = report.counts.quarantined;
+    if number == 0 {
+        return String::new();
+    }
+    let file = report.files.iter().find(|file| file.role == "quarantine");
+    let (is, subject) = if number == 1 {
+        ("is", "it")
+    } else {
+        ("are", "each of them")
+    };
+    let counted = counted(number, "record");
+    let Some(path) = file.and_then(|file| file.path.as_deref()) else {
+        return paragraph(&format!("{counted} {is} quarantined."), width);
+    };
+    let sentence =
+        format!("{counted} {is} quarantined: `{path}` holds {subject} with its step, error and original record.");
+    let mut told = paragraph(&sentence, width).replacen(&counted, &paint.paint(Tone::Bad, &counted), 1);
+    // Only a path that can be typed as it stands is put into a command.
+    let typed = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
+    if !path.starts_with('-') && path.bytes().all(typed) {
+        let reader = match path.rsplit('.').next() {
+            Some("gz") => format!("zcat {path} | head -n 1"),
+            Some("zst") => format!("zstdcat {path} | head -n 1"),
+            _ => format!("head -n 1 {path}"),
+        };
+        let _ = writeln!(told, "To see the first:\n    {reader} | python3 -m json.tool");
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Commitment, Counts, InputDamage, StepReport};
+    use unicode_width::UnicodeWidthStr;
+
+    const PLAIN: Paint = Paint { colour: false };
+
+    fn by(reasons: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        let reasons = reasons.iter().map(|(reason, number)| ((*reason).to_owned(), *number));
+        reasons.collect()
+    }
+
+    fn example() -> Report {
+        Report {
+            counts: Counts {
+                read: 1_234_567,
+                out: 1_230_000,
+                rejected: 4_522,
+                quarantined: 45,
+            },
+            texts_out: 1_230_000,
+            rejected_by_reader: by(&[("blank_line", 22)]),
+            quarantined_by_reader: by(&[("utf8", 3)]),
+            steps: vec![
+                StepReport {
+                    name: "trim-lines".into(),
+                    entered: 1_234_542,
+                    seconds: 0.412,
+                    ..StepReport::default()
+                },
+                StepReport {
+                    name: "acme-filters/min-words".into(),
+                    distribution: Some("acme-filters 1.2.0".into()),
+                    entered: 1_234_542,
+                    rejected: by(&[("empty", 500), ("too_short", 4_000)]),
+                    quarantined: by(&[("step_error", 42)]),
+                    seconds: 65.2,
+                },
+            ],
+            files: vec![
+                Commitment {
+                    role: "out",
+                    path: Some("out.jsonl".into()),
+                    texts: 1_230_000,
+                    bytes: 2_345_678_901,
+                },
+                Commitment {
+                    role: "quarantine",
+                    path: Some("out.jsonl.quarantine.jsonl".into()),
+                    texts: 45,
+                    bytes: 9_000,
+                },
+            ],
+            inputs: 3,
+            bytes_read: 3_456_789_012,
+            seconds: 66.4,
+            workers: 2,
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn a_run_with_everything() {
+        let table = closing(&example(), 80, PLAIN);
+        insta::assert_snapshot!(table, @r"
+        Read 1,234,567 records (3.2 GiB) from 3 inputs in 1 min 06 s with 2 workers:
+        18,593 records/s.
+
+        fate           records    share
+        out          1,230,000   99.6 %
+        rejected         4,522    0.4 %
+        quarantined         45  < 0.1 %
+        read         1,234,567
+
+        step                      entered  rejected  quarantined        time    texts/s
+        (outside the steps)                      22            3
+        - blank_line                             22
+        - utf8                                                 3
+        trim-lines              1,234,542         0            0     0.412 s  2,996,461
+        acme-filters/min-words  1,234,542     4,500           42  1 min 05 s     18,935
+        - too_short                           4,000
+        - empty                                 500
+        - step_error                                          42
+
+        written         texts    bytes  file
+        out         1,230,000  2.2 GiB  out.jsonl
+        quarantine         45  8.8 KiB  out.jsonl.quarantine.jsonl
+
+        45 records are quarantined: `out.jsonl.quarantine.jsonl` holds each of them with
+        its step, error and original record.
+        To see the first:
+            head -n 1 out.jsonl.quarantine.jsonl | python3 -m json.tool
+        ");
+        assert!(table.lines().all(|line| line.width() <= 80));
+    }
+
+    #[test]
+    fn a_clean_run_is_short() {
+        let report = Report {
+            counts: Counts {
+                read: 1,
+                out: 1,
+                ..Counts::default()
+            },
+            texts_out: 3,
+            parts_rejected: 1,
+            steps: vec![StepReport {
+                name: "trim".into(),
+                entered: 1,
+                ..StepReport::default()
+            }],
+            files: vec![Commitment {
+                role: "out",
+                path: None,
+                texts: 3,
+                bytes: 12,
+            }],
+            inputs: 1,
+            bytes_read: 14,
+            seconds: 0.002,
+            workers: 1,
+            limited: true,
+            ..Report::default()
+        };
+        insta::assert_snapshot!(closing(&report, 80, PLAIN), @r"
+        Read 1 record (14 B) from 1 input in 0.002 s with 1 worker: 500 records/s.
+        `--limit` ended the run before the inputs did. 1 record became 3 texts. 1 part
+        was rejected while other parts of the same record went out.
+
+        fate         records    share
+        out                1  100.0 %
+        rejected           0    0.0 %
+        quarantined        0    0.0 %
+        read               1
+
+        step  entered  rejected  quarantined     time  texts/s
+        trim        1         0            0  0.000 s
+
+        written  texts  bytes  file
+        out          3   12 B  (standard output)
+        ");
+    }
+
+    #[test]
+    fn an_empty_run_is_a_run() {
+        insta::assert_snapshot!(closing(&Report::default(), 80, PLAIN), @r"
+        Read 0 records (0 B) from 0 inputs in 0.000 s with 0 workers.
+
+        fate         records  share
+        out                0
+        rejected           0
+        quarantined        0
+        read               0
+        ");
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let report = Report {
+            damage: vec![
+                InputDamage {
+                    input: "a.gz".into(),
+                    offset: Some(12_345),
+                    message: "The gzip data ends too early.".into(),
+                },
+                InputDamage {
+                    input: "gone.txt".into(),
+                    offset: None,
+                    message: "Opening gone.txt failed: No such file or directory.".into(),
+                },
+            ],
+            ..Report::default()
+        };
+        insta::assert_snapshot!(damage(&report, 60, PLAIN), @r"
+        damaged input: a.gz (from byte 12,345): The gzip data ends
+        too early.
+        damaged input: gone.txt: Opening gone.txt failed: No such
+        file or directory.
+        ");
+    }
+
+    #[test]
+    fn many_reasons_are_summed_up() {
+        let mut report = example();
+        report.steps[1].rejected = (0..1_000)
+            .map(|score| (format!("score {score:03}"), 1000 - score))
+            .collect();
+        let table = closing(&report, 80, PLAIN);
+        assert!(table.contains("- score 007"), "{table}");
+        assert!(!table.contains("- score 008"), "{table}");
+        assert!(table.contains("- 992 more"), "{table}");
+    }
+
+    #[test]
+    fn strangers_cannot_colour_the_table() {
+        let mut report = example();
+        report.steps[0].name = "a\u{1b}[31mb\nout  1".into();
+        report.steps[1].rejected = by(&[("why\u{202e}\r", 3)]);
+        report.files[1].path = Some("q\u{1b}]0;title\u{7}.jsonl".into());
+        let table = closing(&report, 80, PLAIN);
+        assert!(
+            !table.contains(|character| character != '\n' && crate::error::needs_escape(character)),
+            "{table}"
+        );
+        assert!(!table.contains("To see the first"), "{table}");
+        let coloured = closing(&report, 80, Paint { colour: true });
+        assert!(coloured.contains("\u{1b}[32mout"), "{coloured}");
+    }
+
+    #[test]
+    fn the_report_as_json_has_this_shape() {
+        let report = Report {
+            steps: vec![StepReport {
+                name: "trim".into(),
+                rejected: by(&[("empty", 1)]),
+                ..StepReport::default()
+            }],
+            ..Report::default()
+        };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&report).expect("JSON"), @r#"
+        {
+          "counts": {
+            "read": 0,
+            "out": 0,
+            "rejected": 0,
+            "quarantined": 0
+          },
+          "texts_out": 0,
+          "parts_rejected": 0,
+          "rejected_by_reader": {},
+          "quarantined_by_reader": {},
+          "steps": [
+            {
+              "name": "trim",
+              "distribution": null,
+              "entered": 0,
+              "rejected": {
+                "empty": 1
+              },
+              "quarantined": {},
+              "seconds": 0.0
+            }
+          ],
+          "damage": [],
+          "files": [],
+          "inputs": 0,
+          "bytes_read": 0,
+          "bytes_written": 0,
+          "seconds": 0.0,
+          "workers": 0,
+          "limited": false,
+          "fingerprint": ""
+        }
+        "#);
+    }
+}

@@ -1,0 +1,151 @@
+//! `text-processor run`: runs a pipeline over files.
+
+use super::arguments::RunArguments;
+use super::console::Console;
+use super::progress::Progressing;
+use super::{Shell, pipeline, report};
+use crate::engine::{self, RunOptions};
+use crate::error::{ConfigError, Error, Result, Shown};
+use crate::io::{self, Input, Output};
+use crate::ledger::Report;
+use crate::step::Limits;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Runs a pipeline and tells how it went.
+pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
+    let output = named(arguments.output.as_deref());
+    refuse_folders(arguments, output)?;
+    if arguments.inputs.is_empty() && console.input_is_terminal {
+        return Err(ConfigError::new(
+            "No input is named, and standard input is a terminal, where nothing waits to be read.",
+        )
+        .with_hint("Name a file, pipe something in, or name `-` to type the text yourself.")
+        .into());
+    }
+    let plan = pipeline::plan(&arguments.pipeline, shell.host(), |pipeline| {
+        pipeline.text = arguments.text.clone().or(pipeline.text.take());
+        pipeline.id = arguments.id.clone().or(pipeline.id.take());
+        pipeline.on_error = arguments.on_error.map(Into::into).or(pipeline.on_error);
+    })?;
+    let standard_input = [OsString::from("-")];
+    let patterns = if arguments.inputs.is_empty() {
+        &standard_input[..]
+    } else {
+        &arguments.inputs
+    };
+    let inputs = io::locate(patterns, arguments.allow_repeat)?;
+    // The report's file is opened before the run, so that a place that cannot be written stops it while nothing is lost.
+    let report_sink = match &arguments.report {
+        Some(path) => {
+            check_report(path, arguments, output, &inputs)?;
+            Some(io::open_sink(Some(path), arguments.overwrite)?)
+        }
+        None => None,
+    };
+    let options = RunOptions {
+        inputs,
+        format: arguments.format.map(Into::into),
+        output: output.map(Path::to_owned),
+        rejected: arguments.rejected.clone(),
+        quarantine: arguments.quarantine.clone(),
+        overwrite: arguments.overwrite,
+        workers: arguments.workers.number(),
+        limit: arguments.limit,
+        limits: Limits::default(),
+    };
+    let silent = arguments.quiet || arguments.json;
+    // A bar would be torn apart by log lines, and by data that goes to the same terminal.
+    let shown = console.messages.terminal && !silent && !verbose && (output.is_some() || !console.output.terminal);
+    let outcome = {
+        let mut watcher = Progressing::new(shell, shown.then_some(console.messages.width));
+        engine::run(&plan, &options, &mut watcher)
+    };
+    let report = outcome?;
+    if let Some(mut sink) = report_sink {
+        let mut json = as_json(&report)?;
+        json.push('\n');
+        sink.write(json.as_bytes())?;
+        sink.commit()?;
+    }
+    tell(&report, arguments, output.is_some(), console)?;
+    Ok(report.exit_code())
+}
+
+fn tell(report: &Report, arguments: &RunArguments, to_file: bool, console: &mut Console<'_>) -> Result<()> {
+    if arguments.json {
+        if to_file {
+            console.output.json(report)?;
+        } else {
+            console.messages.tell(&(as_json(report)? + "\n"));
+        }
+    } else if !arguments.quiet {
+        let (width, paint) = (console.messages.width, console.messages.paint);
+        console.messages.tell(&report::closing(report, width, paint));
+    }
+    Ok(())
+}
+
+fn as_json(report: &Report) -> Result<String> {
+    serde_json::to_string_pretty(report)
+        .map_err(|error| Error::Internal(format!("The report cannot be written as JSON: {error}.")))
+}
+
+/// The file that an option names: `-` is a standard stream.
+fn named(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| path.as_os_str() != "-")
+}
+
+/// A folder is no file. Standing where a file is expected, it is a mistake that is better told before the run.
+fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()> {
+    if let Some(path) = output
+        && is_folder(path)
+    {
+        return Err(ConfigError::new(format!(
+            "The output `{}` is a directory. Output directories come in a later release.",
+            Shown(path)
+        ))
+        .with_hint("Name one file, such as `-o out.jsonl`; any number of inputs can go into it.")
+        .into());
+    }
+    let others = [
+        ("rejected", &arguments.rejected),
+        ("quarantine", &arguments.quarantine),
+        ("report", &arguments.report),
+    ];
+    for (option, path) in others {
+        let Some(path) = path else { continue };
+        if path.as_os_str() == "-" {
+            return Err(ConfigError::new(format!("`--{option}` needs a file and got `-`."))
+                .with_hint("Standard output is for what goes out; on most systems `/dev/stdout` names it as a file.")
+                .into());
+        }
+        if is_folder(path) {
+            return Err(ConfigError::new(format!(
+                "`--{option}` needs a file, and `{}` is a directory.",
+                Shown(path)
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir()
+}
+
+/// The engine checks its own files against each other, but it does not know the report.
+fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, inputs: &[Input]) -> Result<()> {
+    let files = [
+        ("output", output),
+        ("file of rejected records", arguments.rejected.as_deref()),
+        ("quarantine file", arguments.quarantine.as_deref()),
+        ("report", Some(report)),
+    ];
+    let files: Vec<Output<'_>> = files
+        .iter()
+        .filter_map(|&(role, path)| path.map(|path| Output { role, path }))
+        .collect();
+    io::check_output(inputs, &files, arguments.overwrite)
+}

@@ -1,0 +1,534 @@
+//! The command as a whole: what it accepts, what it answers, and how it ends.
+
+use super::console::Stream;
+use super::*;
+use crate::plugins::{Discovery, Finding, Plugin, Severity};
+use crate::step::{Configuration, Declaration, PlacedStep, Segment, Step};
+use std::cell::Cell;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// A world with one plugin, which must never be imported.
+struct Untouched(Vec<Finding>);
+
+impl Host for Untouched {
+    fn discover(&self) -> Result<Arc<Discovery>> {
+        let plugin = Plugin {
+            name: "acme/reverse".into(),
+            short_name: "reverse".into(),
+            distribution: "acme".into(),
+            version: Some("1.0".into()),
+            entry_point: "acme:process".into(),
+            location: "/site-packages/acme-1.0.dist-info".into(),
+            editable: false,
+        };
+        Ok(Arc::new(Discovery {
+            plugins: vec![plugin],
+            findings: self.0.clone(),
+            distributions: 2,
+        }))
+    }
+
+    fn load(&self, _plugin: &Plugin, _configuration: &Configuration) -> Result<Arc<dyn Step>> {
+        unreachable!("nothing may be imported")
+    }
+
+    fn describe(&self, _plugin: &Plugin) -> Result<Declaration> {
+        unreachable!("nothing may be imported")
+    }
+
+    fn fuse(&self, _steps: Vec<PlacedStep>) -> Box<dyn Segment> {
+        unreachable!("nothing may be imported")
+    }
+}
+
+impl Shell for (Untouched, Cell<Option<LevelFilter>>) {
+    fn host(&self) -> &dyn Host {
+        &self.0
+    }
+
+    fn interrupted(&self) -> Result<(), Interrupt> {
+        Ok(())
+    }
+
+    fn set_verbosity(&self, level: LevelFilter) {
+        self.1.set(Some(level));
+    }
+}
+
+struct Ended {
+    code: u8,
+    output: String,
+    messages: String,
+    level: Option<LevelFilter>,
+}
+
+fn shell(findings: Vec<Finding>) -> (Untouched, Cell<Option<LevelFilter>>) {
+    (Untouched(findings), Cell::new(None))
+}
+
+fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
+    let (mut output, mut messages) = (Vec::new(), Vec::new());
+    let shell = shell(findings);
+    let arguments = ["/usr/bin/text-processor"].iter().chain(arguments).map(OsString::from);
+    let code = execute(
+        arguments.collect(),
+        &shell,
+        &mut Console {
+            output: Stream::plain(&mut output),
+            messages: Stream::plain(&mut messages),
+            input_is_terminal: true,
+        },
+    );
+    Ended {
+        code,
+        output: String::from_utf8(output).expect("UTF-8"),
+        messages: String::from_utf8(messages).expect("UTF-8"),
+        level: shell.1.get(),
+    }
+}
+
+fn command(arguments: &[&str]) -> Ended {
+    ended(Vec::new(), arguments)
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn help_is_an_answer() {
+    let help = command(&["--help"]);
+    assert_eq!((help.code, help.messages.as_str()), (0, ""));
+    insta::assert_snapshot!(help.output, @r"
+    Cleans, filters, annotates, redacts and splits text. Its steps are built in or
+    come from pip packages.
+
+    Usage: text-processor [OPTIONS] <COMMAND>
+
+    Commands:
+      run      Run a pipeline over files, or from standard input to standard output.
+      explain  Show the order of the steps, with the reason of each position.
+      trace    Show what each step makes of a text.
+      plugins  Show which plugins are installed, what they declare, and what is
+               wrong with them.
+
+    Options:
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+      -V, --version     Print version
+
+    Examples:
+      text-processor run -s trim-lines notes.txt
+      text-processor run -p pipeline.toml 'in/*.jsonl.zst' -o out.jsonl.zst
+      text-processor trace -s trim-lines -s collapse-whitespace '  some   text'
+      text-processor plugins list
+
+    `text-processor COMMAND --help` explains each command.
+    ");
+}
+
+#[test]
+fn help_on_run() {
+    insta::assert_snapshot!(command(&["run", "--help"]).output, @r"
+    Run a pipeline over files, or from standard input to standard output.
+
+    Usage: text-processor run [OPTIONS] <--pipeline <FILE>|--step <STEP>|--discover> [INPUT]...
+
+    Arguments:
+      [INPUT]...  Files or patterns such as `in/**/*.jsonl.gz`; `-` or nothing:
+                  standard input. gzip and zstd are recognised.
+
+    Options:
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+
+    Pipeline (one of these):
+      -p, --pipeline <FILE>  Read the pipeline from a TOML file.
+      -s, --step <STEP>      Add a step: `name`, or `name:key=value,key=value`.
+                             Repeat it for more steps; they run in the order given.
+          --discover         Use every installed plugin, in the order that follows
+                             from what they declare. This imports them all.
+
+    Input:
+          --format <FORMAT>  How records lie in the inputs: text, a record per line;
+                             file, a record per file; jsonl, an object per line.
+                             Without it, the names tell: `.jsonl` and `.ndjson` mean
+                             jsonl, all others text. [possible values: text, file,
+                             jsonl]
+          --text <FIELD>     The JSON key that holds the text. It overrides the
+                             pipeline file.
+          --id <FIELD>       The JSON key that identifies a record. It overrides the
+                             pipeline file.
+          --limit <N>        Read at most so many records.
+          --allow-repeat     Accept a file that is named more than once, and read it
+                             as often.
+
+    Output:
+      -o, --output <FILE>      The file for what goes out, compressed if it ends in
+                               `.gz` or `.zst`; `-` or nothing: standard output.
+          --rejected <FILE>    Write rejected records to a JSONL file, each with its
+                               step and reason. Without it they are counted only.
+          --quarantine <FILE>  Write failed records to this JSONL file, each with
+                               its step and error. Without it they go to a file
+                               beside the output.
+          --overwrite          Replace files that exist.
+
+    Execution:
+          --on-error <POLICY>  What happens when a record fails: raise, the run
+                               stops and nothing is committed; quarantine, the
+                               record is kept aside with its error. It overrides the
+                               pipeline file, whose default is quarantine. [possible
+                               values: raise, quarantine]
+          --workers <N|auto>   How many threads decode, run Rust steps and encode;
+                               `auto`: one for each processor. [default: auto]
+
+    Reporting:
+          --report <FILE>  Write the report of the run to a JSON file.
+          --json           Write the report as JSON instead of a table: to standard
+                           output if the data goes to a file, else to standard
+                           error.
+      -q, --quiet          Show neither progress nor the closing table. Errors are
+                           still shown.
+
+    Examples:
+      cat notes.txt | text-processor run -s trim-lines > clean.txt
+      text-processor run -p pipeline.toml 'in/*.jsonl.gz' -o out.jsonl.gz
+      text-processor run -s length:minimum=5,unit=words notes.txt -o long.txt
+
+    Exit codes:
+        0  Everything went well.
+        2  The command line, the pipeline or a step's configuration is wrong.
+        3  The run is complete; some records are quarantined.
+        4  A record failed, and the run was told to stop then.
+        5  An input is damaged or missing; the rest was processed.
+        6  An output cannot be written.
+        7  A plugin cannot be found, loaded or ordered.
+       70  A bug in text-processor.
+      130  Interrupted.
+      141  The reader of standard output went away.
+      143  Terminated.
+    ");
+}
+
+#[test]
+fn help_on_explain() {
+    insta::assert_snapshot!(command(&["explain", "--help"]).output, @r"
+    Show the order of the steps, with the reason of each position.
+
+    Usage: text-processor explain [OPTIONS] <--pipeline <FILE>|--step <STEP>|--discover>
+
+    Options:
+          --json        Answer as JSON.
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+
+    Pipeline (one of these):
+      -p, --pipeline <FILE>  Read the pipeline from a TOML file.
+      -s, --step <STEP>      Add a step: `name`, or `name:key=value,key=value`.
+                             Repeat it for more steps; they run in the order given.
+          --discover         Use every installed plugin, in the order that follows
+                             from what they declare. This imports them all.
+
+    Examples:
+      text-processor explain -p pipeline.toml
+      text-processor explain --discover --json
+    ");
+}
+
+#[test]
+fn help_on_trace() {
+    insta::assert_snapshot!(command(&["trace", "--help"]).output, @r"
+    Show what each step makes of a text.
+
+    Usage: text-processor trace [OPTIONS] <--pipeline <FILE>|--step <STEP>|--discover> [TEXT]
+
+    Arguments:
+      [TEXT]  The text; `-` or nothing: all of standard input.
+
+    Options:
+      -v, --verbose...  Log what happens; twice: in detail.
+          --json        Answer as JSON Lines: one object per text, nothing
+                        shortened.
+      -h, --help        Print help
+
+    Pipeline (one of these):
+      -p, --pipeline <FILE>  Read the pipeline from a TOML file.
+      -s, --step <STEP>      Add a step: `name`, or `name:key=value,key=value`.
+                             Repeat it for more steps; they run in the order given.
+          --discover         Use every installed plugin, in the order that follows
+                             from what they declare. This imports them all.
+
+    Input:
+          --input <FILE>  Trace the first records of a file instead: its lines, or
+                          the texts of a JSONL file.
+          --limit <N>     How many records of the file to trace. [default: 10]
+
+    Examples:
+      text-processor trace -s trim-lines -s reverse '  some text  '
+      text-processor trace -p pipeline.toml --input notes.jsonl --limit 3
+      echo 'some text' | text-processor trace --discover
+    ");
+}
+
+#[test]
+fn help_on_plugins() {
+    let mut help = command(&["plugins", "--help"]).output;
+    for subcommand in ["list", "show", "doctor"] {
+        help.push_str("\n────\n");
+        help.push_str(&command(&["plugins", subcommand, "--help"]).output);
+    }
+    insta::assert_snapshot!(help, @r"
+    Show which plugins are installed, what they declare, and what is wrong with
+    them.
+
+    Usage: text-processor plugins [OPTIONS] <COMMAND>
+
+    Commands:
+      list    List the installed plugins and the built-in steps. Nothing is
+              imported.
+      show    Show what a step declares: kind, order, fields, parameters. A plugin
+              is imported for that.
+      doctor  Look for what is wrong with installed plugins. Nothing is imported.
+
+    Options:
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+
+    ────
+    List the installed plugins and the built-in steps. Nothing is imported.
+
+    Usage: text-processor plugins list [OPTIONS]
+
+    Options:
+          --json        Answer as JSON.
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+
+    ────
+    Show what a step declares: kind, order, fields, parameters. A plugin is imported
+    for that.
+
+    Usage: text-processor plugins show [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  The name of a built-in step or of a plugin.
+
+    Options:
+          --json        Answer as JSON.
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+
+    ────
+    Look for what is wrong with installed plugins. Nothing is imported.
+
+    Usage: text-processor plugins doctor [OPTIONS]
+
+    Options:
+          --json        Answer as JSON.
+      -v, --verbose...  Log what happens; twice: in detail.
+      -h, --help        Print help
+
+    It ends with 0 if no finding is an error, else with 7.
+    ");
+}
+
+#[test]
+fn the_version_is_an_answer() {
+    let version = command(&["--version"]);
+    assert_eq!(
+        version.output,
+        format!("text-processor {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(version.code, 0);
+}
+
+#[test]
+fn numbers_out_of_range_are_mistakes() {
+    for number in ["0", "-1", "1000000", "many", "1.5", ""] {
+        let workers = command(&["run", "-s", "trim", "--workers", number, "in.txt"]);
+        assert_eq!((workers.code, workers.output.as_str()), (2, ""), "{number}");
+        assert!(
+            workers
+                .messages
+                .contains("expected `auto` or a whole number from 1 to 1024"),
+            "{}",
+            workers.messages
+        );
+    }
+    let limit = command(&["run", "-s", "trim", "--limit", "-5", "in.txt"]);
+    assert_eq!(limit.code, 2);
+    assert!(
+        limit.messages.contains("expected a whole number of at least 1"),
+        "{}",
+        limit.messages
+    );
+}
+
+#[test]
+fn what_this_release_cannot_do_is_not_offered() {
+    for option in ["--resume", "--isolation=process", "--workers=none"] {
+        assert_eq!(command(&["run", "-s", "trim", option, "in.txt"]).code, 2, "{option}");
+    }
+}
+
+#[test]
+fn exactly_one_pipeline_is_needed() {
+    for arguments in [
+        &["run", "in.txt"][..],
+        &["run", "-s", "trim", "-p", "pipeline.toml", "in.txt"],
+        &["run", "-s", "trim", "--discover", "in.txt"],
+        &["explain"],
+        &["trace", "text"],
+    ] {
+        let mistake = command(arguments);
+        assert_eq!(mistake.code, 2, "{arguments:?}");
+        assert!(mistake.messages.contains("--discover"), "{}", mistake.messages);
+    }
+}
+
+#[test]
+fn an_argument_cannot_colour_the_terminal() {
+    let mistake = command(&["run", "--\u{1b}[2Jresume\u{202e}"]);
+    assert_eq!(mistake.code, 2);
+    assert!(
+        !mistake.messages.contains(['\u{1b}', '\u{202e}']),
+        "{}",
+        mistake.messages
+    );
+}
+
+#[test]
+fn a_terminal_is_not_waited_for() {
+    let run = command(&["run", "-s", "trim-lines"]);
+    assert_eq!(run.code, 2);
+    insta::assert_snapshot!(run.messages, @r"
+    error: No input is named, and standard input is a terminal, where nothing waits to be read.
+    hint: Name a file, pipe something in, or name `-` to type the text yourself.
+    ");
+    let trace = command(&["trace", "-s", "trim-lines"]);
+    assert_eq!(trace.code, 2);
+    insta::assert_snapshot!(trace.messages, @r"
+    error: No text is given, and standard input is a terminal, where nothing waits to be read.
+    hint: Give the text as an argument, name a file with `--input`, or name `-` to type the text yourself.
+    ");
+}
+
+#[test]
+fn folders_are_no_output() {
+    for output in ["out/", "."] {
+        let run = command(&["run", "-s", "trim-lines", "in.txt", "-o", output]);
+        assert_eq!(run.code, 2);
+        assert!(
+            run.messages.contains("Output directories come in a later release"),
+            "{}",
+            run.messages
+        );
+    }
+    for option in ["--rejected", "--quarantine", "--report"] {
+        for path in [".", "-"] {
+            let run = command(&["run", "-s", "trim-lines", "in.txt", option, path]);
+            assert_eq!(run.code, 2, "{option} {path}");
+            assert!(
+                run.messages.contains(&format!("`{option}` needs a file")),
+                "{}",
+                run.messages
+            );
+        }
+    }
+}
+
+#[test]
+fn verbosity_reaches_the_log() {
+    for (arguments, level) in [
+        (&["plugins", "list"][..], LevelFilter::Warn),
+        (&["-v", "plugins", "list"], LevelFilter::Info),
+        (&["plugins", "list", "-vv"], LevelFilter::Debug),
+        (&["run", "-q", "-s", "trim"], LevelFilter::Error),
+    ] {
+        assert_eq!(command(arguments).level, Some(level), "{arguments:?}");
+    }
+    assert_eq!(command(&["run", "-q", "-v", "-s", "trim", "in.txt"]).code, 2);
+}
+
+#[test]
+fn a_list_imports_nothing() {
+    let list = command(&["plugins", "list"]);
+    assert_eq!((list.code, list.messages.as_str()), (0, ""));
+    assert!(list.output.contains("acme:process"), "{}", list.output);
+    assert!(list.output.contains("trim-lines"), "{}", list.output);
+    let json: serde_json::Value = serde_json::from_str(&command(&["plugins", "list", "--json"]).output).expect("JSON");
+    assert_eq!(json["plugins"][0]["use"], "reverse");
+    assert_eq!(json["plugins"][0]["location"], "/site-packages/acme-1.0.dist-info");
+}
+
+#[test]
+fn the_doctor_ends_with_7_only_for_errors() {
+    let finding = |severity| Finding {
+        distribution: None,
+        code: "unreadable_metadata".into(),
+        severity,
+        path: None,
+        line: None,
+        message: "It cannot be read.".into(),
+        hint: None,
+    };
+    assert_eq!(ended(vec![], &["plugins", "doctor"]).code, 0);
+    assert_eq!(ended(vec![finding(Severity::Warning)], &["plugins", "doctor"]).code, 0);
+    assert_eq!(ended(vec![finding(Severity::Error)], &["plugins", "doctor"]).code, 7);
+    let doctor = ended(vec![finding(Severity::Error)], &["plugins", "doctor", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&doctor.output).expect("JSON");
+    assert_eq!(
+        (doctor.code, json["findings"][0]["severity"].as_str()),
+        (7, Some("error"))
+    );
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_every_answer_quietly() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["plugins", "list"],
+        &["plugins", "doctor"],
+    ] {
+        let mut messages = Vec::new();
+        let mut console = Console {
+            output: Stream::plain(Closed),
+            messages: Stream::plain(&mut messages),
+            input_is_terminal: true,
+        };
+        let arguments = ["text-processor"].iter().chain(arguments).map(OsString::from);
+        let code = execute(arguments.collect(), &shell(Vec::new()), &mut console);
+        drop(console);
+        assert_eq!((code, messages.len()), (141, 0));
+    }
+}
+
+#[test]
+fn every_option_is_documented() {
+    fn check(command: &clap::Command, documentation: &str) {
+        for argument in command.get_arguments() {
+            let Some(long) = argument.get_long() else { continue };
+            assert!(
+                documentation.contains(&format!("`--{long}")),
+                "`--{long}` of `{}` is missing in docs/command.md",
+                command.get_name()
+            );
+        }
+        for subcommand in command.get_subcommands() {
+            check(subcommand, documentation);
+        }
+    }
+    check(&Arguments::command(), include_str!("../../docs/command.md"));
+}

@@ -1,0 +1,260 @@
+//! Writes a file whole or not at all, or standard output.
+//!
+//! A file is written under a temporary name beside its place, `.NAME.XXXXXX.partial`, made durable, and then renamed. A
+//! sink that is dropped without a commit leaves nothing behind.
+
+use super::compression::Compressor;
+use super::outputs::{exists, is_special};
+use super::{Compression, Sink};
+use crate::error::{Error, FileError, Interrupt, Result};
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+/// How many bytes are written at once.
+const BUFFER: usize = 256 << 10;
+
+/// Opens the sink of a file (a temporary beside it until the commit), compressed as its name says; `None`: standard
+/// output. A file that exists is replaced only with `overwrite`.
+pub fn open_sink(path: Option<&Path>, overwrite: bool) -> Result<Box<dyn Sink>> {
+    Ok(match path {
+        None => Box::new(StreamSink::standard_output()?),
+        Some(path) if path == Path::new("/dev/stdout") => Box::new(StreamSink::standard_output()?),
+        Some(path) if is_special(path) => Box::new(StreamSink::open(path)?),
+        Some(path) => Box::new(FileSink::open(path, overwrite)?),
+    })
+}
+
+/// A sink whose file is made only when something is written to it. If nothing is, a commit with `overwrite` removes the
+/// file that is there: it tells of another run.
+#[must_use]
+pub fn lazy_sink(path: &Path, overwrite: bool) -> Box<dyn Sink> {
+    Box::new(LazySink {
+        path: path.to_owned(),
+        overwrite,
+        sink: None,
+    })
+}
+
+/// The error of a system call on an output.
+fn failed(path: &Path, doing: &str, error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Error::Interrupted(Interrupt::ClosedPipe);
+    }
+    Error::Output(Box::new(FileError::of(path, doing, error)))
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+type Bytes = Compressor<BufWriter<File>>;
+
+fn compressor(path: &Path, file: File) -> Result<Bytes> {
+    Compression::from_name(path)
+        .writer(BufWriter::with_capacity(BUFFER, file))
+        .map_err(|error| failed(path, "compressing", &error))
+}
+
+/// Writes what is still held back.
+fn finish(path: &Path, bytes: Bytes) -> Result<File> {
+    let buffered = bytes.finish().map_err(|error| failed(path, "writing", &error))?;
+    buffered
+        .into_inner()
+        .map_err(|error| failed(path, "writing", error.error()))
+}
+
+/// A file that appears at its place with the commit.
+struct FileSink {
+    path: PathBuf,
+    overwrite: bool,
+    bytes: Bytes,
+    /// Removes the file when it is dropped. It stands behind `bytes`, so that the file is closed first.
+    temporary: TempPath,
+}
+
+impl FileSink {
+    fn open(path: &Path, overwrite: bool) -> Result<Self> {
+        let existing = fs_err::metadata(path).ok();
+        if existing.is_some() && !overwrite {
+            return Err(exists("output", path).into());
+        }
+        let mut prefix = OsString::from(".");
+        prefix.push(path.file_name().unwrap_or_default());
+        prefix.push(".");
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".partial").rand_bytes(6);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // The system takes away what the user's mask forbids, as for any new file.
+            builder.permissions(Permissions::from_mode(0o666));
+        }
+        let temporary = builder.tempfile_in(folder(path)).map_err(|error| {
+            let mut error = FileError::of(path, "creating", &error);
+            if error.errno == Some(2) || !folder(path).is_dir() {
+                error.hint = Some("Create the directory first.".to_owned());
+            }
+            Error::Output(Box::new(error))
+        })?;
+        if let Some(existing) = existing {
+            temporary
+                .as_file()
+                .set_permissions(existing.permissions())
+                .map_err(|error| failed(path, "creating", &error))?;
+        }
+        let (file, temporary) = temporary.into_parts();
+        Ok(Self {
+            bytes: compressor(path, file)?,
+            path: path.to_owned(),
+            overwrite,
+            temporary,
+        })
+    }
+}
+
+impl Sink for FileSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes
+            .write_all(bytes)
+            .map_err(|error| failed(&self.path, "writing", &error))
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        let Self {
+            path,
+            overwrite,
+            bytes,
+            temporary,
+        } = *self;
+        let file = finish(&path, bytes)?;
+        file.sync_all().map_err(|error| failed(&path, "writing", &error))?;
+        drop(file);
+        if overwrite {
+            temporary
+                .persist(&path)
+                .map_err(|error| failed(&path, "renaming", &error.error))?;
+        } else if let Err(error) = temporary.persist_noclobber(&path) {
+            if error.error.kind() == io::ErrorKind::AlreadyExists {
+                return Err(exists("output", &path).into());
+            }
+            return Err(failed(&path, "renaming", &error.error));
+        }
+        sync_folder(&path)
+    }
+}
+
+/// Makes a new name durable, where the system can.
+fn sync_folder(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        #[expect(clippy::disallowed_methods, reason = "a `FileError` names the path itself")]
+        let synced = File::open(folder(path)).and_then(|folder| folder.sync_all());
+        match synced {
+            // Some file systems cannot, and some folders may be written but not read.
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                return Err(failed(path, "renaming", &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A stream or a device: what is written is written.
+struct StreamSink {
+    path: PathBuf,
+    bytes: Bytes,
+}
+
+impl StreamSink {
+    fn standard_output() -> Result<Self> {
+        let path = PathBuf::from("standard output");
+        #[cfg(unix)]
+        let file = {
+            use std::os::fd::AsFd as _;
+            // Rust's own handle would look at each byte for line ends.
+            let owned = io::stdout().as_fd().try_clone_to_owned();
+            File::from(owned.map_err(|error| failed(&path, "opening", &error))?)
+        };
+        #[cfg(windows)]
+        let file = {
+            use std::os::windows::io::AsHandle as _;
+            let owned = io::stdout().as_handle().try_clone_to_owned();
+            File::from(owned.map_err(|error| failed(&path, "opening", &error))?)
+        };
+        Ok(Self {
+            bytes: compressor(&path, file)?,
+            path,
+        })
+    }
+
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::options()
+            .write(true)
+            .open(path)
+            .map_err(|error| failed(path, "opening", &error))?;
+        Ok(Self {
+            bytes: compressor(path, file)?,
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl Sink for StreamSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes
+            .write_all(bytes)
+            .and_then(|()| self.bytes.flush())
+            .map_err(|error| failed(&self.path, "writing", &error))
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        finish(&self.path, self.bytes).map(drop)
+    }
+}
+
+/// A file that is made when it is first written to.
+struct LazySink {
+    path: PathBuf,
+    overwrite: bool,
+    sink: Option<Box<dyn Sink>>,
+}
+
+impl Sink for LazySink {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let sink = match &mut self.sink {
+            Some(sink) => sink,
+            none => none.insert(open_sink(Some(&self.path), self.overwrite)?),
+        };
+        sink.write(bytes)
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        if let Some(sink) = self.sink {
+            return sink.commit();
+        }
+        if self.overwrite && fs_err::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file()) {
+            std::fs::remove_file(&self.path).map_err(|error| failed(&self.path, "removing", &error))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

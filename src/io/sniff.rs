@@ -1,0 +1,192 @@
+//! What a file looks like from its first bytes, whatever its name says.
+
+use super::{Compression, Format};
+use crate::error::{FileError, Shown};
+use std::path::Path;
+
+/// How many bytes are looked at, if there are so many.
+pub(super) const HEAD: usize = 512;
+
+/// How many bytes are waited for: on a pipe, more may take long to come.
+pub(super) const LEAST_HEAD: usize = 16;
+
+/// The UTF-8 byte order mark.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How many bytes of byte order mark the data begin with.
+pub(super) fn byte_order_mark(head: &[u8]) -> usize {
+    if head.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    }
+}
+
+/// Refuses data (already decompressed) that are not what they should be: their records would be garbage, each of them.
+pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format) -> Result<(), FileError> {
+    let refuse = |message: String, hint: &str| {
+        let mut error = FileError::new(path.unwrap_or(Path::new("-")), message);
+        error.hint = Some(hint.to_owned());
+        Err(error)
+    };
+    if let Some(encoding) = other_encoding(head) {
+        return refuse(
+            format!("{name} is encoded as {encoding}; expected UTF-8."),
+            &format!("Convert it first: `iconv -f {encoding} -t UTF-8`."),
+        );
+    }
+    let expected = match format {
+        Format::Text | Format::File => "plain text",
+        Format::Jsonl => "JSON Lines",
+    };
+    if let Some(found) = binary(head) {
+        return refuse(
+            format!("{name} looks like {found}; expected {expected}."),
+            "Convert or unpack it first.",
+        );
+    }
+    let columns = path.and_then(Path::extension).and_then(|extension| {
+        let columns = ["parquet", "arrow", "feather", "ipc"];
+        columns.into_iter().find(|name| extension.eq_ignore_ascii_case(name))
+    });
+    let markup = markup(head);
+    if let Some(extension) = columns {
+        return refuse(
+            format!(
+                "{name} is named like a `.{extension}` file but looks like {}.",
+                markup.unwrap_or("text")
+            ),
+            "Look at what was stored there: a failed download often leaves an error page. Rename it if it is what you want.",
+        );
+    }
+    if let (Format::Jsonl, Some(markup)) = (format, markup) {
+        return refuse(
+            format!("{name} looks like {markup}; expected {expected}."),
+            "Look at what was stored there: a failed download often leaves an error page.",
+        );
+    }
+    Ok(())
+}
+
+fn other_encoding(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0xff, 0xfe, 0, 0, ..] => Some("UTF-32LE"),
+        [0, 0, 0xfe, 0xff, ..] => Some("UTF-32BE"),
+        [0xff, 0xfe, ..] => Some("UTF-16LE"),
+        [0xfe, 0xff, ..] => Some("UTF-16BE"),
+        _ => None,
+    }
+}
+
+/// The marks are those no text begins with.
+fn binary(head: &[u8]) -> Option<&'static str> {
+    const MARKS: &[(&[u8], &str)] = &[
+        (b"PAR1\x15", "a Parquet file"),
+        (b"PARE\x15", "an encrypted Parquet file"),
+        (b"ARROW1\0\0", "an Arrow file"),
+        (b"Obj\x01", "an Avro file"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"\xfd7zXZ\0", "xz data"),
+        (b"\x04\x22\x4d\x18", "LZ4 data"),
+        (b"%PDF-1.", "a PDF document"),
+        (b"%PDF-2.", "a PDF document"),
+        (b"SQLite format 3\0", "an SQLite database"),
+    ];
+    if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
+        return Some("bzip2 data");
+    }
+    match Compression::from_magic(head) {
+        Compression::Gzip => return Some("gzip data that were compressed twice"),
+        Compression::Zstd => return Some("Zstandard data that were compressed twice"),
+        Compression::None => {}
+    }
+    MARKS
+        .iter()
+        .find_map(|&(mark, name)| head.starts_with(mark).then_some(name))
+}
+
+fn markup(head: &[u8]) -> Option<&'static str> {
+    let start = head.trim_ascii_start();
+    let begins = |mark: &str| {
+        start
+            .get(..mark.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(mark.as_bytes()))
+    };
+    if begins("<!doctype html") || begins("<html") {
+        Some("HTML")
+    } else if begins("<?xml") {
+        Some("XML")
+    } else {
+        None
+    }
+}
+
+/// The name of a file as it stands in a message.
+pub(super) fn quoted(path: &Path) -> String {
+    format!("`{}`", Shown(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(head: &[u8], path: &str, format: Format) -> Option<String> {
+        let path = Path::new(path);
+        let error = check(head, &quoted(path), Some(path), format).err()?;
+        assert!(error.hint.is_some());
+        Some(error.message)
+    }
+
+    #[test]
+    fn what_a_file_really_is_stands_in_the_message() {
+        for (head, path, format, expected) in [
+            (
+                &b"PAR1\x15\x04"[..],
+                "a.jsonl",
+                Format::Jsonl,
+                "`a.jsonl` looks like a Parquet file; expected JSON Lines.",
+            ),
+            (
+                b"\xff\xfeh\0i\0",
+                "a.txt",
+                Format::Text,
+                "`a.txt` is encoded as UTF-16LE; expected UTF-8.",
+            ),
+            (
+                b"\xff\xfe\0\0h\0\0\0",
+                "a.txt",
+                Format::Text,
+                "`a.txt` is encoded as UTF-32LE; expected UTF-8.",
+            ),
+            (
+                b"\n<!DOCTYPE HTML><p>",
+                "a.parquet",
+                Format::Text,
+                "`a.parquet` is named like a `.parquet` file but looks like HTML.",
+            ),
+            (
+                b"<html>",
+                "a.jsonl",
+                Format::Jsonl,
+                "`a.jsonl` looks like HTML; expected JSON Lines.",
+            ),
+        ] {
+            assert_eq!(message(head, path, format).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn text_is_text() {
+        for head in [
+            &b""[..],
+            b"PAR1 is a magic number",
+            b"<html>",
+            b"BZh",
+            b"\0\xff",
+            b"\xef\xbb\xbfa",
+        ] {
+            assert_eq!(message(head, "a.txt", Format::Text), None);
+        }
+        assert_eq!(message(b"[1]", "a.jsonl", Format::Jsonl), None);
+    }
+}

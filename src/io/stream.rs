@@ -1,0 +1,236 @@
+//! The bytes of an input: opens it, tells what it is, and undoes its compression.
+
+use super::sniff::{self, HEAD, LEAST_HEAD};
+use super::{Compression, Format, Input};
+use crate::batch::{Batch, Unread};
+use crate::error::{Error, Failure, FailureKind, FileError, Result};
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many bytes of something that cannot be loaded are kept for whoever looks into it.
+pub(super) const KEPT_BYTES: usize = 4096;
+
+/// How many bytes are read at once where nobody says how many.
+pub(super) const BUFFER: usize = 256 << 10;
+
+/// Opens a file for reading. The error keeps the system's number, which `fs_err` would hide.
+#[expect(clippy::disallowed_methods, reason = "a `FileError` names the path itself")]
+fn open_file(path: &Path) -> Result<File, FileError> {
+    File::open(path).map_err(|error| FileError::of(path, "opening", &error))
+}
+
+/// The bytes of an input, after decompression.
+pub(super) struct Stream {
+    reader: Box<dyn Read + Send>,
+    /// Fit for a message.
+    name: String,
+    compression: Compression,
+    pub(super) position: Arc<AtomicU64>,
+    pub(super) total: Option<u64>,
+    /// How many bytes of byte order mark were left out.
+    pub(super) skipped: usize,
+    /// Whether what is there should be passed on without waiting for more: somebody may be writing it right now.
+    pub(super) live: bool,
+    pub(super) state: StreamState,
+}
+
+pub(super) enum StreamState {
+    Open,
+    /// Everything was read.
+    Ended,
+    /// No more can be read; nobody was told yet.
+    Failed(io::Error),
+    /// The end, or the failure, was passed on.
+    Done,
+}
+
+impl Stream {
+    pub(super) fn open(input: &Input, format: Format) -> Result<Self> {
+        let Some(path) = &input.path else {
+            return Self::new(Box::new(io::stdin()), input, format, None, true);
+        };
+        let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
+        if metadata.is_dir() {
+            let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
+            return Err(Error::input(path, message));
+        }
+        let total = metadata.is_file().then_some(metadata.len());
+        Self::new(Box::new(file), input, format, total, total.is_none())
+    }
+
+    pub(super) fn new(
+        reader: Box<dyn Read + Send>,
+        input: &Input,
+        format: Format,
+        total: Option<u64>,
+        live: bool,
+    ) -> Result<Self> {
+        let path = input.path.as_deref();
+        let name = path.map_or_else(|| input.name.clone(), sniff::quoted);
+        let position = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
+            reader,
+            position: Arc::clone(&position),
+        };
+        let outer = Headed::new(counted);
+        let compression = Compression::from_magic(&outer.head.get_ref()[..]);
+        let mut inner = if compression == Compression::None {
+            Headed {
+                head: outer.head,
+                failed: outer.failed,
+                rest: Box::new(outer.rest) as Box<dyn Read + Send>,
+            }
+        } else {
+            let buffered = BufReader::with_capacity(BUFFER, outer);
+            let reader = compression.reader(Box::new(buffered)).map_err(|error| {
+                let path = path.unwrap_or(Path::new("-"));
+                Error::Input(Box::new(FileError::of(path, "opening", &error)))
+            })?;
+            Headed::new(reader)
+        };
+        let head = inner.head.get_ref();
+        sniff::check(head, &name, path, format).map_err(|error| Error::Input(Box::new(error)))?;
+        let skipped = sniff::byte_order_mark(head);
+        inner.head.set_position(skipped as u64);
+        Ok(Self {
+            reader: Box::new(inner),
+            name,
+            compression,
+            position,
+            total,
+            skipped,
+            live,
+            state: StreamState::Open,
+        })
+    }
+
+    /// Appends at most `want` bytes: what one call of the system gives. Notes the end and errors.
+    pub(super) fn read(&mut self, bytes: &mut Vec<u8>, want: usize) {
+        let before = bytes.len();
+        bytes.resize(before + want, 0);
+        let read = match self.reader.read(&mut bytes[before..]) {
+            Ok(0) => {
+                self.state = StreamState::Ended;
+                0
+            }
+            Ok(read) => read,
+            Err(error) => {
+                self.state = StreamState::Failed(error);
+                0
+            }
+        };
+        bytes.truncate(before + read);
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, StreamState::Open)
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.state, StreamState::Failed(_))
+    }
+
+    /// Makes a batch of the failure that ended the stream: `bytes` before it could still be read.
+    pub(super) fn segment(&mut self, batch: &mut Batch, offset: u64) {
+        let StreamState::Failed(error) = std::mem::replace(&mut self.state, StreamState::Done) else {
+            return;
+        };
+        batch.raw_mut().truncate(KEPT_BYTES);
+        let reason = error.to_string();
+        let reason = reason.trim_end_matches('.');
+        let what = match (self.compression, error.kind()) {
+            (Compression::None, _) => format!("Reading {} failed: {reason}.", self.name),
+            (compression, io::ErrorKind::UnexpectedEof) => {
+                format!(
+                    "The {} data of {} are cut off before their end.",
+                    compression.name(),
+                    self.name
+                )
+            }
+            (compression, _) => format!(
+                "The {} data of {} are damaged: {reason}.",
+                compression.name(),
+                self.name
+            ),
+        };
+        let after = if self.compression == Compression::None {
+            ""
+        } else {
+            " after decompression"
+        };
+        let message = format!("{what} Everything from byte offset {offset}{after} on is lost.");
+        batch.unread = Some(Unread::Segment(Box::new(Failure::new(FailureKind::Segment, message))));
+    }
+}
+
+/// A reader whose first bytes were looked at, and handed back.
+struct Headed<R> {
+    head: Cursor<Vec<u8>>,
+    /// The error that came right behind the head.
+    failed: Option<io::Error>,
+    rest: R,
+}
+
+impl<R: Read> Headed<R> {
+    fn new(mut rest: R) -> Self {
+        let mut head = vec![0; HEAD];
+        let mut length = 0;
+        let mut failed = None;
+        while length < LEAST_HEAD {
+            match rest.read(&mut head[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        head.truncate(length);
+        Self {
+            head: Cursor::new(head),
+            failed,
+            rest,
+        }
+    }
+}
+
+impl<R: Read> Read for Headed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.head.read(buffer)?;
+        if read > 0 || buffer.is_empty() {
+            return Ok(read);
+        }
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.rest.read(buffer),
+        }
+    }
+}
+
+/// Counts what is read, and reads again where a signal came between.
+struct Counted<R> {
+    reader: R,
+    position: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.reader.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(read) => {
+                    self.position.fetch_add(read as u64, Ordering::Relaxed);
+                    return Ok(read);
+                }
+                failed => return failed,
+            }
+        }
+    }
+}

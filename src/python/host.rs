@@ -1,0 +1,50 @@
+//! The world that has plugins: what the core asks of Python.
+
+use crate::error::Result;
+use crate::plugins::{Discovery, Host, Plugin};
+use crate::python::segment::PythonSegment;
+use crate::python::{discovery, load};
+use crate::step::{Configuration, Declaration, PlacedStep, Segment, Step};
+use pyo3::prelude::*;
+use std::sync::{Arc, OnceLock};
+
+/// The host over the interpreter's own packages. It looks once; a new host sees what was installed since.
+pub(crate) struct PythonHost {
+    discovery: OnceLock<Arc<Discovery>>,
+    interrupted: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl PythonHost {
+    /// A host. `interrupted` tells whether a real signal arrived, so that a plugin which raises `KeyboardInterrupt` by
+    /// itself while it is imported is a broken plugin, and a Ctrl-C is a Ctrl-C.
+    pub(crate) fn new(interrupted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            discovery: OnceLock::new(),
+            interrupted: Box::new(interrupted),
+        }
+    }
+}
+
+impl Host for PythonHost {
+    fn discover(&self) -> Result<Arc<Discovery>> {
+        if let Some(known) = self.discovery.get() {
+            return Ok(Arc::clone(known));
+        }
+        // Two threads may look at the same time, and see the same. Nobody waits for the other while holding the interpreter.
+        let found = Python::attach(discovery::discover)?;
+        Ok(Arc::clone(self.discovery.get_or_init(|| Arc::new(found))))
+    }
+
+    fn load(&self, plugin: &Plugin, configuration: &Configuration) -> Result<Arc<dyn Step>> {
+        let step = Python::attach(|py| load::load(py, plugin, configuration, &*self.interrupted))?;
+        Ok(Arc::new(step))
+    }
+
+    fn describe(&self, plugin: &Plugin) -> Result<Declaration> {
+        Python::attach(|py| load::describe_plugin(py, plugin, &*self.interrupted))
+    }
+
+    fn fuse(&self, steps: Vec<PlacedStep>) -> Box<dyn Segment> {
+        Box::new(PythonSegment::new(steps))
+    }
+}

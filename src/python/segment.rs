@@ -1,0 +1,202 @@
+//! The segment of Python steps: one attach per batch, one `str` per record, handed on from step to step.
+
+use crate::batch::{Batch, State, View};
+use crate::error::{Error, Failure, Interrupt, Result};
+use crate::plan::{Changes, TIMED_EACH, Watch, cancelled_at, passes};
+use crate::python::call::{CallContext, CallVerdict, Stop};
+use crate::python::signals;
+use crate::python::step::PythonStep;
+use crate::python::verdict::utf8;
+use crate::record::Value;
+use crate::step::{Context, Kind, Limits, PlacedStep, Segment};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Consecutive steps that Python executes.
+pub(super) struct PythonSegment {
+    placed: Vec<PlacedStep>,
+    steps: Vec<Arc<PythonStep>>,
+    /// Whether this interpreter lets one thread at a time execute Python.
+    one_thread: bool,
+}
+
+impl PythonSegment {
+    /// Fuses steps, all of which Python executes.
+    pub(super) fn new(placed: Vec<PlacedStep>) -> Self {
+        let steps = placed
+            .iter()
+            .map(|placed| {
+                let step: Arc<dyn Any + Send + Sync> = placed.step.clone();
+                step.downcast::<PythonStep>().expect("a host fuses its own steps only")
+            })
+            .collect();
+        // Steps may run at the same time only where the interpreter allows it and all of them say that they can bear it.
+        let one_thread = true;
+        Self {
+            placed,
+            steps,
+            one_thread,
+        }
+    }
+}
+
+impl Segment for PythonSegment {
+    fn steps(&self) -> &[PlacedStep] {
+        &self.placed
+    }
+
+    fn on_calling_thread(&self) -> bool {
+        self.one_thread
+    }
+
+    fn run(&self, batch: &mut Batch, context: &Context) -> Result<()> {
+        Python::attach(|py| {
+            let mut first = 0;
+            for pass in passes(&self.placed) {
+                run_pass(py, pass, &self.steps[first..first + pass.len()], batch, context)?;
+                first += pass.len();
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What the steps of a pass made of one record.
+enum End<'py> {
+    Same,
+    Text(Bound<'py, PyString>),
+    Rejected(usize, std::borrow::Cow<'static, str>),
+    Failed(usize, Box<Failure>),
+    Split(usize, Vec<Bound<'py, PyString>>),
+}
+
+fn run_pass(
+    py: Python<'_>,
+    placed: &[PlacedStep],
+    steps: &[Arc<PythonStep>],
+    batch: &mut Batch,
+    context: &Context,
+) -> Result<()> {
+    let mut changes = Changes::new(batch, placed);
+    let _turns: Vec<_> = steps.iter().map(|step| step.turn(py)).collect();
+    let call = CallContext {
+        limits: &context.limits,
+        interrupted: &signals::interrupted,
+    };
+    let mut pass = Pass {
+        placed,
+        steps,
+        call,
+        watches: vec![Watch::default(); steps.len()],
+        added: Vec::new(),
+    };
+    for row in 0..batch.rows.len() {
+        if cancelled_at(row, &context.cancel) {
+            return Err(Error::Interrupted(Interrupt::Interrupt));
+        }
+        let current = batch.rows[row];
+        if current.state != State::Live {
+            changes.keep(row, current.text);
+            continue;
+        }
+        let text = PyString::new(py, batch.text(current.text));
+        let end = pass.follow(&text, batch, row)?;
+        changes.annotate(row, &mut pass.added);
+        match end {
+            End::Same => changes.text(row, current.text, current.text),
+            End::Text(text) => match write(&mut changes, &text, &context.limits) {
+                Ok(view) => changes.text(row, current.text, view),
+                Err(failure) => {
+                    let step = last_map(placed);
+                    changes.fail(row, current.text, step, failure);
+                }
+            },
+            End::Rejected(step, reason) => changes.reject(row, current.text, placed[step].index, reason),
+            End::Failed(step, failure) => changes.fail(row, current.text, placed[step].index, failure),
+            End::Split(step, parts) => {
+                let read: std::result::Result<Vec<&str>, _> =
+                    parts.iter().map(|part| utf8(part, &context.limits)).collect();
+                match read {
+                    Ok(read) => changes.split(row, current.text, placed[step].index, read.into_iter(), context),
+                    Err(failure) => changes.fail(row, current.text, placed[step].index, failure),
+                }
+            }
+        }
+    }
+    let watches = pass.watches;
+    changes.apply(batch);
+    for (placed, watch) in placed.iter().zip(watches) {
+        let tally = batch.tally(placed.index);
+        tally.entered += watch.entered;
+        tally.nanoseconds += watch.estimate();
+    }
+    Ok(())
+}
+
+/// Reads a `str` into the batch.
+fn write(
+    changes: &mut Changes,
+    text: &Bound<'_, PyString>,
+    limits: &Limits,
+) -> std::result::Result<View, Box<Failure>> {
+    changes.write(utf8(text, limits)?)
+}
+
+/// The step that made the text that cannot be written: the last one that makes texts.
+fn last_map(placed: &[PlacedStep]) -> u16 {
+    let map = placed
+        .iter()
+        .rev()
+        .find(|placed| placed.step.declaration().kind == Kind::Map);
+    map.or(placed.last()).map_or(0, |placed| placed.index)
+}
+
+/// One pass over a batch, with what is used again for each record.
+struct Pass<'s> {
+    placed: &'s [PlacedStep],
+    steps: &'s [Arc<PythonStep>],
+    call: CallContext<'s>,
+    watches: Vec<Watch>,
+    added: Vec<(u16, Value)>,
+}
+
+impl Pass<'_> {
+    fn follow<'py>(&mut self, text: &Bound<'py, PyString>, batch: &Batch, row: usize) -> Result<End<'py>> {
+        let mut current = text.clone();
+        let mut clock = row.is_multiple_of(TIMED_EACH).then(Instant::now);
+        for (index, (placed, step)) in self.placed.iter().zip(self.steps).enumerate() {
+            let added = &self.added;
+            let asked = |asked: usize| {
+                let number = placed.asks[asked];
+                let added = added.iter().rev().find(|(added, _)| *added == number);
+                added.map_or_else(|| batch.field(number, row), |(_, value)| value)
+            };
+            let verdict = step.call(&current, asked, &self.call);
+            let watch = &mut self.watches[index];
+            watch.entered += 1;
+            if let Some(started) = clock {
+                let now = Instant::now();
+                watch.timed += 1;
+                watch.nanoseconds += (now - started).as_nanos() as u64;
+                clock = Some(now);
+            }
+            match verdict {
+                Ok(CallVerdict::Text(after)) => current = after,
+                Ok(CallVerdict::Keep) => {}
+                Ok(CallVerdict::Annotate(values)) => self.added.extend(placed.adds.iter().copied().zip(values)),
+                Ok(CallVerdict::Reject(reason)) => return Ok(End::Rejected(index, reason)),
+                Ok(CallVerdict::Split(parts)) => return Ok(End::Split(index, parts)),
+                Err(Stop::Failed(failure)) => return Ok(End::Failed(index, failure)),
+                Err(Stop::Interrupted(interrupt)) => return Err(Error::Interrupted(interrupt)),
+            }
+        }
+        Ok(if current.is(text) {
+            End::Same
+        } else {
+            End::Text(current)
+        })
+    }
+}

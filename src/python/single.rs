@@ -1,0 +1,211 @@
+//! Runs a plan over single texts: the same steps without batch, engine or ledger.
+//!
+//! Consecutive Python steps hand the same `str` along. A `str` is read for Rust steps only, and a new one is made only
+//! where they changed the text.
+
+use crate::error::{Error, Failure};
+use crate::plan::{End, Extent, Plan, Workbench};
+use crate::python::call::{CallContext, CallVerdict, Stop};
+use crate::python::exceptions::to_python as raise;
+use crate::python::step::PythonStep;
+use crate::python::{signals, values};
+use crate::record::Value;
+use crate::step::{Context, PlacedStep};
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use std::any::Any;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// Steps of one runtime, in order.
+enum Stretch {
+    Rust(Vec<PlacedStep>),
+    Python(Vec<(PlacedStep, Arc<PythonStep>)>),
+}
+
+/// The steps of a plan, by runtime.
+pub(super) struct Single {
+    stretches: Vec<Stretch>,
+    context: Context,
+}
+
+/// How a text, or a part of it, ended.
+pub(super) enum Outcome<'py> {
+    Text(Bound<'py, PyString>),
+    Rejected { step: u16, reason: Cow<'static, str> },
+    Failed { step: u16, failure: Box<Failure> },
+}
+
+/// The fields of a record: the plan's number, and the value.
+pub(super) type Fields = Vec<(u16, Value)>;
+
+thread_local! {
+    /// Rust steps never call Python, so the workbench is never asked for while it is in use.
+    static WORKBENCH: RefCell<Workbench> = RefCell::default();
+}
+
+impl Single {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for placed in plan.segments.iter().flat_map(|segment| segment.steps()) {
+            let step: Arc<dyn Any + Send + Sync> = placed.step.clone();
+            match (step.downcast::<PythonStep>(), stretches.last_mut()) {
+                (Ok(python), Some(Stretch::Python(steps))) => steps.push((placed.clone(), python)),
+                (Ok(python), _) => stretches.push(Stretch::Python(vec![(placed.clone(), python)])),
+                (Err(_), Some(Stretch::Rust(steps))) => steps.push(placed.clone()),
+                (Err(_), _) => stretches.push(Stretch::Rust(vec![placed.clone()])),
+            }
+        }
+        Self {
+            stretches,
+            context: Context::default(),
+        }
+    }
+
+    /// Runs the steps over a text. `sink` gets each part's end; there is one unless a step splits.
+    pub(super) fn run<'py>(
+        &self,
+        py: Python<'py>,
+        text: Bound<'py, PyString>,
+        fields: &mut Fields,
+        sink: &mut dyn FnMut(Outcome<'py>, &Fields) -> PyResult<()>,
+    ) -> PyResult<()> {
+        self.follow(py, (0, 0), text, fields, sink)
+    }
+
+    fn follow<'py>(
+        &self,
+        py: Python<'py>,
+        from: (usize, usize),
+        mut text: Bound<'py, PyString>,
+        fields: &mut Fields,
+        sink: &mut dyn FnMut(Outcome<'py>, &Fields) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let mut skip = from.1;
+        for (number, stretch) in self.stretches.iter().enumerate().skip(from.0) {
+            let (next, index) = match stretch {
+                Stretch::Rust(steps) => self.rust(py, &steps[skip..], &text, fields),
+                Stretch::Python(steps) => self.python(&steps[skip..], &text, fields)?,
+            };
+            let placed = |index: usize| match stretch {
+                Stretch::Rust(steps) => &steps[skip + index],
+                Stretch::Python(steps) => &steps[skip + index].0,
+            };
+            match next {
+                Next::Unchanged => {}
+                Next::Text(after) => text = after,
+                Next::Rejected(reason) => {
+                    return sink(
+                        Outcome::Rejected {
+                            step: placed(index).index,
+                            reason,
+                        },
+                        fields,
+                    );
+                }
+                Next::Failed(failure) => {
+                    return sink(
+                        Outcome::Failed {
+                            step: placed(index).index,
+                            failure,
+                        },
+                        fields,
+                    );
+                }
+                Next::Split(parts) if parts.is_empty() => {
+                    let (step, reason) = (placed(index).index, "no_parts".into());
+                    return sink(Outcome::Rejected { step, reason }, fields);
+                }
+                Next::Split(parts) => {
+                    for part in parts {
+                        self.follow(py, (number, skip + index + 1), part, &mut fields.clone(), sink)?;
+                    }
+                    return Ok(());
+                }
+            }
+            skip = 0;
+        }
+        sink(Outcome::Text(text), fields)
+    }
+
+    fn rust<'py>(
+        &self,
+        py: Python<'py>,
+        steps: &[PlacedStep],
+        text: &Bound<'py, PyString>,
+        fields: &mut Fields,
+    ) -> (Next<'py>, usize) {
+        let read = match text.to_str() {
+            Ok(read) => read,
+            Err(_) => return (Next::Failed(values::surrogate("The text")), 0),
+        };
+        WORKBENCH.with_borrow_mut(|workbench| {
+            let field = |number: u16| find(fields, number).clone();
+            let end = workbench.run(steps, read, &field, &self.context, &mut [], false);
+            fields.append(&mut workbench.added);
+            match end {
+                End::Text(Extent::Input(range)) if range.len() == read.len() => (Next::Unchanged, 0),
+                End::Text(place) => (Next::Text(PyString::new(py, workbench.text(read, &place))), 0),
+                End::Rejected(index, reason) => (Next::Rejected(reason), index),
+                End::Failed(index, failure) => (Next::Failed(failure), index),
+                End::Split(index, parts) => (
+                    Next::Split(parts.iter().map(|part| PyString::new(py, part)).collect()),
+                    index,
+                ),
+            }
+        })
+    }
+
+    fn python<'py>(
+        &self,
+        steps: &[(PlacedStep, Arc<PythonStep>)],
+        text: &Bound<'py, PyString>,
+        fields: &mut Fields,
+    ) -> PyResult<(Next<'py>, usize)> {
+        let py = text.py();
+        let context = CallContext {
+            limits: &self.context.limits,
+            interrupted: &signals::interrupted,
+        };
+        let mut current = text.clone();
+        for (index, (placed, step)) in steps.iter().enumerate() {
+            let _turn = step.turn(py);
+            let verdict = step.call(&current, |asked| find(fields, placed.asks[asked]), &context);
+            match verdict {
+                Ok(CallVerdict::Text(after)) => current = after,
+                Ok(CallVerdict::Keep) => {}
+                Ok(CallVerdict::Annotate(values)) => fields.extend(placed.adds.iter().copied().zip(values)),
+                Ok(CallVerdict::Reject(reason)) => return Ok((Next::Rejected(reason), index)),
+                Ok(CallVerdict::Split(parts)) => return Ok((Next::Split(parts), index)),
+                Err(Stop::Failed(failure)) => return Ok((Next::Failed(failure), index)),
+                Err(Stop::Interrupted(interrupt)) => return Err(raise(py, Error::Interrupted(interrupt))),
+            }
+        }
+        Ok((
+            if current.is(text) {
+                Next::Unchanged
+            } else {
+                Next::Text(current)
+            },
+            0,
+        ))
+    }
+}
+
+enum Next<'py> {
+    Unchanged,
+    Text(Bound<'py, PyString>),
+    Rejected(Cow<'static, str>),
+    Failed(Box<Failure>),
+    Split(Vec<Bound<'py, PyString>>),
+}
+
+/// The value of a field: what was added last counts.
+fn find(fields: &Fields, number: u16) -> &Value {
+    fields
+        .iter()
+        .rev()
+        .find(|(known, _)| *known == number)
+        .map_or(&Value::Missing, |(_, value)| value)
+}

@@ -1,0 +1,181 @@
+//! A step that Python executes.
+
+use crate::error::{Failure, FailureKind};
+use crate::python::call::{CallContext, CallVerdict, Stop};
+use crate::python::names;
+use crate::python::turn::{Turn, Turns};
+use crate::python::verdict::utf8;
+use crate::record::Value;
+use crate::step::{Configuration, Declaration, Limits, Scratch, Step, Verdict};
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple};
+use std::any::Any;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+/// A Python callable that has been checked, configured and bound.
+pub(crate) struct PythonStep {
+    declaration: Declaration,
+    configuration: Configuration,
+    /// The function, or the instance that was made of the class.
+    object: Py<PyAny>,
+    /// What is called with each text: the object, or its method `__call__`, bound once.
+    pub(super) callable: Py<PyAny>,
+    /// The names of the fields it asks for, which are passed by name.
+    pub(super) asked_names: Py<PyTuple>,
+    /// The names of the fields it adds.
+    pub(super) field_names: Vec<Py<PyString>>,
+    /// The reason for a text that a filter drops without one.
+    pub(super) rejection: &'static str,
+    /// Whether the engine made the object, and so ends its life too.
+    owned: bool,
+    /// Lets one thread at a time call it; `None` for a step that declares itself safe.
+    turns: Option<Turns>,
+}
+
+/// What [`PythonStep::new`] binds.
+pub(super) struct Parts<'py> {
+    pub(super) declaration: Declaration,
+    pub(super) configuration: Configuration,
+    pub(super) object: Bound<'py, PyAny>,
+    pub(super) owned: bool,
+    pub(super) thread_safe: bool,
+    pub(super) rejection: String,
+}
+
+impl PythonStep {
+    /// Binds what is called for each record, so that no name is looked up there.
+    pub(super) fn new(py: Python<'_>, parts: Parts<'_>) -> PyResult<Self> {
+        let Parts {
+            declaration,
+            configuration,
+            object,
+            owned,
+            thread_safe,
+            rejection,
+        } = parts;
+        let method = object.getattr("__call__")?;
+        let callable = if method.is_exact_instance(names::METHOD_TYPE.get(py)?)
+            && !object.is_exact_instance(names::METHOD_TYPE.get(py)?)
+        {
+            method
+        } else {
+            // Functions and everything written in C are quickest as they are.
+            object.clone()
+        };
+        let asked_names = PyTuple::new(
+            py,
+            declaration.asks.iter().map(|asked| PyString::intern(py, &asked.name)),
+        )?;
+        let field_names = declaration
+            .fields
+            .iter()
+            .map(|field| PyString::intern(py, &field.name).unbind())
+            .collect();
+        let turns = (!thread_safe).then(Turns::default);
+        Ok(Self {
+            declaration,
+            configuration,
+            object: object.unbind(),
+            callable: callable.unbind(),
+            asked_names: asked_names.unbind(),
+            field_names,
+            rejection: lasting(&rejection),
+            owned,
+            turns,
+        })
+    }
+
+    /// The function, or the instance that was made of the class.
+    pub(crate) fn object(&self) -> &Py<PyAny> {
+        &self.object
+    }
+
+    /// Takes the turn to call the step, until it is dropped; a step that declares itself safe needs none. Whoever calls a
+    /// step takes its turn first: once for all the records of a batch.
+    pub(super) fn turn(&self, py: Python<'_>) -> Option<Turn<'_>> {
+        self.turns.as_ref().map(|turns| turns.take(py))
+    }
+}
+
+/// A reason that lives as long as the process, so that rejecting a record allocates nothing. There are as many as there
+/// are names of steps.
+fn lasting(reason: &str) -> &'static str {
+    static REASONS: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut reasons = REASONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let reasons = reasons.get_or_insert_default();
+    if let Some(known) = reasons.get(reason) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(reason.into());
+    reasons.insert(kept);
+    kept
+}
+
+/// A step of a plan as the Python step it is, if it is one.
+pub(crate) fn python_step(step: &dyn Step) -> Option<&PythonStep> {
+    (step as &dyn Any).downcast_ref()
+}
+
+impl Step for PythonStep {
+    fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.configuration.clone()
+    }
+
+    /// Attaches for one text: for `trace` and for steps that run alone. Segments attach once per batch instead.
+    fn apply<'t>(&self, text: &'t str, asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
+        let Scratch { text: written, cancel } = scratch;
+        Python::attach(|py| {
+            let _turn = self.turn(py);
+            let limits = Limits::default();
+            let context = CallContext {
+                limits: &limits,
+                interrupted: &|| cancel.is_cancelled(),
+            };
+            let given = PyString::new(py, text);
+            match self.call(&given, |index| &asked[index], &context) {
+                Ok(CallVerdict::Text(made)) if made.is(&given) => Ok(Verdict::Text(text)),
+                Ok(CallVerdict::Text(made)) => {
+                    written.push_str(utf8(&made, &limits).map_err(|failure| *failure)?);
+                    Ok(Verdict::Text(written.as_str()))
+                }
+                Ok(CallVerdict::Keep) => Ok(Verdict::Keep),
+                Ok(CallVerdict::Reject(reason)) => Ok(Verdict::Reject(reason)),
+                Ok(CallVerdict::Annotate(values)) => Ok(Verdict::Annotate(values)),
+                Ok(CallVerdict::Split(parts)) => parts
+                    .iter()
+                    .map(|part| utf8(part, &limits).map(str::to_owned))
+                    .collect::<Result<_, _>>()
+                    .map(Verdict::Split)
+                    .map_err(|failure| *failure),
+                Err(Stop::Failed(failure)) => Err(*failure),
+                Err(Stop::Interrupted(interrupt)) => Err(Failure::new(FailureKind::StepError, interrupt.to_string())),
+            }
+        })
+    }
+}
+
+impl Drop for PythonStep {
+    /// Closes what the engine made, if it can be closed. When the interpreter is shutting down nothing can be called any more.
+    fn drop(&mut self) {
+        if !self.owned {
+            return;
+        }
+        Python::try_attach(|py| {
+            let object = self.object.bind(py);
+            let closed = match object.getattr_opt(pyo3::intern!(py, "close")) {
+                Ok(Some(close)) if close.is_callable() => close.call0().map(|_| ()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = closed {
+                // There is nobody to raise it to; Python shows it as it shows an exception in `__del__`.
+                error.write_unraisable(py, Some(object));
+            }
+        });
+    }
+}

@@ -1,0 +1,484 @@
+//! `replace`: replaces what a regular expression finds.
+//!
+//! Neither a hostile pattern nor a hostile text can hang it: a pattern that compiles to more than [`SIZE_LIMIT`] is an error,
+//! and a record on which the step takes longer than its `timeout` fails. Between two matches the clock is read. Within one search it
+//! cannot be, so a search that could take a large part of the budget (the size of the automaton times the length of
+//! the text tells) is done by [`Search`], which can be stopped.
+
+use crate::error::{ConfigError, Failure, FailureKind, Result};
+use crate::record::Value;
+use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
+use crate::steps::guard::{self, Guard, Stop};
+use crate::steps::replacement::Replacement;
+use crate::steps::rewrite::{Rewrite, output_limit};
+use crate::steps::search::{Memory, Search};
+use crate::steps::{BuiltIn, configuration};
+use regex::{CaptureLocations, Regex, RegexBuilder};
+use regex_automata::nfa::thompson::{self, NFA};
+use regex_automata::util::syntax;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The register's entry.
+pub const BUILT_IN: BuiltIn = BuiltIn {
+    name: "replace",
+    declare,
+    build,
+};
+
+/// The most memory that a compiled pattern may take.
+const SIZE_LIMIT: usize = 1 << 20;
+
+/// How much of its worst case (states of the automaton times bytes of the text) the fast search does in a second at least.
+/// Measured were 80 to 140 million on one core of a small server.
+const WORK_PER_SECOND: f64 = 60e6;
+
+/// Which part of the budget one search that cannot be stopped may take.
+const PART_OF_BUDGET: f64 = 0.25;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Settings {
+    pattern: String,
+    #[serde(default)]
+    replacement: String,
+    #[serde(default)]
+    literal: bool,
+    #[serde(default)]
+    ignore_case: bool,
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default = "guard::default_timeout")]
+    timeout: f64,
+}
+
+fn declare() -> Declaration {
+    let mut declaration = Declaration::built_in(
+        "replace",
+        Kind::Map,
+        Stage::Transform,
+        "Replaces what a regular expression finds.",
+    );
+    declaration.parameters = vec![
+        configuration::required(
+            "pattern",
+            "text",
+            "The regular expression, in the syntax of Rust's `regex`.",
+        ),
+        configuration::parameter(
+            "replacement",
+            "text",
+            "",
+            "What is put in its place; `$1` or `${name}` is what a group matched, `$$` is a dollar sign.",
+        ),
+        configuration::parameter(
+            "literal",
+            "boolean",
+            false,
+            "Whether `pattern` and `replacement` are plain text.",
+        ),
+        configuration::parameter("ignore-case", "boolean", false, "Whether case makes no difference."),
+        configuration::parameter(
+            "limit",
+            "integer of at least 0",
+            serde_json::Value::Null,
+            "How many matches are replaced, from the start; all if it is not given.",
+        ),
+        guard::timeout_parameter(),
+    ];
+    declaration
+}
+
+fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
+    let declaration = declare();
+    let settings: Settings = configuration::read(&declaration, given)?;
+    let budget = guard::budget("replace", settings.timeout)?;
+    let pattern = if settings.literal {
+        regex::escape(&settings.pattern)
+    } else {
+        settings.pattern.clone()
+    };
+    let regex = RegexBuilder::new(&pattern)
+        .case_insensitive(settings.ignore_case)
+        .size_limit(SIZE_LIMIT)
+        .build()
+        .map_err(|error| explain(&settings.pattern, &error))?;
+    let replacement = if settings.literal {
+        Replacement::literal(&settings.replacement)
+    } else {
+        Replacement::parse(&settings.replacement, &regex)?
+    };
+    let automaton = NFA::compiler()
+        .syntax(syntax::Config::new().case_insensitive(settings.ignore_case))
+        .configure(thompson::Config::new().nfa_size_limit(Some(SIZE_LIMIT)))
+        .build(&pattern)
+        .map_err(|error| {
+            // The same compiler with the same settings accepted the pattern just before.
+            configuration::wrong(
+                "replace",
+                "pattern",
+                "a regular expression",
+                &format!("an error: {error}"),
+            )
+        })?;
+    let search = Search::new(automaton, replacement.groups());
+    Ok(Arc::new(Replace {
+        fast_length: (budget.as_secs_f64() * PART_OF_BUDGET * WORK_PER_SECOND / search.states() as f64) as usize,
+        declaration,
+        settings,
+        budget,
+        regex,
+        replacement,
+        search,
+    }))
+}
+
+/// What is wrong with a pattern, in the words of the `regex` crate.
+fn explain(pattern: &str, error: &regex::Error) -> ConfigError {
+    let regex::Error::Syntax(text) = error else {
+        let error = ConfigError::new(format!(
+            "The value of `pattern` for step `replace` is too large: `{}` takes more than {SIZE_LIMIT} bytes when compiled.",
+            crate::error::shorten(pattern.escape_debug().to_string(), 200)
+        ));
+        return error
+            .with_key("pattern")
+            .with_hint("Counted repetitions such as `{100}` multiply; `(?-u:\\w)` is smaller than `\\w`.");
+    };
+    // The text is a heading, the pattern with marks under the mistake, and the reason.
+    let (place, reason) = text.trim_end().rsplit_once("error: ").unwrap_or(("", text));
+    let mut error = ConfigError::new(format!(
+        "The value of `pattern` for step `replace` is no regular expression: {}.",
+        reason.trim_end_matches('.')
+    ))
+    .with_key("pattern");
+    error.snippet = place
+        .split_once('\n')
+        .map(|(_, place)| place.trim_end().to_owned())
+        .filter(|place| !place.is_empty());
+    if reason.starts_with("look-around") {
+        error = error.with_hint(
+            "Look-around is not supported, because it cannot be searched for in linear time. Match what stands around in \
+             groups and put it back: `(\\d+)(?: EUR)` with the replacement `$1`.",
+        );
+    } else if reason.starts_with("backreferences") {
+        error =
+            error.with_hint("Backreferences are not supported, because they cannot be searched for in linear time.");
+    }
+    error
+}
+
+struct Replace {
+    declaration: Declaration,
+    settings: Settings,
+    budget: Duration,
+    regex: Regex,
+    replacement: Replacement,
+    search: Search,
+    /// The longest text on which no single search by `regex` can take a large part of the budget.
+    fast_length: usize,
+}
+
+/// The two ways to search.
+enum Engine {
+    Fast { groups: Option<CaptureLocations> },
+    Stoppable { memory: Box<Memory>, found: Vec<usize> },
+}
+
+impl Replace {
+    fn engine(&self, text: &str) -> Engine {
+        if text.len() <= self.fast_length {
+            Engine::Fast { groups: None }
+        } else {
+            Engine::Stoppable {
+                memory: Box::new(self.search.memory()),
+                found: Vec::new(),
+            }
+        }
+    }
+
+    /// The next match that begins at `from` or later. The engine knows its groups afterwards.
+    fn find(
+        &self,
+        engine: &mut Engine,
+        text: &str,
+        from: usize,
+        guard: &mut Guard<'_>,
+    ) -> Result<Option<Range<usize>>, Stop> {
+        match engine {
+            Engine::Fast { groups } => {
+                let found = self.regex.find_at(text, from).map(|found| found.range());
+                if let (Some(found), false) = (&found, self.replacement.groups().is_empty()) {
+                    let groups = groups.get_or_insert_with(|| self.regex.capture_locations());
+                    self.regex.captures_read_at(groups, text, found.start);
+                }
+                Ok(found)
+            }
+            Engine::Stoppable { memory, found } => {
+                let matched = self.search.find(text, from, memory, guard, found)?;
+                Ok(matched.then(|| found[0]..found[1]))
+            }
+        }
+    }
+
+    /// Replaces. Fails if the step must stop, or with `None` if the new text becomes too large.
+    fn replace<'t>(
+        &self,
+        text: &'t str,
+        new: &mut Rewrite<'t>,
+        limit: usize,
+        guard: &mut Guard<'_>,
+    ) -> Result<(), Option<Stop>> {
+        let mut engine = self.engine(text);
+        let mut filled = String::new();
+        let (mut kept, mut from, mut last_end) = (0, 0, None);
+        let mut left = self.settings.limit.unwrap_or(usize::MAX);
+        while left > 0 {
+            let Some(found) = self.find(&mut engine, text, from, guard).map_err(Some)? else {
+                break;
+            };
+            guard.check().map_err(Some)?;
+            if found.is_empty() && last_end == Some(found.end) {
+                // A match of nothing right after a match counts as a part of it, as everywhere in `regex`.
+                let Some(next) = text[found.end..].chars().next() else {
+                    break;
+                };
+                from = found.end + next.len_utf8();
+                continue;
+            }
+            filled.clear();
+            self.replacement.fill(&mut filled, |group| match &engine {
+                _ if group == 0 => Some(&text[found.clone()]),
+                Engine::Fast { groups } => groups
+                    .as_ref()
+                    .and_then(|groups| groups.get(group))
+                    .map(|(start, end)| &text[start..end]),
+                Engine::Stoppable { found, .. } => {
+                    let place = self.replacement.groups().iter().position(|&wanted| wanted == group)?;
+                    text.get(found[2 * place + 2]..found[2 * place + 3])
+                }
+            });
+            from = found.end;
+            last_end = Some(found.end);
+            left -= 1;
+            if filled != text[found.clone()] {
+                new.keep(kept..found.start);
+                new.write(&filled);
+                kept = found.end;
+            }
+            if new.len() > limit {
+                return Err(None);
+            }
+        }
+        new.keep(kept..text.len());
+        if new.len() > limit { Err(None) } else { Ok(()) }
+    }
+}
+
+impl Step for Replace {
+    fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    fn configuration(&self) -> Configuration {
+        configuration::write(&self.settings)
+    }
+
+    fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
+        let limit = output_limit(text.len());
+        let mut guard = Guard::new(self.budget, scratch.cancel);
+        let mut new = Rewrite::new(text, scratch);
+        match self.replace(text, &mut new, limit, &mut guard) {
+            Ok(()) => Ok(Verdict::Text(new.finish())),
+            Err(None) => Err(new.too_large(limit)),
+            Err(Some(stop)) => {
+                new.abandon();
+                Err(match stop {
+                    Stop::Deadline => Failure::new(
+                        FailureKind::StepTimeout,
+                        format!("Replacing took longer than {} s.", self.budget.as_secs_f64()),
+                    )
+                    .with_hint("Raise `timeout`, or make `pattern` simpler."),
+                    Stop::Cancelled => Failure::new(
+                        FailureKind::StepTimeout,
+                        "The run was stopped while this record was being searched.",
+                    ),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Cancel;
+    use crate::steps::testing::{apply_map, build_error, map, step, with_verdict};
+    use proptest::prelude::*;
+    use std::time::Instant;
+
+    #[test]
+    fn matches_are_replaced() {
+        for (json, text, expected) in [
+            (r#"{"pattern":"a+"}"#, "baab", "bb"),
+            (
+                r#"{"pattern":"(\\w+) (\\w+)","replacement":"$2 ${1}s $$5"}"#,
+                "one two",
+                "two ones $5",
+            ),
+            (
+                r#"{"pattern":"(?<year>\\d{4})-\\d\\d","replacement":"<$year>"}"#,
+                "in 2026-11",
+                "in <2026>",
+            ),
+            (r#"{"pattern":"(a)|b","replacement":"[$1]"}"#, "ab", "[a][]"),
+            (
+                r#"{"pattern":"a.c","replacement":"$1","literal":true}"#,
+                "a.c abc",
+                "$1 abc",
+            ),
+            (r#"{"pattern":"É","replacement":"e","ignore-case":true}"#, "éÉ", "ee"),
+            (r#"{"pattern":"a","replacement":"b","limit":2}"#, "aaa", "bba"),
+            (r#"{"pattern":"a","replacement":"b","limit":0}"#, "aaa", "aaa"),
+            (r#"{"pattern":"","replacement":"-"}"#, "é1", "-é-1-"),
+            (r#"{"pattern":"(?m)^#.*\\n?"}"#, "# a\nb\n# c", "b\n"),
+        ] {
+            assert_eq!(map("replace", json, text), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_stays_the_same_is_the_same_slice() {
+        for json in [r#"{"pattern":"x"}"#, r#"{"pattern":"(a)(b)","replacement":"$1$2"}"#] {
+            let text = "ab ab";
+            let same = with_verdict(
+                &*step("replace", json),
+                text,
+                |verdict| matches!(verdict, Ok(Verdict::Text(new)) if std::ptr::eq(new, text)),
+            );
+            assert!(same, "{json}");
+        }
+    }
+
+    #[test]
+    fn wrong_patterns_are_explained() {
+        let error = build_error("replace", r#"{"pattern":"a(b"}"#);
+        assert_eq!(
+            error.to_string(),
+            "The value of `pattern` for step `replace` is no regular expression: unclosed group.\n    a(b\n     ^"
+        );
+        assert_eq!(error.key.as_deref(), Some("pattern"));
+        let error = build_error("replace", r#"{"pattern":"a(?=b)"}"#);
+        assert!(error.message.contains("look-around"), "{error}");
+        assert!(
+            error
+                .hint
+                .is_some_and(|hint| hint.starts_with("Look-around is not supported"))
+        );
+        let error = build_error("replace", r#"{"pattern":"(a)\\1"}"#);
+        assert!(
+            error
+                .hint
+                .is_some_and(|hint| hint.starts_with("Backreferences are not supported"))
+        );
+        for bomb in [r"(\\w{100}){100}", "a{5}{5}{5}{5}{5}{5}{5}{5}{5}"] {
+            let error = build_error("replace", &format!(r#"{{"pattern":"{bomb}"}}"#));
+            assert!(
+                error.message.contains("takes more than 1048576 bytes when compiled"),
+                "{error}"
+            );
+        }
+        let error = build_error("replace", r#"{"pattern":"(a)","replacement":"$1a"}"#);
+        assert_eq!(error.key.as_deref(), Some("replacement"));
+        assert_eq!(
+            build_error("replace", r#"{"pattern":"a","timeout":-1}"#).key.as_deref(),
+            Some("timeout")
+        );
+        assert_eq!(build_error("replace", "{}").key.as_deref(), Some("pattern"));
+    }
+
+    #[test]
+    fn a_new_text_is_bounded() {
+        let json = format!(r#"{{"pattern":"","replacement":"{}"}}"#, "x".repeat(1000));
+        let failure = apply_map(&*step("replace", &json), &"a".repeat(1 << 20)).expect_err("too large");
+        assert_eq!(failure.kind, FailureKind::OutputTooLarge);
+    }
+
+    #[test]
+    fn a_hostile_pattern_or_text_stops_in_time() {
+        let upper = "A".repeat(1 << 20);
+        let mixed: String = (0_u64..1 << 20)
+            .map(|index| char::from(b'a' + (index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as u8 % 3))
+            .collect();
+        for (pattern, text) in [
+            (".*[^A-Z]|[A-Z]", &upper),
+            ("(?:A+){1000}|", &upper),
+            // One search for this one takes more than a minute when nothing stops it.
+            ("(?:A+){3000}|", &upper),
+            ("(a|b|c)*a(a|b|c){400}d", &mixed),
+        ] {
+            let step = step(
+                "replace",
+                &format!(r#"{{"pattern":"{pattern}","replacement":"-","timeout":0.4}}"#),
+            );
+            let start = Instant::now();
+            let outcome = apply_map(&*step, text);
+            let elapsed = start.elapsed();
+            if let Err(failure) = &outcome {
+                assert_eq!(failure.kind, FailureKind::StepTimeout, "{pattern}");
+                assert_eq!(failure.message, "Replacing took longer than 0.4 s.");
+            }
+            // The promise is the budget and a quarter; a machine that is busy with other tests needs some room.
+            assert!(elapsed < Duration::from_millis(1500), "{pattern}: {elapsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_being_stopped_stops_a_search() {
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let mut scratch = Scratch {
+            text: String::new(),
+            cancel: &cancel,
+        };
+        let verdict = step("replace", r#"{"pattern":"a","replacement":"b"}"#);
+        let failure = verdict.apply("aaa", &[], &mut scratch).expect_err("stopped");
+        assert!(failure.message.starts_with("The run was stopped"));
+        assert!(scratch.text.is_empty());
+    }
+
+    fn replace(pattern: &str, replacement: &str, fast: bool) -> Replace {
+        let regex = Regex::new(pattern).expect("valid");
+        let replacement = Replacement::parse(replacement, &regex).expect("valid");
+        let automaton = NFA::compiler().build(pattern).expect("valid");
+        Replace {
+            declaration: declare(),
+            settings: serde_json::from_str(r#"{"pattern":""}"#).expect("valid"),
+            budget: Duration::from_secs(60),
+            search: Search::new(automaton, replacement.groups()),
+            fast_length: if fast { usize::MAX } else { 0 },
+            regex,
+            replacement,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_searches_do_what_the_regex_crate_does(
+            pattern in prop::sample::select(vec![
+                "", "a", "a*", "a*?", "(a|ab)(c|bcd)?", "(?:a|b|ab)*", r"\b", r"\B", r"\bé\w*", "^", "$", "(?m)^", "(?m)$", "é|a{2,3}?",
+                r"(\w)(\w)?", r"(a*)(b|$)", r"(?i)[é-í]+x?", r"(?s).", r"\s+|(x)", "(?:)|a", r"([ab]{1,2}c?)+(\n)?", r"\p{Greek}+|\pL(\d)?",
+            ]),
+            text in "[abcxéÉ αA1 \n]{0,12}",
+        ) {
+            let regex = Regex::new(pattern).expect("valid");
+            let groups = regex.captures_len() - 1;
+            let replacement = if groups > 0 { "<$0|$1>" } else { "<$0>" };
+            let expected = regex.replace_all(&text, replacement).into_owned();
+            for fast in [true, false] {
+                prop_assert_eq!(apply_map(&replace(pattern, replacement, fast), &text).expect("in time"), expected.as_str(), "fast: {}", fast);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! A search with a regular expression that can be stopped at any moment.
+//!
+//! A single search of the `regex` crate takes time linear in the text, but the factor is the size of the pattern: on one
+//! MiB of `A`, one search for `(?:A+){3000}|` was measured to take 73 s, in which nothing can stop it. The search here runs
+//! the same automaton, compiled by the same crate, thread by thread (Pike's method), and looks at the clock as it goes. It is
+//! slower where nothing is hostile, so that it is used only where the fast search could take too long.
+
+use super::guard::{Guard, Stop};
+use regex_automata::nfa::thompson::{NFA, State};
+use regex_automata::util::primitives::StateID;
+
+/// What stands for "this group took part in no match".
+const ABSENT: usize = usize::MAX;
+
+/// A regular expression, ready for searches that can be stopped.
+pub(super) struct Search {
+    automaton: NFA,
+    /// For each slot of the automaton, which place of a match it fills. Slots of groups nobody asked for fill none.
+    places: Vec<Option<usize>>,
+    /// How many places a match has: start and end of the whole match and of each group that was asked for.
+    width: usize,
+}
+
+/// The memory of a search, for the next one on the same text.
+pub(super) struct Memory {
+    current: Threads,
+    next: Threads,
+    stack: Vec<Frame>,
+    fresh: Vec<usize>,
+}
+
+/// The threads of a search at one position, in the order of their priority, at most one per state.
+struct Threads {
+    order: Vec<StateID>,
+    /// Where in `order` each state stands, if it does: a sparse set, which is emptied without being cleared.
+    position: Vec<usize>,
+    /// What each thread has matched so far: `width` places per state.
+    places: Vec<usize>,
+    width: usize,
+}
+
+impl Threads {
+    fn new(states: usize, width: usize) -> Self {
+        Self {
+            order: Vec::with_capacity(states),
+            position: vec![0; states],
+            places: vec![ABSENT; states * width],
+            width,
+        }
+    }
+
+    /// Adds a state. Returns whether it was new.
+    fn insert(&mut self, state: StateID) -> bool {
+        let position = &mut self.position[state.as_usize()];
+        if self.order.get(*position) == Some(&state) {
+            return false;
+        }
+        *position = self.order.len();
+        self.order.push(state);
+        true
+    }
+
+    fn places(&self, state: StateID) -> &[usize] {
+        &self.places[state.as_usize() * self.width..][..self.width]
+    }
+
+    fn places_mut(&mut self, state: StateID) -> &mut [usize] {
+        &mut self.places[state.as_usize() * self.width..][..self.width]
+    }
+}
+
+/// What is still to be done to follow the transitions that read nothing.
+enum Frame {
+    Follow(StateID),
+    Restore { place: usize, value: usize },
+}
+
+impl Search {
+    /// A search with an automaton, of which the groups with these numbers are wanted besides the whole match.
+    pub(super) fn new(automaton: NFA, groups: &[usize]) -> Self {
+        let mut places = vec![None; automaton.group_info().slot_len()];
+        let wanted = std::iter::once(&0).chain(groups);
+        let mut width = 0;
+        for (index, &group) in wanted.enumerate() {
+            if let Some((start, end)) = automaton.group_info().slots(regex_automata::PatternID::ZERO, group) {
+                places[start] = Some(2 * index);
+                places[end] = Some(2 * index + 1);
+            }
+            width = 2 * index + 2;
+        }
+        Self {
+            automaton,
+            places,
+            width,
+        }
+    }
+
+    /// How many states the automaton has: the factor of the time a search may take.
+    pub(super) fn states(&self) -> usize {
+        self.automaton.states().len()
+    }
+
+    /// Memory for searches.
+    pub(super) fn memory(&self) -> Memory {
+        Memory {
+            current: Threads::new(self.states(), self.width),
+            next: Threads::new(self.states(), self.width),
+            stack: Vec::new(),
+            fresh: vec![ABSENT; self.width],
+        }
+    }
+
+    /// Finds the leftmost match that begins at `from`, a character boundary, or later. Start and end of the match and of the
+    /// groups that were asked for are written to `found`, [`usize::MAX`] for a group that took no part.
+    pub(super) fn find(
+        &self,
+        text: &str,
+        from: usize,
+        memory: &mut Memory,
+        guard: &mut Guard<'_>,
+        found: &mut Vec<usize>,
+    ) -> Result<bool, Stop> {
+        let Memory {
+            current,
+            next,
+            stack,
+            fresh,
+        } = memory;
+        current.order.clear();
+        next.order.clear();
+        let bytes = text.as_bytes();
+        let mut matched = false;
+        for at in from..=bytes.len() {
+            if matched && current.order.is_empty() {
+                break;
+            }
+            // A match may begin here if none was found that began earlier; it has the lowest priority. A match of no
+            // characters could begin inside a character, so that such places are left out.
+            if !matched && text.is_char_boundary(at) {
+                fresh.fill(ABSENT);
+                self.follow(self.automaton.start_anchored(), fresh, bytes, at, current, stack, guard)?;
+            }
+            let byte = bytes.get(at).copied();
+            for index in 0..current.order.len() {
+                guard.spend(1)?;
+                let state = current.order[index];
+                let target = match (self.automaton.state(state), byte) {
+                    (State::Match { .. }, _) => {
+                        found.clear();
+                        found.extend_from_slice(current.places(state));
+                        matched = true;
+                        // Threads of lower priority cannot win any more.
+                        break;
+                    }
+                    (State::ByteRange { trans }, Some(byte)) => trans.matches_byte(byte).then_some(trans.next),
+                    (State::Sparse(transitions), Some(byte)) => transitions.matches_byte(byte),
+                    (State::Dense(transitions), Some(byte)) => transitions.matches_byte(byte),
+                    _ => None,
+                };
+                if let Some(target) = target {
+                    fresh.copy_from_slice(current.places(state));
+                    self.follow(target, fresh, bytes, at + 1, next, stack, guard)?;
+                }
+            }
+            std::mem::swap(current, next);
+            next.order.clear();
+        }
+        Ok(matched)
+    }
+
+    /// Adds a state and all that can be reached from it without reading anything, in the order of their priority.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the parts of one search, borrowed apart"
+    )]
+    fn follow(
+        &self,
+        state: StateID,
+        places: &mut [usize],
+        bytes: &[u8],
+        at: usize,
+        threads: &mut Threads,
+        stack: &mut Vec<Frame>,
+        guard: &mut Guard<'_>,
+    ) -> Result<(), Stop> {
+        stack.clear();
+        stack.push(Frame::Follow(state));
+        while let Some(frame) = stack.pop() {
+            let mut state = match frame {
+                Frame::Follow(state) => state,
+                Frame::Restore { place, value } => {
+                    places[place] = value;
+                    continue;
+                }
+            };
+            loop {
+                guard.spend(1)?;
+                if !threads.insert(state) {
+                    break;
+                }
+                match self.automaton.state(state) {
+                    State::Union { alternates } => {
+                        let Some((&first, others)) = alternates.split_first() else {
+                            break;
+                        };
+                        stack.extend(others.iter().rev().copied().map(Frame::Follow));
+                        state = first;
+                    }
+                    &State::BinaryUnion { alt1, alt2 } => {
+                        stack.push(Frame::Follow(alt2));
+                        state = alt1;
+                    }
+                    &State::Look { look, next } => {
+                        if !self.automaton.look_matcher().matches(look, bytes, at) {
+                            break;
+                        }
+                        state = next;
+                    }
+                    &State::Capture { next, slot, .. } => {
+                        if let Some(place) = self.places[slot.as_usize()] {
+                            let value = std::mem::replace(&mut places[place], at);
+                            stack.push(Frame::Restore { place, value });
+                        }
+                        state = next;
+                    }
+                    State::Fail => break,
+                    State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) | State::Match { .. } => {
+                        threads.places_mut(state).copy_from_slice(places);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

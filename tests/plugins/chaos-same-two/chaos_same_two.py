@@ -1,0 +1,5 @@
+"""Offers a step of the same name as another distribution."""
+
+
+def process(text):
+    return text + " two"

@@ -1,0 +1,260 @@
+"""Discovery: what is found, what becomes a finding, and that nothing is imported."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import Site
+from text_processor import _engine
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+CANARY = "from pathlib import Path\nPath({path!r}).touch()\n"
+
+
+def discover(under: Path | None = None) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Return the plugins by name and the findings, without what the test's own environment has."""
+    found = json.loads(_engine._probe_discovery())
+
+    def is_of_test(path: str | None) -> bool:
+        return under is None or path is None or path.startswith(str(under))
+
+    plugins = {plugin["name"]: plugin for plugin in found["plugins"] if is_of_test(plugin["location"])}
+    return plugins, [finding for finding in found["findings"] if is_of_test(finding["path"])]
+
+
+def codes(findings: list[dict[str, Any]]) -> list[str]:
+    return [finding["code"] for finding in findings]
+
+
+def test_a_plugin_is_found_by_its_canonical_name(site: Site, tmp_path: Path) -> None:
+    info = site.install("Acme.Filters", {"Min_Words": "acme:MinWords"}, version="1.2.0")
+    plugins, findings = discover(tmp_path)
+    assert plugins == {
+        "acme-filters/min-words": {
+            "name": "acme-filters/min-words",
+            "short_name": "Min_Words",
+            "distribution": "Acme.Filters",
+            "version": "1.2.0",
+            "entry_point": "acme:MinWords",
+            "location": str(info),
+            "editable": False,
+        },
+    }
+    assert findings == []
+
+
+def test_discovery_imports_nothing(site: Site, tmp_path: Path) -> None:
+    canaries = tmp_path / "canaries"
+    canaries.mkdir()
+    for number in range(50):
+        source = CANARY.format(path=str(canaries / str(number)))
+        site.install(f"canary-{number}", {"canary": f"canary_{number}:run"}, modules={f"canary_{number}": source})
+    plugins, _ = discover(tmp_path)
+    assert len(plugins) == 50
+    assert list(canaries.iterdir()) == []
+    assert not any(name.startswith("canary_") for name in sys.modules)
+
+
+def test_the_outcome_does_not_depend_on_the_order_of_folders(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two", "three"):
+        site.install(name, {"same": f"{name}:run", name: f"{name}:run"})
+    site.install("two", {"same": "old:run"}, version="0.9")
+    listdir, outcomes = os.listdir, set()
+    for order in itertools.permutations(range(4)):
+
+        def shuffled(path: str, order: tuple[int, ...] = order) -> list[str]:
+            names = sorted(listdir(path))
+            return [names[index] for index in order] if str(path) == str(site.path) else names
+
+        monkeypatch.setattr(os, "listdir", shuffled)
+        importlib.invalidate_caches()
+        importlib.metadata.MetadataPathFinder.invalidate_caches(importlib.metadata.MetadataPathFinder)
+        outcomes.add(_engine._probe_discovery())
+    assert len(outcomes) == 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "code"),
+    [
+        (b"[text_processor.plugins]\nx\xff = a:b\n", "unreadable_entry_points"),
+        (b"[console_scripts]\nx = \xff\n", "unreadable_entry_points"),
+        (b"[text_processor.plugins]\nno reference\n", "malformed_line"),
+        (b"[text_processor.plugins]\nx = not a reference\n", "invalid_reference"),
+    ],
+)
+def test_a_broken_file_of_one_package_hides_no_other(site: Site, tmp_path: Path, broken: bytes, code: str) -> None:
+    good = site.install("good", {"good": "good:run"})
+    info = site.install("bad", broken)
+    plugins, findings = discover(tmp_path)
+    assert plugins["good/good"]["location"] == str(good)
+    (finding,) = [finding for finding in findings if finding["code"] == code]
+    assert finding["distribution"] == "bad"
+    assert finding["path"] == str(info / "entry_points.txt")
+    assert finding["line"] is not None
+
+
+def test_a_byte_order_mark_hides_nothing(site: Site, tmp_path: Path) -> None:
+    site.install("marked", b"\xef\xbb\xbf[text_processor.plugins]\nx = a:b\n")
+    assert list(discover(tmp_path)[0]) == ["marked/x"]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"Metadata-Version: 2.1\nVersion: 1.0\n\n", b"Author: J\xfcrgen\nName: odd\nVersion: 1.0\n\n"],
+)
+def test_odd_metadata_is_a_finding_and_the_plugin_is_there(site: Site, tmp_path: Path, metadata: bytes) -> None:
+    info = site.install("odd", {"x": "a:b"}, metadata=metadata)
+    plugins, findings = discover(tmp_path)
+    assert plugins["odd/x"]["version"] == "1.0"
+    assert [(finding["code"], finding["path"]) for finding in findings] == [("unreadable_metadata", str(info))]
+
+
+@pytest.mark.parametrize(("stale", "good"), [("0.9", "1.0"), ("2.0", "1.0")])
+def test_an_empty_dist_info_hides_no_good_one_beside_it(site: Site, tmp_path: Path, stale: str, good: str) -> None:
+    empty = site.install("upgraded", version=stale, metadata=None)
+    whole = site.install("upgraded", {"x": "a:b"}, version=good)
+    plugins, findings = discover(tmp_path)
+    assert plugins["upgraded/x"]["location"] == str(whole)
+    assert [(finding["code"], finding["path"]) for finding in findings] == [("stale_metadata", str(empty))]
+
+
+def test_of_two_versions_in_one_folder_the_higher_is_used(site: Site, tmp_path: Path) -> None:
+    site.install("twice", {"x": "old:run"}, version="1.9")
+    site.install("twice", {"x": "new:run"}, version="1.10")
+    plugins, findings = discover(tmp_path)
+    assert plugins["twice/x"]["entry_point"] == "new:run"
+    assert codes(findings) == ["duplicate_distribution"]
+
+
+def test_of_two_folders_the_first_on_the_path_is_used(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("twice", {"x": "second:run"}, version="2.0")
+    first = Site(tmp_path / "first")
+    first.install("Twice", {"x": "first:run"}, version="1.0")
+    monkeypatch.syspath_prepend(first.path)
+    plugins, findings = discover(tmp_path)
+    assert plugins["twice/x"]["entry_point"] == "first:run"
+    assert codes(findings) == ["duplicate_distribution"]
+
+
+def test_a_hidden_distribution_offers_nothing_even_if_the_first_has_no_plugin(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("twice", {"x": "second:run"}, version="2.0")
+    first = Site(tmp_path / "first")
+    first.install("twice", version="1.0")
+    monkeypatch.syspath_prepend(first.path)
+    plugins, findings = discover(tmp_path)
+    assert plugins == {}
+    assert codes(findings) == ["duplicate_distribution"]
+
+
+def test_a_linked_folder_is_the_same_folder(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("linked", {"x": "a:b"})
+    link = tmp_path / "lib64"
+    link.symlink_to(site.path)
+    monkeypatch.syspath_prepend(link)
+    plugins, findings = discover(tmp_path)
+    assert list(plugins) == ["linked/x"]
+    assert findings == []
+
+
+def test_shared_and_reserved_names_are_findings(site: Site, tmp_path: Path) -> None:
+    site.install("one", {"clean_up": "one:run"})
+    site.install("two", {"clean.up": "two:run", "Trim_Lines": "two:trim"})
+    plugins, findings = discover(tmp_path)
+    assert sorted(plugins) == ["one/clean-up", "two/clean-up", "two/trim-lines"]
+    assert sorted(codes(findings)) == ["reserved_name", "shared_name", "shared_name"]
+    shared = next(finding for finding in findings if finding["code"] == "shared_name")
+    assert "`one/clean-up`, `two/clean-up`" in shared["message"]
+
+
+def test_the_current_directory_is_not_trusted(tmp_path: Path) -> None:
+    here = Site(tmp_path / "here")
+    here.install("evil", {"evil": "evil:run"}, modules={"evil": CANARY.format(path=str(tmp_path / "ran"))})
+    program = "from text_processor import _engine; print(_engine._probe_discovery())"
+    for path in ("", ".", str(here.path)):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, path])}
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=here.path, env=environment, capture_output=True, check=True, text=True)
+        found = json.loads(done.stdout)
+        assert "evil/evil" not in [plugin["name"] for plugin in found["plugins"]]
+        (finding,) = [finding for finding in found["findings"] if finding["code"] == "untrusted_location"]
+        assert finding["distribution"] == "evil"
+    assert not (tmp_path / "ran").exists()
+
+
+def test_the_folder_of_a_script_is_not_trusted(tmp_path: Path) -> None:
+    here = Site(tmp_path / "here")
+    here.install("evil", {"evil": "evil:run"})
+    script = here.path / "script.py"
+    script.write_text("from text_processor import _engine; print(_engine._probe_discovery())")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, script], cwd="/", env=environment, capture_output=True, check=True, text=True
+    )
+    assert "untrusted_location" in codes(json.loads(done.stdout)["findings"])
+
+
+def test_an_editable_installation_says_so(site: Site, tmp_path: Path) -> None:
+    info = site.install("editable", {"x": "a:b"})
+    (info / "direct_url.json").write_text('{"url": "file:///src", "dir_info": {"editable": true}}')
+    assert discover(tmp_path)[0]["editable/x"]["editable"]
+
+
+def test_a_distribution_in_an_archive_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "zipped.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("zipped-1.0.dist-info/METADATA", "Name: zipped\nVersion: 1.0\n\n")
+        file.writestr("zipped-1.0.dist-info/entry_points.txt", "[text_processor.plugins]\nx = zipped:run\n")
+    monkeypatch.syspath_prepend(archive)
+    assert discover()[0]["zipped/x"]["version"] == "1.0"
+
+
+def test_a_finder_that_raises_hides_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        @staticmethod
+        def find_spec(_name: str, _path: object = None, _target: ModuleType | None = None) -> None:
+            return None
+
+        @staticmethod
+        def find_distributions(_context: object = None) -> object:
+            message = "no luck"
+            raise RuntimeError(message)
+
+    site.install("good", {"x": "a:b"})
+    monkeypatch.setattr(sys, "meta_path", [Broken, *sys.meta_path])
+    plugins, findings = discover()
+    assert "good/x" in plugins
+    assert any("RuntimeError: no luck" in finding["message"] for finding in findings)
+
+
+def test_discovery_is_about_as_quick_as_the_standard_library(site: Site) -> None:
+    for number in range(1000):
+        group = "[text_processor.plugins]\nx = a:b\n" if number % 50 == 0 else "[console_scripts]\nx = a:b\n"
+        site.install(f"distribution-{number}", group if number % 4 == 0 else None)
+
+    def best(function: Any) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    ours = best(_engine._probe_discovery)
+    theirs = best(lambda: importlib.metadata.entry_points(group="text_processor.plugins"))
+    assert ours <= 1.2 * theirs, f"{ours * 1000:.1f} ms against {theirs * 1000:.1f} ms"
