@@ -501,8 +501,8 @@ fn pipeline_step(
 ) -> PyResult<PipelineStep> {
     let (reference, configuration) = match entry.cast::<PyTuple>() {
         Ok(pair) if pair.len() == 2 => {
-            let configuration = values::configuration_from_python(&pair.get_item(1)?)
-                .map_err(|error| raise(py, Error::Config(Box::new(error))))?;
+            let configuration =
+                values::configuration_from_python(&pair.get_item(1)?).map_err(|error| raise(py, error))?;
             (pair.get_item(0)?, configuration)
         }
         Ok(_) => return Err(not_a_step(entry)),
