@@ -33,10 +33,10 @@ const SIZE_LIMIT: usize = 1 << 20;
 
 /// How much of its worst case (states of the automaton times bytes of the text) the fast search does in a second at least.
 /// Measured were 80 to 140 million on one core of a small server.
-const WORK_PER_SECOND: f64 = 60e6;
+const WORK_PER_SECOND: u128 = 60_000_000;
 
-/// Which part of the budget one search that cannot be stopped may take.
-const PART_OF_BUDGET: f64 = 0.25;
+/// One search that cannot be stopped may take one part in so many of the budget.
+const PARTS_OF_BUDGET: u128 = 4;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -125,7 +125,7 @@ fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
         })?;
     let search = Search::new(automaton, replacement.groups());
     Ok(Arc::new(Replace {
-        fast_length: (budget.as_secs_f64() * PART_OF_BUDGET * WORK_PER_SECOND / search.states() as f64) as usize,
+        fast_length: fast_length(budget, search.states()),
         declaration,
         settings,
         budget,
@@ -133,6 +133,14 @@ fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
         replacement,
         search,
     }))
+}
+
+/// The longest text on which one search by the `regex` crate, with an automaton of so many states, takes no more than its part
+/// of the budget.
+fn fast_length(budget: Duration, states: usize) -> usize {
+    let nanoseconds = budget.as_nanos() / PARTS_OF_BUDGET;
+    let length = nanoseconds.saturating_mul(WORK_PER_SECOND) / 1_000_000_000 / states.max(1) as u128;
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// What is wrong with a pattern, in the words of the `regex` crate.

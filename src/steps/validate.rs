@@ -19,6 +19,7 @@ pub const BUILT_IN: BuiltIn = BuiltIn {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a parameter of its own")]
 struct Settings {
     allow_empty: bool,
     shorter_than: Option<usize>,
