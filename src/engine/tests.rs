@@ -8,7 +8,8 @@ use crate::plan::{OnError, Pipeline, PipelineStep, Plan, RustSegment};
 use crate::plugins::{Discovery, Host, Plugin};
 use crate::record::Value;
 use crate::step::{
-    Configuration, Context, Declaration, Kind, Limits, PlacedStep, Runtime, Scratch, Segment, Stage, Step, Verdict,
+    Configuration, Context, Declaration, Kind, Limits, PlacedStep, Pulse, Runtime, Scratch, Segment, Stage, Step,
+    Verdict,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,9 +69,9 @@ impl Segment for CallingSegment {
         true
     }
 
-    fn run(&self, batch: &mut crate::batch::Batch, context: &Context) -> Result<()> {
+    fn run(&self, batch: &mut crate::batch::Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
         assert_eq!(std::thread::current().id(), self.calling);
-        self.inner.run(batch, context)
+        self.inner.run(batch, context, pulse)
     }
 }
 
