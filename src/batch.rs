@@ -518,7 +518,7 @@ mod tests {
         let written = writer.push("another text of more than twelve bytes");
         batch.close(writer);
         batch.rows[0].text = written;
-        let addresses: Vec<*const u8> = batch.buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        let addresses: Vec<*const u8> = batch.buffers().iter().map(Vec::as_ptr).collect();
         let views: ScalarBuffer<u128> = batch
             .rows
             .iter()
@@ -537,7 +537,7 @@ mod tests {
             column.iter().map(|text| text.unwrap().to_owned()).collect::<Vec<_>>(),
             expected
         );
-        let shared: Vec<*const u8> = column.data_buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        let shared: Vec<*const u8> = column.data_buffers().iter().map(Buffer::as_ptr).collect();
         assert_eq!(shared, addresses);
         assert_eq!(column.len(), 2);
     }

@@ -3,6 +3,9 @@
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
 //! fused steps over a batch and `single` over one text. `pipeline`, `record` and `report` are what Python users see.
 
+// What stands above a class or a method here is its Python docstring, in Google style.
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
+
 mod call;
 mod command;
 mod discovery;
