@@ -4,7 +4,7 @@
 //! runs them over a batch in one go; the engine knows segments only. Built-ins run in a [`crate::engine`] segment, plugins in one that their host makes.
 
 use crate::batch::Batch;
-use crate::error::{Failure, Interrupt, Result};
+use crate::error::{Failure, Interrupt, Result, shown};
 use crate::record::{Field, Value};
 use serde::Serialize;
 use std::any::Any;
@@ -138,7 +138,16 @@ impl Origin {
     /// The distribution with its version, as reports name it.
     #[must_use]
     pub fn distribution_with_version(&self) -> String {
-        crate::plugins::distribution_with_version(&self.distribution, self.version.as_deref())
+        distribution_with_version(&self.distribution, self.version.as_deref())
+    }
+}
+
+/// A distribution as a person names it: with its version, where that is known.
+#[must_use]
+pub fn distribution_with_version(distribution: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("{} {}", shown(distribution), shown(version)),
+        None => shown(distribution),
     }
 }
 

@@ -5,6 +5,8 @@
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
+// PyO3 hands over what it converts; a method that only looks at it must take it all the same.
+#![allow(clippy::needless_pass_by_value)]
 
 mod call;
 mod command;

@@ -19,8 +19,6 @@ use std::time::Instant;
 pub(super) struct PythonSegment {
     placed: Vec<PlacedStep>,
     steps: Vec<Arc<PythonStep>>,
-    /// Whether this interpreter lets one thread at a time execute Python.
-    one_thread: bool,
 }
 
 impl PythonSegment {
@@ -33,13 +31,7 @@ impl PythonSegment {
                 step.downcast::<PythonStep>().expect("a host fuses its own steps only")
             })
             .collect();
-        // Steps may run at the same time only where the interpreter allows it and all of them say that they can bear it.
-        let one_thread = true;
-        Self {
-            placed,
-            steps,
-            one_thread,
-        }
+        Self { placed, steps }
     }
 }
 
@@ -49,7 +41,7 @@ impl Segment for PythonSegment {
     }
 
     fn on_calling_thread(&self) -> bool {
-        self.one_thread
+        true
     }
 
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
