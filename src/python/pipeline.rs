@@ -1,7 +1,7 @@
 //! `Pipeline`: the main door of the library.
 
 use crate::engine;
-use crate::error::{ConfigError, Error, RecordError};
+use crate::error::{ConfigError, RecordError};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
