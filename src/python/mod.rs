@@ -19,7 +19,6 @@ mod load;
 mod logging;
 mod names;
 mod pipeline;
-mod probe;
 mod record;
 mod report;
 mod run;
@@ -28,6 +27,7 @@ mod signals;
 mod single;
 mod step;
 mod text;
+mod traceback;
 mod turn;
 mod values;
 mod verdict;
@@ -44,8 +44,6 @@ mod _engine {
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]
-    use super::probe::{PythonProbe, probe_discovery};
-    #[pymodule_export]
     use super::record::PyRecord;
     #[pymodule_export]
     use super::report::{PyReport, PyTraceEntry};
@@ -53,6 +51,7 @@ mod _engine {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        logging::install(module.py())
+        logging::install();
+        Ok(())
     }
 }
