@@ -1,15 +1,27 @@
-"""Fixtures that more than one file of tests uses."""
+"""What the tests share: distributions that are installed without an installer, and the command."""
 
+from __future__ import annotations
+
+import json
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support.command import Command
-from support.site import Site, hostile_paths
+from support.program import Program
+from support.site import Site, install_hostile
 
-# The same examples each time: a check that fails on one machine must fail on all.
+from text_processor import _engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# The same examples each time: a check that fails on one machine must fail on all. `--hypothesis-profile=thorough` looks further.
 settings.register_profile(
     "quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -19,20 +31,21 @@ settings.load_profile("quick")
 
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """An empty folder of installed distributions, on `sys.path`. Modules imported from it are forgotten afterwards."""
-    made = Site(tmp_path_factory.mktemp("site-packages"))
+    """A folder on `sys.path`, and `sys.modules` as it was afterwards."""
+    base = tmp_path_factory.getbasetemp()
+    site = Site(tmp_path_factory.mktemp("site"))
+    monkeypatch.syspath_prepend(site.path)
     before = set(sys.modules)
-    monkeypatch.syspath_prepend(made.folder)
-    yield made
+    yield site
     for name in set(sys.modules) - before:
-        if str(made.folder) in str(getattr(sys.modules[name], "__file__", "")):
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(base)):
             del sys.modules[name]
 
 
 @pytest.fixture
 def hostile(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
-    """The package of hostile steps, installed. Its modules are imported anew by each test, and forgotten afterwards."""
-    paths = hostile_paths(site)
+    """The folders of the package of hostile steps, installed. Each test imports its modules anew."""
+    paths = install_hostile(site)
     for path in paths:
         monkeypatch.syspath_prepend(path)
     yield paths
@@ -41,12 +54,68 @@ def hostile(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """The command, run in an empty folder, where no plugin but the installed ones can be found."""
-    return Command(tmp_path)
+def program(tmp_path: Path) -> Program:
+    """The command as a process, in an empty folder."""
+    return Program(tmp_path)
 
 
 @pytest.fixture
-def hostile_command(tmp_path: Path, hostile: list[Path]) -> Command:
-    """The command, where the package of hostile steps is installed."""
-    return Command(tmp_path, hostile)
+def hostile_program(tmp_path: Path, hostile: list[Path]) -> Program:
+    """The command as a process, where the package of hostile steps is installed."""
+    return Program(tmp_path, hostile)
+
+
+@dataclass
+class Ended:
+    """What a command that has ended left behind."""
+
+    code: int
+    output: str
+    messages: str
+
+
+class Command:
+    """Runs the command in this process, and reads what the process wrote."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self.capture = capture
+
+    def __call__(self, *arguments: str | Path) -> Ended:
+        """Run it with these arguments."""
+        self.capture.readouterr()
+        code = _engine.command(["text-processor", *map(str, arguments)])
+        written = self.capture.readouterr()
+        return Ended(code, written.out, written.err)
+
+    def json(self, *arguments: str | Path) -> Any:
+        """Return its answer; its code may say that something is wrong with what was asked about."""
+        return json.loads(self(*arguments, "--json").output)
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Command:
+    """The command."""
+    return Command(capfd)
+
+
+def run_python(program: str, *arguments: str | Path, path: list[Path] | None = None, **options: Any) -> Ended:
+    """Run a program with an interpreter of its own, whose path is this one's and then `path`.
+
+    Args:
+        program: The program's text.
+        arguments: Its arguments.
+        path: Further folders with modules, behind all others, as folders of packages are.
+        options: For `subprocess.run`.
+    """
+    known = [*sys.path, *map(str, path or [])]
+    head = f"import sys; sys.path[:] = {known!r}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", head + dedent(program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **options.pop("env", {})},
+        **options,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import PATIENCE, Command
+from support.program import PATIENCE, Program
 from support.files import names, read_jsonl, write_jsonl
 from support.site import Site
 
@@ -30,10 +30,10 @@ class Shout:
 
 
 @pytest.fixture
-def acme(tmp_path: Path, site: Site) -> Command:
+def acme(tmp_path: Path, site: Site) -> Program:
     """The command, where a plugin is installed."""
-    site.add("acme-shout", {"shout": "acme_shout:Shout"}, {"acme_shout.py": SHOUT}, version="1.2")
-    return Command(tmp_path, [site.folder])
+    site.install("acme-shout", {"shout": "acme_shout:Shout"}, modules={"acme_shout": SHOUT}, version="1.2")
+    return Program(tmp_path, [site.path])
 
 
 def answer(done: subprocess.CompletedProcess[bytes]) -> Any:
@@ -42,34 +42,34 @@ def answer(done: subprocess.CompletedProcess[bytes]) -> Any:
     return json.loads(done.stdout)
 
 
-def test_it_is_a_filter_by_default(command: Command) -> None:
-    done = command("run", "-s", "trim-lines", stdin=b"  one\n two \n")
+def test_it_is_a_filter_by_default(program: Program) -> None:
+    done = program("run", "-s", "trim-lines", stdin=b"  one\n two \n")
     assert (done.returncode, done.stdout) == (0, b"one\ntwo\n")
     # Data on standard output, and everything else on standard error.
     assert b"2" in done.stderr
-    assert names(command.folder) == []
+    assert names(program.folder) == []
 
 
-def test_quiet_is_quiet(command: Command) -> None:
-    done = command("run", "-q", "-s", "trim", "-", stdin=b" one")
+def test_quiet_is_quiet(program: Program) -> None:
+    done = program("run", "-q", "-s", "trim", "-", stdin=b" one")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"one", b"")
 
 
-def test_files_in_files_out(command: Command) -> None:
-    (command.folder / "a.txt").write_bytes(b" one\n")
-    (command.folder / "b.txt").write_bytes(b" two\n")
-    done = command("run", "-s", "trim", "*.txt", "-o", "out.txt.gz")
+def test_files_in_files_out(program: Program) -> None:
+    (program.folder / "a.txt").write_bytes(b" one\n")
+    (program.folder / "b.txt").write_bytes(b" two\n")
+    done = program("run", "-s", "trim", "*.txt", "-o", "out.txt.gz")
     assert (done.returncode, done.stdout) == (0, b"")
-    assert gzip.decompress((command.folder / "out.txt.gz").read_bytes()) == b"one\ntwo\n"
+    assert gzip.decompress((program.folder / "out.txt.gz").read_bytes()) == b"one\ntwo\n"
     assert b"out.txt.gz" in done.stderr
 
 
-def test_steps_take_their_configuration_after_a_colon(acme: Command) -> None:
+def test_steps_take_their_configuration_after_a_colon(acme: Program) -> None:
     done = acme("run", "-q", "-s", "length:minimum=2,unit=words", "-s", 'shout:mark="?,"', stdin=b"one\none two\n")
     assert (done.returncode, done.stdout) == (0, b"ONE TWO?,\n")
 
 
-def test_a_pipeline_file(acme: Command) -> None:
+def test_a_pipeline_file(acme: Program) -> None:
     (acme.folder / "pipeline.toml").write_bytes(
         b'[pipeline]\ntext = "body"\n[[step]]\nuse = "trim"\n[[step]]\nuse = "acme-shout/shout"\nwith = { mark = "#" }\n'
     )
@@ -80,41 +80,41 @@ def test_a_pipeline_file(acme: Command) -> None:
     assert (done.returncode, done.stdout) == (0, b'{"text":"B#"}\n')
 
 
-def test_discover_uses_every_installed_plugin(acme: Command) -> None:
+def test_discover_uses_every_installed_plugin(acme: Program) -> None:
     done = acme("run", "-q", "--discover", stdin=b"text\n")
     assert done.returncode == 0
     assert b"TEXT!" in done.stdout
 
 
-def test_the_closing_table_tells_what_happened(command: Command) -> None:
+def test_the_closing_table_tells_what_happened(program: Program) -> None:
     texts = ["one", "", "x" * 100, "\ufffd"]
-    write_jsonl(command.folder / "in.jsonl", [{"text": text} for text in texts])
-    with (command.folder / "in.jsonl").open("ab") as file:
+    write_jsonl(program.folder / "in.jsonl", [{"text": text} for text in texts])
+    with (program.folder / "in.jsonl").open("ab") as file:
         file.write(b"[]\n")
     steps = ["-s", "validate:longer-than=50"]
-    done = command(
+    done = program(
         "run", *steps, "in.jsonl", "-o", "out.jsonl", "--rejected", "rejected.jsonl", "--report", "report.json"
     )
     assert done.returncode == 3, done.stderr
     told = done.stderr.decode()
     for word in ("empty", "too_long", "not_object", "out.quarantine.jsonl", "rejected.jsonl", "validate"):
         assert word in told
-    report = json.loads((command.folder / "report.json").read_bytes())
+    report = json.loads((program.folder / "report.json").read_bytes())
     assert report["counts"] == {"read": 5, "out": 1, "rejected": 3, "quarantined": 1}
     assert sum(report["steps"][0]["rejected"].values()) == 3
-    assert len(read_jsonl(command.folder / "rejected.jsonl")) == 3
+    assert len(read_jsonl(program.folder / "rejected.jsonl")) == 3
 
 
-def test_the_report_as_json_goes_where_the_data_does_not(command: Command) -> None:
-    (command.folder / "in.txt").write_bytes(b"one\n")
-    report = answer(command("run", "--json", "-s", "trim", "in.txt", "-o", "out.txt"))
+def test_the_report_as_json_goes_where_the_data_does_not(program: Program) -> None:
+    (program.folder / "in.txt").write_bytes(b"one\n")
+    report = answer(program("run", "--json", "-s", "trim", "in.txt", "-o", "out.txt"))
     assert report["counts"] == {"read": 1, "out": 1, "rejected": 0, "quarantined": 0}
-    done = command("run", "--json", "-s", "trim", "in.txt")
+    done = program("run", "--json", "-s", "trim", "in.txt")
     assert (done.returncode, done.stdout) == (0, b"one\n")
     assert json.loads(done.stderr)["counts"]["read"] == 1
 
 
-def test_explain_gives_the_order_and_its_reasons(acme: Command) -> None:
+def test_explain_gives_the_order_and_its_reasons(acme: Program) -> None:
     told = answer(acme("explain", "--json", "-s", "trim-lines", "-s", "shout"))
     assert [(step["name"], step["kind"], step["runtime"]) for step in told["steps"]] == [
         ("trim-lines", "map", "rust"),
@@ -133,7 +133,7 @@ def test_explain_gives_the_order_and_its_reasons(acme: Command) -> None:
     assert b"trim-lines" in done.stderr
 
 
-def test_trace_shows_what_each_step_makes_of_a_text(acme: Command) -> None:
+def test_trace_shows_what_each_step_makes_of_a_text(acme: Program) -> None:
     done = acme("trace", "-s", "trim-lines", "-s", "shout", "  some text ")
     assert done.returncode == 0
     told = done.stdout.decode()
@@ -143,7 +143,7 @@ def test_trace_shows_what_each_step_makes_of_a_text(acme: Command) -> None:
     assert acme("trace", "-s", "shout", stdin=b"from standard input").stdout.count(b"FROM STANDARD INPUT!") == 1
 
 
-def test_trace_answers_as_json_lines(acme: Command) -> None:
+def test_trace_answers_as_json_lines(acme: Program) -> None:
     write_jsonl(acme.folder / "in.jsonl", [{"text": f" {number} "} for number in range(20)])
     done = acme("trace", "--json", "-s", "trim", "-s", "shout", "--input", "in.jsonl", "--limit", "2")
     assert done.returncode == 0, done.stderr
@@ -153,7 +153,7 @@ def test_trace_answers_as_json_lines(acme: Command) -> None:
     assert "1!" in json.dumps(second)
 
 
-def test_plugins_list_names_what_is_installed(acme: Command) -> None:
+def test_plugins_list_names_what_is_installed(acme: Program) -> None:
     told = answer(acme("plugins", "list", "--json"))
     [shout] = [plugin for plugin in told["plugins"] if plugin["distribution"] == "acme-shout"]
     assert shout["use"] == "shout"
@@ -169,7 +169,7 @@ def test_plugins_list_names_what_is_installed(acme: Command) -> None:
     assert b"acme-shout" in done.stdout
 
 
-def test_plugins_show_tells_what_a_step_declares(acme: Command) -> None:
+def test_plugins_show_tells_what_a_step_declares(acme: Program) -> None:
     told = answer(acme("plugins", "show", "--json", "shout"))
     assert (told["name"], told["kind"], told["stage"], told["after"]) == (
         "acme-shout/shout",
@@ -188,10 +188,10 @@ def test_plugins_show_tells_what_a_step_declares(acme: Command) -> None:
     assert acme("plugins", "show", "no-such-step").returncode == 7
 
 
-def test_plugins_doctor_finds_what_is_wrong(acme: Command, site: Site) -> None:
+def test_plugins_doctor_finds_what_is_wrong(acme: Program, site: Site) -> None:
     healthy = acme("plugins", "doctor")
     assert healthy.returncode == 0, healthy.stdout
-    metadata = site.add("acme-broken")
+    metadata = site.install("acme-broken")
     (metadata / "entry_points.txt").write_bytes(b"[text_processor.plugins]\nno equals sign\n")
     done = acme("plugins", "doctor", "--json")
     told = json.loads(done.stdout)
@@ -205,23 +205,23 @@ def test_plugins_doctor_finds_what_is_wrong(acme: Command, site: Site) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["trace", "--help"], ["plugins", "--help"]])
-def test_help_is_an_answer(command: Command, arguments: list[str]) -> None:
-    done = command(*arguments)
+def test_help_is_an_answer(program: Program, arguments: list[str]) -> None:
+    done = program(*arguments)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"Usage: text-processor" in done.stdout
 
 
-def test_the_version(command: Command) -> None:
-    done = command("--version")
+def test_the_version(program: Program) -> None:
+    done = program("--version")
     assert (done.returncode, done.stdout) == (0, f"text-processor {text_processor.__version__}\n".encode())
 
 
-def test_the_module_can_be_run_too(command: Command) -> None:
+def test_the_module_can_be_run_too(program: Program) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "text_processor", "run", "-q", "-s", "trim"],
         input=b" a ",
         capture_output=True,
-        cwd=command.folder,
+        cwd=program.folder,
         timeout=PATIENCE,
         check=False,
     )
@@ -249,56 +249,56 @@ def test_the_module_can_be_run_too(command: Command) -> None:
     ],
     ids=" ".join,
 )
-def test_mistakes_of_usage_end_with_2(command: Command, arguments: list[str]) -> None:
-    done = command(*arguments, stdin=b"text\n")
+def test_mistakes_of_usage_end_with_2(program: Program, arguments: list[str]) -> None:
+    done = program(*arguments, stdin=b"text\n")
     assert done.returncode == 2
     assert done.stdout == b""
     assert done.stderr
     assert b"Traceback" not in done.stderr
-    assert names(command.folder) == []
+    assert names(program.folder) == []
 
 
-def test_exit_code_3_some_records_are_quarantined(command: Command) -> None:
-    done = command("run", "-s", "trim", "--format", "jsonl", stdin=b'{"text":" a"}\nnot json\n')
+def test_exit_code_3_some_records_are_quarantined(program: Program) -> None:
+    done = program("run", "-s", "trim", "--format", "jsonl", stdin=b'{"text":" a"}\nnot json\n')
     assert (done.returncode, done.stdout) == (3, b'{"text":"a"}\n')
-    [quarantine] = names(command.folder)
+    [quarantine] = names(program.folder)
     assert quarantine == "text-processor.quarantine.jsonl"
     assert quarantine.encode() in done.stderr
 
 
-def test_exit_code_4_stopped_by_a_failure(command: Command) -> None:
-    (command.folder / "in.jsonl").write_bytes(b'{"text":" a"}\nnot json\n')
-    done = command("run", "-s", "trim", "--on-error", "raise", "in.jsonl", "-o", "out.jsonl")
+def test_exit_code_4_stopped_by_a_failure(program: Program) -> None:
+    (program.folder / "in.jsonl").write_bytes(b'{"text":" a"}\nnot json\n')
+    done = program("run", "-s", "trim", "--on-error", "raise", "in.jsonl", "-o", "out.jsonl")
     assert done.returncode == 4
     assert b"record 1" in done.stderr
-    assert names(command.folder) == ["in.jsonl"]
+    assert names(program.folder) == ["in.jsonl"]
 
 
-def test_exit_code_5_damaged_input(command: Command) -> None:
-    (command.folder / "a.txt").write_bytes(b"one\n")
-    done = command("run", "-s", "trim", "a.txt", "missing.txt", "-o", "out.txt")
+def test_exit_code_5_damaged_input(program: Program) -> None:
+    (program.folder / "a.txt").write_bytes(b"one\n")
+    done = program("run", "-s", "trim", "a.txt", "missing.txt", "-o", "out.txt")
     assert done.returncode == 5
     assert b"missing.txt" in done.stderr
-    assert (command.folder / "out.txt").read_bytes() == b"one\n"
-    assert command("run", "-s", "trim", "missing.txt").returncode == 5
+    assert (program.folder / "out.txt").read_bytes() == b"one\n"
+    assert program("run", "-s", "trim", "missing.txt").returncode == 5
 
 
-def test_exit_code_6_output_error(command: Command) -> None:
-    assert command("run", "-s", "trim", "-o", "no/such/folder.txt", stdin=b"text\n").returncode == 6
+def test_exit_code_6_output_error(program: Program) -> None:
+    assert program("run", "-s", "trim", "-o", "no/such/folder.txt", stdin=b"text\n").returncode == 6
 
 
 @pytest.mark.parametrize("target", ["> /dev/full", "-o /dev/full"])
-def test_exit_code_6_full_device(command: Command, target: str) -> None:
-    done = command.shell(f"yes | head -c 300000 | $tp run -s trim {target}")
+def test_exit_code_6_full_device(program: Program, target: str) -> None:
+    done = program.shell(f"yes | head -c 300000 | $tp run -s trim {target}")
     assert done.returncode == 6, done.stderr
     assert b"No space left on device" in done.stderr
     assert b"Traceback" not in done.stderr
-    assert names(command.folder) == []
+    assert names(program.folder) == []
 
 
-def test_exit_code_7_plugin_that_cannot_be_used(hostile_command: Command) -> None:
-    done = hostile_command("run", "-s", "import-raises", stdin=b"text\n")
+def test_exit_code_7_plugin_that_cannot_be_used(hostile_program: Program) -> None:
+    done = hostile_program("run", "-s", "import-raises", stdin=b"text\n")
     assert done.returncode == 7
     for word in (b"import-raises", b"text-processor-hostile", b"1.0", b"raised while importing"):
         assert word in done.stderr
-    assert hostile_command("run", "-s", "no-such-plugin", stdin=b"text\n").returncode == 7
+    assert hostile_program("run", "-s", "no-such-plugin", stdin=b"text\n").returncode == 7

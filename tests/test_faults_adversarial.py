@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.command import Command
+from support.program import Program
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.site import Site
 
@@ -78,8 +78,8 @@ def process(text: str):
         raise ValueError({ESCAPES!r})
     return Reject({ESCAPES!r})
 """
-    site.add("acme", {"evil": "acme_evil:process"}, {"acme_evil.py": source})
-    command = Command(tmp_path, [site.folder])
+    site.install("acme", {"evil": "acme_evil:process"}, modules={"acme_evil": source})
+    program = Program(tmp_path, [site.path])
     evil = "in\x1b[31m\u202e.txt"
     (tmp_path / evil).write_text(f"{ESCAPES}\nfail\n", encoding="utf-8", newline="")
     for arguments in (
@@ -94,7 +94,7 @@ def process(text: str):
         ["plugins", "show", ESCAPES],
         ["explain", "-p", evil],
     ):
-        done = command(*arguments)
+        done = program(*arguments)
         assert b"Traceback (most recent call last):\n  File" not in done.stderr[:60]
         for shown in (done.stdout, done.stderr):
             text = shown.decode()
@@ -103,9 +103,9 @@ def process(text: str):
             assert not any(line.startswith("error: forged") for line in text.splitlines()), arguments
 
 
-def test_f11_data_goes_out_as_it_came_in(command: Command) -> None:
+def test_f11_data_goes_out_as_it_came_in(program: Program) -> None:
     data = ESCAPES.replace("\r\n", " ").encode() + b"\n"
-    assert command("run", "-q", "-s", "trim-lines", stdin=data).stdout == data
+    assert program("run", "-q", "-s", "trim-lines", stdin=data).stdout == data
 
 
 def test_f11_files_of_records_are_json_whatever_the_records_hold(tmp_path: Path) -> None:
@@ -139,17 +139,17 @@ def test_f14_logs_hold_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert all(SECRET not in str(record.args) for record in caplog.records)
 
 
-def test_f14_the_command_shows_no_text_unless_asked(hostile_command: Command) -> None:
+def test_f14_the_command_shows_no_text_unless_asked(hostile_program: Program) -> None:
     # The plugin's exception does not repeat its text; nothing of ours may either.
     records = [{"text": f"poison {SECRET} ValueError"}, {"text": SECRET}, {"body": SECRET}]
-    write_jsonl(hostile_command.folder / "in.jsonl", records)
+    write_jsonl(hostile_program.folder / "in.jsonl", records)
     steps = ["-s", "raise-named", "-s", "validate:longer-than=5"]
     for verbosity in ([], ["-v"], ["-vv"]):
-        done = hostile_command("run", *verbosity, *steps, "in.jsonl", "-o", "out.jsonl", "--overwrite")
+        done = hostile_program("run", *verbosity, *steps, "in.jsonl", "-o", "out.jsonl", "--overwrite")
         assert done.returncode == 3, done.stderr
         assert SECRET.encode() not in done.stderr + done.stdout
-    assert SECRET in json.dumps(read_jsonl(hostile_command.folder / "out.quarantine.jsonl"))
-    assert "out.quarantine.jsonl" in names(hostile_command.folder)
+    assert SECRET in json.dumps(read_jsonl(hostile_program.folder / "out.quarantine.jsonl"))
+    assert "out.quarantine.jsonl" in names(hostile_program.folder)
 
 
 @pytest.mark.parametrize("mode", ["mask", "hash", "placeholder"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.command import Command
+from support.program import Program
 from support.files import names
 
 from text_processor import ConfigError, Pipeline, PluginError, PluginNotFoundError, TextProcessorError
@@ -111,25 +111,25 @@ def test_d1_a_file_that_is_not_there_or_not_utf8(tmp_path: Path) -> None:
         Pipeline.from_file(tmp_path)
 
 
-def test_d1_the_command_shows_the_line(command: Command) -> None:
-    (command.folder / "pipeline.toml").write_bytes(b'[[step]]\nuse = "length"\nwith = { minimun = 5 }\n')
-    done = command("run", "-p", "pipeline.toml", stdin=b"text\n")
+def test_d1_the_command_shows_the_line(program: Program) -> None:
+    (program.folder / "pipeline.toml").write_bytes(b'[[step]]\nuse = "length"\nwith = { minimun = 5 }\n')
+    done = program("run", "-p", "pipeline.toml", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"pipeline.toml:3:10: " in done.stderr
     assert b"^" in done.stderr
     assert b"`minimum`" in done.stderr
-    done = command("run", "-s", "length:minimun=5", stdin=b"text\n")
+    done = program("run", "-s", "length:minimun=5", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"length:minimun=5" in done.stderr
 
 
-def test_d2_an_unknown_step_is_told_with_the_nearest(tmp_path: Path, command: Command) -> None:
+def test_d2_an_unknown_step_is_told_with_the_nearest(tmp_path: Path, program: Program) -> None:
     error = complaint(tmp_path, '[[step]]\nuse = "trim"\n\n[[step]]\nuse = "colapse-whitespace"\n')
     assert isinstance(error, PluginNotFoundError)
     assert f"{tmp_path / 'pipeline.toml'}:5:7: " in str(error)
     assert "`collapse-whitespace`" in str(error)
     assert error.__notes__
-    done = command("run", "-s", "colapse-whitespace", stdin=b"text\n")
+    done = program("run", "-s", "colapse-whitespace", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (7, b"")
     assert b"pip install" not in done.stderr, "a package of that name may be anybody's"
 
@@ -191,8 +191,8 @@ def test_d5_the_quarantine_beside_an_output_must_not_be_an_input(tmp_path: Path)
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "1000000", "two", "1.5", ""])
-def test_d6_a_number_of_workers_that_cannot_be(command: Command, workers: str) -> None:
-    done = command("run", "-s", "trim", "--workers", workers, stdin=b"text\n")
+def test_d6_a_number_of_workers_that_cannot_be(program: Program, workers: str) -> None:
+    done = program("run", "-s", "trim", "--workers", workers, stdin=b"text\n")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"auto" in done.stderr
     assert b"1024" in done.stderr
@@ -212,29 +212,29 @@ def test_d6_a_timeout_that_cannot_be(timeout: object) -> None:
 
 
 @pytest.mark.parametrize("existing", ["out.txt", "rejected.jsonl", "kept.jsonl", "report.json"])
-def test_d8_files_that_exist_are_kept_unless_said_otherwise(command: Command, existing: str) -> None:
-    (command.folder / "in.txt").write_bytes(b"one\n")
-    (command.folder / existing).write_bytes(b"old\n")
+def test_d8_files_that_exist_are_kept_unless_said_otherwise(program: Program, existing: str) -> None:
+    (program.folder / "in.txt").write_bytes(b"one\n")
+    (program.folder / existing).write_bytes(b"old\n")
     files = ["-o", "out.txt", "--rejected", "rejected.jsonl", "--quarantine", "kept.jsonl", "--report", "report.json"]
-    done = command("run", "-s", "trim", "in.txt", *files)
+    done = program("run", "-s", "trim", "in.txt", *files)
     assert done.returncode == 2, done.stderr
     assert existing.encode() in done.stderr
     assert b"--overwrite" in done.stderr
-    assert names(command.folder) == sorted(["in.txt", existing])
-    assert (command.folder / existing).read_bytes() == b"old\n"
-    done = command("run", "-s", "trim", "in.txt", *files, "--overwrite")
+    assert names(program.folder) == sorted(["in.txt", existing])
+    assert (program.folder / existing).read_bytes() == b"old\n"
+    done = program("run", "-s", "trim", "in.txt", *files, "--overwrite")
     assert done.returncode == 0, done.stderr
-    assert (command.folder / "out.txt").read_bytes() == b"one\n"
-    assert json.loads((command.folder / "report.json").read_bytes())["counts"]["read"] == 1
+    assert (program.folder / "out.txt").read_bytes() == b"one\n"
+    assert json.loads((program.folder / "report.json").read_bytes())["counts"]["read"] == 1
 
 
-def test_d8_a_folder_is_no_output_yet(command: Command) -> None:
-    (command.folder / "in.txt").write_bytes(b"one\n")
-    (command.folder / "out").mkdir()
+def test_d8_a_folder_is_no_output_yet(program: Program) -> None:
+    (program.folder / "in.txt").write_bytes(b"one\n")
+    (program.folder / "out").mkdir()
     for output in ("out", "out/", "new/"):
-        done = command("run", "-s", "trim", "in.txt", "-o", output)
+        done = program("run", "-s", "trim", "in.txt", "-o", output)
         assert done.returncode == 2
         assert b"later release" in done.stderr
-    assert names(command.folder / "out") == []
+    assert names(program.folder / "out") == []
     with pytest.raises(ConfigError, match="directory"):
-        Pipeline(["trim"]).run(command.folder / "in.txt", command.folder / "out")
+        Pipeline(["trim"]).run(program.folder / "in.txt", program.folder / "out")

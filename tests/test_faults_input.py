@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import Command
+from support.program import Program
 from support.files import counts, names, read_jsonl, write_jsonl
 
 from text_processor import ConfigError, InputError, Pipeline, Report
@@ -302,7 +302,7 @@ def test_a22_a_file_that_nobody_may_read(tmp_path: Path) -> None:
     secret.write_bytes(b"secret\n")
     good.write_bytes(b"one\n")
     secret.chmod(0)
-    command = Command(tmp_path)
+    program = Program(tmp_path)
     prefix = "setpriv --reuid=65534 --clear-groups " if os.geteuid() == 0 else ""
     if prefix:
         # Whoever is root may read everything, so the command must be somebody else, who may read the way to it.
@@ -312,7 +312,7 @@ def test_a22_a_file_that_nobody_may_read(tmp_path: Path) -> None:
         (tmp_path / "out").chmod(0o777)
     else:
         (tmp_path / "out").mkdir()
-    done = command.shell(f"{prefix}$tp run -s trim secret.txt good.txt -o out/out.txt")
+    done = program.shell(f"{prefix}$tp run -s trim secret.txt good.txt -o out/out.txt")
     assert done.returncode == 5, done.stderr
     assert b"secret.txt" in done.stderr
     assert b"Permission denied" in done.stderr
@@ -323,13 +323,13 @@ def test_a22_a_file_that_nobody_may_read(tmp_path: Path) -> None:
     "name",
     [b"\xff\xfe.txt", b"two\nlines.txt", b"-q.txt", b"x" * 251 + b".txt", b"\x1b[31mred.txt", "ü *?[.txt".encode()],
 )
-def test_a23_any_name_of_a_file_works(command: Command, name: bytes) -> None:
-    Path(os.fsdecode(os.path.join(os.fsencode(command.folder), name))).write_bytes(b" one\nx\n")
-    done = command("run", "-s", "length:minimum=2", "-o", "out.jsonl", "--rejected", "rejected.jsonl", "--", name)
+def test_a23_any_name_of_a_file_works(program: Program, name: bytes) -> None:
+    Path(os.fsdecode(os.path.join(os.fsencode(program.folder), name))).write_bytes(b" one\nx\n")
+    done = program("run", "-s", "length:minimum=2", "-o", "out.jsonl", "--rejected", "rejected.jsonl", "--", name)
     assert done.returncode == 0, done.stderr
     assert b"\x1b" not in done.stderr
-    [record] = read_jsonl(command.folder / "out.jsonl")
-    [rejected] = read_jsonl(command.folder / "rejected.jsonl")
+    [record] = read_jsonl(program.folder / "out.jsonl")
+    [rejected] = read_jsonl(program.folder / "rejected.jsonl")
     assert record["text"] == " one"
     assert record["id"].rpartition(":")[0] == rejected["input"]
     assert "\n" not in rejected["input"]
@@ -366,13 +366,13 @@ def test_a24_one_file_given_twice_is_refused(tmp_path: Path, how: str) -> None:
     assert counts(report) == (2, 2, 0, 0)
 
 
-def test_a24_the_command_ends_with_2(command: Command) -> None:
-    (command.folder / "in.txt").write_bytes(b"one\n")
-    done = command("run", "-s", "trim", "in.txt", "./in.txt")
+def test_a24_the_command_ends_with_2(program: Program) -> None:
+    (program.folder / "in.txt").write_bytes(b"one\n")
+    done = program("run", "-s", "trim", "in.txt", "./in.txt")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"--allow-repeat" in done.stderr
-    assert names(command.folder) == ["in.txt"]
-    assert command("run", "-s", "trim", "--allow-repeat", "in.txt", "./in.txt").stdout == b"one\none\n"
+    assert names(program.folder) == ["in.txt"]
+    assert program("run", "-s", "trim", "--allow-repeat", "in.txt", "./in.txt").stdout == b"one\none\n"
 
 
 def test_bad_input_has_the_same_fates_for_any_number_of_workers(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support.command import PATIENCE, Command
+from support.program import PATIENCE, Program
 from support.site import Site
 
 from text_processor import Pipeline, PluginCollisionError, PluginContractError, PluginError, PluginLoadError
@@ -21,18 +21,18 @@ UPPER = "def process(text: str) -> str:\n    return text.upper()\n"
 
 
 @pytest.fixture
-def acme(tmp_path: Path, site: Site) -> Command:
+def acme(tmp_path: Path, site: Site) -> Program:
     """The command, where one healthy plugin is installed."""
-    site.add("acme", {"upper": "acme_upper:process"}, {"acme_upper.py": UPPER})
-    return Command(tmp_path, [site.folder])
+    site.install("acme", {"upper": "acme_upper:process"}, modules={"acme_upper": UPPER})
+    return Program(tmp_path, [site.path])
 
 
-def works(command: Command, step: str = "upper") -> None:
+def works(program: Program, step: str = "upper") -> None:
     """The healthy plugin is listed and runs."""
-    done = command("run", "-q", "-s", step, stdin=b"text\n")
+    done = program("run", "-q", "-s", step, stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n"), done.stderr
     assert "acme/upper" in [
-        plugin["name"] for plugin in json.loads(command("plugins", "list", "--json").stdout)["plugins"]
+        plugin["name"] for plugin in json.loads(program("plugins", "list", "--json").stdout)["plugins"]
     ]
 
 
@@ -40,9 +40,9 @@ def works(command: Command, step: str = "upper") -> None:
     "metadata", [None, b"", b"\xff\xfe\0", b"Metadata-Version: 2.1\nVersion: 1\n", b"Name: \n"], ids=repr
 )
 def test_e1_metadata_that_cannot_be_read_hides_no_other_plugin(
-    acme: Command, site: Site, metadata: bytes | None
+    acme: Program, site: Site, metadata: bytes | None
 ) -> None:
-    folder = site.add("broken", {"broken-step": "broken:process"}, {"broken.py": UPPER})
+    folder = site.install("broken", {"broken-step": "broken:process"}, modules={"broken": UPPER})
     if metadata is None:
         for file in folder.iterdir():
             file.unlink()
@@ -69,9 +69,9 @@ def test_e1_metadata_that_cannot_be_read_hides_no_other_plugin(
     ids=repr,
 )
 def test_e2_entry_points_that_cannot_be_read_hide_no_other_plugin(
-    acme: Command, site: Site, entry_points: bytes
+    acme: Program, site: Site, entry_points: bytes
 ) -> None:
-    folder = site.add("broken", modules={"broken.py": UPPER})
+    folder = site.install("broken", modules={"broken": UPPER})
     (folder / "entry_points.txt").write_bytes(entry_points)
     works(acme)
     done = acme("run", "-s", "broken-step", stdin=b"text\n")
@@ -79,8 +79,8 @@ def test_e2_entry_points_that_cannot_be_read_hide_no_other_plugin(
     assert b"broken-step" in done.stderr
 
 
-def test_e3_two_distributions_with_one_name_are_an_error_only_where_it_is_used(acme: Command, site: Site) -> None:
-    site.add("other", {"upper": "other_upper:process"}, {"other_upper.py": UPPER.replace("upper()", "lower()")})
+def test_e3_two_distributions_with_one_name_are_an_error_only_where_it_is_used(acme: Program, site: Site) -> None:
+    site.install("other", {"upper": "other_upper:process"}, modules={"other_upper": UPPER.replace("upper()", "lower()")})
     assert Pipeline(["trim"]).steps == ("trim",)
     with pytest.raises(PluginCollisionError) as caught:
         Pipeline(["upper"])
@@ -93,20 +93,19 @@ def test_e3_two_distributions_with_one_name_are_an_error_only_where_it_is_used(a
     assert Pipeline(["other/upper", "acme/upper"]).process("Text") == "TEXT"
 
 
-def test_e4_the_name_of_a_built_in_step_stays_its_own(acme: Command, site: Site) -> None:
-    site.add("thief", {"trim": "thief_trim:process", "Trim_Lines": "thief_trim:process"}, {"thief_trim.py": UPPER})
+def test_e4_the_name_of_a_built_in_step_stays_its_own(acme: Program, site: Site) -> None:
+    site.install("thief", {"trim": "thief_trim:process", "Trim_Lines": "thief_trim:process"}, modules={"thief_trim": UPPER})
     assert Pipeline(["trim", "trim-lines"]).process(" a ") == "a"
     assert Pipeline(["thief/trim"]).process(" a ") == " A "
     codes = {finding["code"] for finding in json.loads(acme("plugins", "doctor", "--json").stdout)["findings"]}
     assert "reserved_name" in codes
 
 
-def test_e5_one_distribution_on_two_paths_is_the_one_that_is_imported(acme: Command, tmp_path: Path) -> None:
+def test_e5_one_distribution_on_two_paths_is_the_one_that_is_imported(acme: Program, tmp_path: Path) -> None:
     second = Site(tmp_path / "second")
-    second.add(
-        "Acme", {"upper": "acme_upper:process"}, {"acme_upper.py": "raise RuntimeError('the wrong one')\n"}, "2.0"
-    )
-    both = Command(acme.folder, [*acme.paths, second.folder])
+    wrong = {"acme_upper": "raise RuntimeError('the wrong one')\n"}
+    second.install("Acme", {"upper": "acme_upper:process"}, modules=wrong, version="2.0")
+    both = Program(acme.folder, [*acme.paths, second.path])
     works(both)
     told = json.loads(both("plugins", "list", "--json").stdout)["plugins"]
     assert [plugin["version"] for plugin in told if plugin["name"] == "acme/upper"] == ["1.0"]
@@ -114,8 +113,8 @@ def test_e5_one_distribution_on_two_paths_is_the_one_that_is_imported(acme: Comm
     assert "duplicate_distribution" in codes
 
 
-def test_e6_a_missing_dependency_is_named_and_no_command_is_made_of_it(acme: Command, site: Site) -> None:
-    site.add("needy", {"needy": "needy:process"}, {"needy.py": "import a_missing_library\n" + UPPER})
+def test_e6_a_missing_dependency_is_named_and_no_command_is_made_of_it(acme: Program, site: Site) -> None:
+    site.install("needy", {"needy": "needy:process"}, modules={"needy": "import a_missing_library\n" + UPPER})
     with pytest.raises(PluginLoadError) as caught:
         Pipeline(["needy"])
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
@@ -127,10 +126,10 @@ def test_e6_a_missing_dependency_is_named_and_no_command_is_made_of_it(acme: Com
     works(acme)
 
 
-def test_e7_a_native_module_of_another_machine(acme: Command, site: Site) -> None:
+def test_e7_a_native_module_of_another_machine(acme: Program, site: Site) -> None:
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    site.add("native", {"native": "native_step:process"})
-    (site.folder / f"native_step{suffix}").write_bytes(b"\x7fELF of another machine")
+    site.install("native", {"native": "native_step:process"})
+    (site.path / f"native_step{suffix}").write_bytes(b"\x7fELF of another machine")
     done = acme("run", "-s", "native", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (7, b"")
     assert b"native 1.0" in done.stderr
@@ -152,9 +151,9 @@ def test_e7_a_native_module_of_another_machine(acme: Command, site: Site) -> Non
     ],
 )
 def test_e8_a_target_that_is_no_step(
-    acme: Command, site: Site, reference: str, source: str, error: type[PluginError]
+    acme: Program, site: Site, reference: str, source: str, error: type[PluginError]
 ) -> None:
-    site.add("odd", {"odd": reference}, {"acme_odd.py": source})
+    site.install("odd", {"odd": reference}, modules={"acme_odd": source})
     with pytest.raises(error) as caught:
         Pipeline(["odd"])
     assert caught.value.distribution == "odd"
@@ -163,42 +162,42 @@ def test_e8_a_target_that_is_no_step(
     assert acme("explain", "-s", "odd").returncode == 7
 
 
-def test_e9_editable_installations(acme: Command, site: Site, tmp_path: Path) -> None:
+def test_e9_editable_installations(acme: Program, site: Site, tmp_path: Path) -> None:
     source = tmp_path / "project" / "src"
     source.mkdir(parents=True)
     (source / "editable_upper.py").write_text(UPPER, encoding="utf-8")
-    metadata = site.add("editable", {"editable-upper": "editable_upper:process"})
+    metadata = site.install("editable", {"editable-upper": "editable_upper:process"})
     origin = {"url": source.parent.as_uri(), "dir_info": {"editable": True}}
     (metadata / "direct_url.json").write_text(json.dumps(origin), encoding="utf-8")
     # What a `.pth` file does in a real site folder.
-    command = Command(acme.folder, [*acme.paths, source])
-    done = command("run", "-q", "-s", "editable-upper", stdin=b"text\n")
+    program = Program(acme.folder, [*acme.paths, source])
+    done = program("run", "-q", "-s", "editable-upper", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n"), done.stderr
-    listed = json.loads(command("plugins", "list", "--json").stdout)["plugins"]
+    listed = json.loads(program("plugins", "list", "--json").stdout)["plugins"]
     assert {plugin["name"]: plugin["editable"] for plugin in listed}["editable/editable-upper"] is True
 
 
-def test_e9_a_zip_file_on_the_path(acme: Command, tmp_path: Path) -> None:
+def test_e9_a_zip_file_on_the_path(acme: Program, tmp_path: Path) -> None:
     unpacked = Site(tmp_path / "unpacked")
-    unpacked.add("zipped", {"zipped-upper": "zipped_upper:process"}, {"zipped_upper.py": UPPER})
+    unpacked.install("zipped", {"zipped-upper": "zipped_upper:process"}, modules={"zipped_upper": UPPER})
     archive = tmp_path / "zipped.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(unpacked.folder.rglob("*")):
-            file.write(path, path.relative_to(unpacked.folder))
-    done = Command(acme.folder, [archive])("run", "-q", "-s", "zipped-upper", stdin=b"text\n")
+        for path in sorted(unpacked.path.rglob("*")):
+            file.write(path, path.relative_to(unpacked.path))
+    done = Program(acme.folder, [archive])("run", "-q", "-s", "zipped-upper", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n"), done.stderr
 
 
-def test_e9_namespace_packages(acme: Command, site: Site) -> None:
-    site.add("spaced", {"spaced-upper": "spaced.inner.upper:process"}, {"spaced/inner/upper.py": UPPER})
+def test_e9_namespace_packages(acme: Program, site: Site) -> None:
+    site.install("spaced", {"spaced-upper": "spaced.inner.upper:process"}, modules={"spaced.inner.upper": UPPER})
     done = acme("run", "-q", "-s", "spaced-upper", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n"), done.stderr
 
 
-def test_e9_modules_without_source(acme: Command, site: Site) -> None:
-    site.add("compiled", {"compiled-upper": "compiled_upper:process"}, {"compiled_upper.py": UPPER})
-    compileall.compile_file(str(site.folder / "compiled_upper.py"), legacy=True, quiet=1)
-    (site.folder / "compiled_upper.py").unlink()
+def test_e9_modules_without_source(acme: Program, site: Site) -> None:
+    site.install("compiled", {"compiled-upper": "compiled_upper:process"}, modules={"compiled_upper": UPPER})
+    compileall.compile_file(str(site.path / "compiled_upper.py"), legacy=True, quiet=1)
+    (site.path / "compiled_upper.py").unlink()
     done = acme("run", "-q", "-s", "compiled-upper", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n"), done.stderr
 
@@ -206,15 +205,15 @@ def test_e9_modules_without_source(acme: Command, site: Site) -> None:
 def test_e11_a_plugin_that_ships_json_does_not_replace_the_standard_library(site: Site, tmp_path: Path) -> None:
     shadow = Site(tmp_path / "shadow")
     process = "import json\ndef process(text): return json.dumps([text])\n"
-    modules = {"json.py": "raise RuntimeError('shadow')\n", "shadow_step.py": process}
-    shadow.add("shadow", {"dump": "shadow_step:process"}, modules)
+    modules = {"json": "raise RuntimeError('shadow')\n", "shadow_step": process}
+    shadow.install("shadow", {"dump": "shadow_step:process"}, modules=modules)
     # Installed packages stand behind the standard library; that is how `site` puts them there.
-    program = f"import site; site.addsitedir({str(shadow.folder)!r}); from text_processor import Pipeline; print(Pipeline(['dump']).process('a'))"
+    program = f"import site; site.addsitedir({str(shadow.path)!r}); from text_processor import Pipeline; print(Pipeline(['dump']).process('a'))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert (done.returncode, done.stdout) == (0, '["a"]\n'), done.stderr
-    assert site.folder.exists()
+    assert site.path.exists()
 
 
 CANARY = """
@@ -229,12 +228,12 @@ def canaries(site: Site, number: int) -> None:
     """Installs packages whose import leaves a trace."""
     for index in range(number):
         plugins = {f"canary-{index}": f"canary_{index}:process"}
-        site.add(f"canary-{index}", plugins, {f"canary_{index}.py": CANARY})
+        site.install(f"canary-{index}", plugins, modules={f"canary_{index}": CANARY})
 
 
 def singing(site: Site) -> list[str]:
     """The canaries that were imported."""
-    return sorted(path.stem for path in site.folder.glob("*.sang"))
+    return sorted(path.stem for path in site.path.glob("*.sang"))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +254,7 @@ def singing(site: Site) -> list[str]:
 )
 def test_f16_nothing_that_is_not_named_is_imported(tmp_path: Path, site: Site, arguments: list[str]) -> None:
     canaries(site, 50)
-    Command(tmp_path, [site.folder])(*arguments, stdin=b"text\n")
+    Program(tmp_path, [site.path])(*arguments, stdin=b"text\n")
     assert singing(site) == []
 
 
@@ -271,15 +270,15 @@ def test_f16_the_library_imports_nothing_that_is_not_named(site: Site) -> None:
 
 def test_e12_of_two_hundred_plugins_one_is_imported(tmp_path: Path, site: Site) -> None:
     canaries(site, 200)
-    command = Command(tmp_path, [site.folder])
-    done = command("run", "-q", "-s", "canary-123", stdin=b"text\n")
+    program = Program(tmp_path, [site.path])
+    done = program("run", "-q", "-s", "canary-123", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n")
     assert singing(site) == ["canary_123"]
-    assert len(json.loads(command("plugins", "list", "--json").stdout)["plugins"]) >= 200
+    assert len(json.loads(program("plugins", "list", "--json").stdout)["plugins"]) >= 200
 
 
 def test_f16_discover_says_in_so_many_words_that_all_are_wanted(tmp_path: Path, site: Site) -> None:
     canaries(site, 3)
-    done = Command(tmp_path, [site.folder])("run", "-q", "--discover", stdin=b"text\n")
+    done = Program(tmp_path, [site.path])("run", "-q", "--discover", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n")
     assert singing(site) == ["canary_0", "canary_1", "canary_2"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import PATIENCE, Command
+from support.program import PATIENCE, Program
 from support.files import counts, names, read_jsonl, write_jsonl
 
 from text_processor import (
@@ -119,15 +119,15 @@ def test_b3_system_exit_ends_nothing(tmp_path: Path, step: str) -> None:
     assert isinstance(process_step(step).__cause__, SystemExit)
 
 
-def test_b3_the_command_goes_on(hostile_command: Command) -> None:
-    done = hostile_command("run", "-s", "exit-zero", stdin=b"one\npoison\ntwo\n")
+def test_b3_the_command_goes_on(hostile_program: Program) -> None:
+    done = hostile_program("run", "-s", "exit-zero", stdin=b"one\npoison\ntwo\n")
     assert (done.returncode, done.stdout) == (3, b"ONE\nTWO\n")
 
 
-def test_b4_a_keyboard_interrupt_that_nobody_typed(tmp_path: Path, hostile_command: Command) -> None:
+def test_b4_a_keyboard_interrupt_that_nobody_typed(tmp_path: Path, hostile_program: Program) -> None:
     line = run_step(tmp_path, "raise-keyboard-interrupt")
     assert (line["kind"], line["error"]) == ("step_error", "KeyboardInterrupt")
-    done = hostile_command("run", "-s", "raise-keyboard-interrupt", stdin=b"one\npoison\ntwo\n")
+    done = hostile_program("run", "-s", "raise-keyboard-interrupt", stdin=b"one\npoison\ntwo\n")
     assert (done.returncode, done.stdout) == (3, b"ONE\nTWO\n")
 
 
@@ -201,8 +201,8 @@ def test_b8_exceptions_that_do_harm_when_shown(tmp_path: Path, step: str, error:
 
 
 @pytest.mark.parametrize("step", ["failing-text", "huge-text", "surrogate-text", "escaping-text", "cyclic-cause"])
-def test_b8_the_command_shows_them_safely(hostile_command: Command, step: str) -> None:
-    done = hostile_command("run", "-s", step, "--on-error", "raise", stdin=b"poison\n")
+def test_b8_the_command_shows_them_safely(hostile_program: Program, step: str) -> None:
+    done = hostile_program("run", "-s", step, "--on-error", "raise", stdin=b"poison\n")
     assert done.returncode == 4
     assert b"\x1b" not in done.stderr
     assert len(done.stderr) < 20_000
@@ -220,8 +220,8 @@ def test_b9_a_warning_that_was_turned_into_an_error(tmp_path: Path) -> None:
     assert (line["kind"], line["error"]) == ("step_error", "UserWarning")
 
 
-def test_b9_an_exception_in_a_finalizer_is_shown_and_harms_no_record(hostile_command: Command) -> None:
-    done = hostile_command("run", "-s", "fail-in-finalizer", stdin=b"one\npoison\n")
+def test_b9_an_exception_in_a_finalizer_is_shown_and_harms_no_record(hostile_program: Program) -> None:
+    done = hostile_program("run", "-s", "fail-in-finalizer", stdin=b"one\npoison\n")
     assert (done.returncode, done.stdout) == (0, b"ONE\nPOISON\n")
     assert b"raised in a finalizer" in done.stderr
 
@@ -330,7 +330,7 @@ def test_b15_a_step_cannot_change_what_the_next_one_sees(tmp_path: Path, how: st
     ],
 )
 def test_b30_b31_what_cannot_be_loaded_ends_everything_before_anything_is_read(
-    hostile_command: Command, step: str, told: str
+    hostile_program: Program, step: str, told: str
 ) -> None:
     with pytest.raises(PluginLoadError) as caught:
         Pipeline(["trim", step])
@@ -343,34 +343,34 @@ def test_b30_b31_what_cannot_be_loaded_ends_everything_before_anything_is_read(
     assert error.__cause__ is not None
     for word in (step, "text-processor-hostile", "1.0"):
         assert word in str(error)
-    (hostile_command.folder / "in.txt").write_bytes(b"text\n")
-    done = hostile_command("run", "-s", step, "in.txt", "-o", "out.txt")
+    (hostile_program.folder / "in.txt").write_bytes(b"text\n")
+    done = hostile_program("run", "-s", step, "in.txt", "-o", "out.txt")
     assert (done.returncode, done.stdout) == (7, b"")
     for word in (step, "text-processor-hostile", told):
         assert word.encode() in done.stderr
-    assert names(hostile_command.folder) == ["in.txt"]
+    assert names(hostile_program.folder) == ["in.txt"]
 
 
-def test_b30_printing_while_importing_and_processing_stays_out_of_the_data(hostile_command: Command) -> None:
-    done = hostile_command("run", "-q", "-s", "import-prints", stdin=b"one\ntwo\n")
+def test_b30_printing_while_importing_and_processing_stays_out_of_the_data(hostile_program: Program) -> None:
+    done = hostile_program("run", "-q", "-s", "import-prints", stdin=b"one\ntwo\n")
     assert (done.returncode, done.stdout) == (0, b"ONE\nTWO\n")
     assert b"printed while importing" in done.stderr
     assert b"printed by a step" in done.stderr
-    done = hostile_command("plugins", "show", "--json", "import-prints")
+    done = hostile_program("plugins", "show", "--json", "import-prints")
     assert json.loads(done.stdout)["name"] == "text-processor-hostile/import-prints"
 
 
-def test_b30_a_thread_that_an_import_starts_does_not_keep_the_process(hostile_command: Command) -> None:
+def test_b30_a_thread_that_an_import_starts_does_not_keep_the_process(hostile_program: Program) -> None:
     started = time.monotonic()
-    done = hostile_command("run", "-q", "-s", "import-starts-thread", stdin=b"one\n")
+    done = hostile_program("run", "-q", "-s", "import-starts-thread", stdin=b"one\n")
     assert (done.returncode, done.stdout) == (0, b"ONE\n")
     assert time.monotonic() - started < PATIENCE / 2
 
 
-def test_b30_a_broken_plugin_that_is_not_used_harms_nobody(hostile_command: Command) -> None:
-    done = hostile_command("run", "-q", "-s", "raise-named", stdin=b"one\n")
+def test_b30_a_broken_plugin_that_is_not_used_harms_nobody(hostile_program: Program) -> None:
+    done = hostile_program("run", "-q", "-s", "raise-named", stdin=b"one\n")
     assert (done.returncode, done.stdout) == (0, b"ONE\n")
-    assert hostile_command("plugins", "list").returncode == 0
+    assert hostile_program("plugins", "list").returncode == 0
 
 
 def test_b31_the_chain_of_causes_is_kept() -> None:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.command import PATIENCE, SCRIPT, Command, stop, wait_for
+from support.program import PATIENCE, SCRIPT, Program, stop, wait_for
 from support.files import names
 from support.site import Site
 
@@ -14,49 +14,49 @@ from support.site import Site
 MOST_SECONDS = 2.0
 
 
-def slow_run(command: Command, *arguments: str) -> list[str]:
+def slow_run(program: Program, *arguments: str) -> list[str]:
     """A run that takes minutes, in the step of a plugin."""
-    (command.folder / "in.txt").write_text("text\n" * 10_000, encoding="utf-8")
-    step = f"slow:mark={command.folder / 'begun'},seconds=0.02"
+    (program.folder / "in.txt").write_text("text\n" * 10_000, encoding="utf-8")
+    step = f"slow:mark={program.folder / 'begun'},seconds=0.02"
     return ["run", "-s", step, "in.txt", "-o", "out.txt", "--rejected", "rejected.jsonl", *arguments]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_c6_c7_a_signal_ends_a_slow_plugin(hostile_command: Command, number: signal.Signals, code: int) -> None:
-    with hostile_command.started(*slow_run(hostile_command)) as process:
-        wait_for(hostile_command.folder, "begun", process)
+def test_c6_c7_a_signal_ends_a_slow_plugin(hostile_program: Program, number: signal.Signals, code: int) -> None:
+    with hostile_program.started(*slow_run(hostile_program)) as process:
+        wait_for(hostile_program.folder, "begun", process)
         ended, told, seconds = stop(process, number)
     assert ended == code, told
     assert b"Traceback" not in told
     assert b"panicked" not in told
     assert seconds < MOST_SECONDS
-    assert names(hostile_command.folder) == ["begun", "in.txt"], "no partial file"
+    assert names(hostile_program.folder) == ["begun", "in.txt"], "no partial file"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_c6_c7_a_signal_ends_a_pipe_that_never_ends(command: Command, number: signal.Signals, code: int) -> None:
-    with command.started("run", "-s", "trim", "-o", "out.txt") as process:
+def test_c6_c7_a_signal_ends_a_pipe_that_never_ends(program: Program, number: signal.Signals, code: int) -> None:
+    with program.started("run", "-s", "trim", "-o", "out.txt") as process:
         assert process.stdin is not None
         process.stdin.write(b" text \n" * 1000)
         process.stdin.flush()
-        wait_for(command.folder, ".*", process)
+        wait_for(program.folder, ".*", process)
         ended, told, seconds = stop(process, number)
     assert ended == code, told
     assert b"Traceback" not in told
     assert seconds < MOST_SECONDS
-    assert names(command.folder) == [], "no partial file"
+    assert names(program.folder) == [], "no partial file"
 
 
-def test_c6_a_signal_ends_a_step_of_the_engine(command: Command) -> None:
+def test_c6_a_signal_ends_a_step_of_the_engine(program: Program) -> None:
     # Quadratic: each search runs to the end of the text. Without looking at the clock it would take minutes.
-    (command.folder / "in.txt").write_text("a" * (4 << 20), encoding="utf-8")
+    (program.folder / "in.txt").write_text("a" * (4 << 20), encoding="utf-8")
     step = r"replace:pattern='.*[^A-Z]|[A-Z]',replacement=x,timeout=600"
-    with command.started("run", "-s", step, "in.txt", "-o", "out.txt") as process:
-        wait_for(command.folder, ".*", process)
+    with program.started("run", "-s", step, "in.txt", "-o", "out.txt") as process:
+        wait_for(program.folder, ".*", process)
         ended, told, seconds = stop(process, signal.SIGINT)
     assert ended == 130, told
     assert seconds < MOST_SECONDS
-    assert names(command.folder) == ["in.txt"]
+    assert names(program.folder) == ["in.txt"]
 
 
 def test_c6_a_signal_raises_keyboard_interrupt_in_the_library(tmp_path: Path) -> None:
@@ -91,49 +91,49 @@ print(Pipeline(["trim"]).run("in.txt", "out.txt").read)
 
 @pytest.mark.parametrize("arguments", ["run -s trim in.txt", "run -s shout in.txt", "run -q -s trim < in.txt"])
 def test_c5_a_reader_that_goes_away_is_no_error(tmp_path: Path, site: Site, arguments: str) -> None:
-    site.add("acme", {"shout": "acme_shout:process"}, {"acme_shout.py": "def process(text): return text.upper()\n"})
-    command = Command(tmp_path, [site.folder])
+    site.install("acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"})
+    program = Program(tmp_path, [site.path])
     (tmp_path / "in.txt").write_text("text\n" * 200_000, encoding="utf-8")
-    done = command.shell(f'$tp {arguments} | head -1; echo "${{PIPESTATUS[0]}}"')
+    done = program.shell(f'$tp {arguments} | head -1; echo "${{PIPESTATUS[0]}}"')
     assert done.stdout.lower() == b"text\n141\n"
     assert done.stderr == b""
     assert names(tmp_path) == ["in.txt"]
 
 
 @pytest.mark.parametrize("arguments", ["--help", "plugins list --all", "explain -s trim", "trace -s trim text"])
-def test_c5_answers_too_may_lose_their_reader(command: Command, arguments: str) -> None:
+def test_c5_answers_too_may_lose_their_reader(program: Program, arguments: str) -> None:
     # The reader is gone before the first byte.
     script = "exec 3> >(true); sleep 0.2; $tp " + arguments + ' >&3; echo "$?" >&2'
-    done = command.shell(script)
+    done = program.shell(script)
     assert done.stderr == b"141\n"
 
 
-def test_c27_a_process_without_standard_streams_works(command: Command) -> None:
+def test_c27_a_process_without_standard_streams_works(program: Program) -> None:
     data = " größe \n\n" * 100
-    (command.folder / "in.txt").write_text(data, encoding="utf-8")
-    done = command.shell('$tp run -s trim-lines in.txt -o out.txt <&- >&- 2>&-; echo "$?"')
+    (program.folder / "in.txt").write_text(data, encoding="utf-8")
+    done = program.shell('$tp run -s trim-lines in.txt -o out.txt <&- >&- 2>&-; echo "$?"')
     assert done.stdout == b"0\n"
     # Nothing that was meant for a standard stream may end up in a file that was opened in its place.
-    assert (command.folder / "in.txt").read_text(encoding="utf-8") == data
-    assert (command.folder / "out.txt").read_text(encoding="utf-8") == "größe\n\n" * 100
-    assert names(command.folder) == ["in.txt", "out.txt"]
+    assert (program.folder / "in.txt").read_text(encoding="utf-8") == data
+    assert (program.folder / "out.txt").read_text(encoding="utf-8") == "größe\n\n" * 100
+    assert names(program.folder) == ["in.txt", "out.txt"]
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
-def test_c27_one_closed_stream_costs_only_what_needs_it(command: Command, closed: str) -> None:
-    (command.folder / "in.txt").write_bytes(b" one \n")
-    done = command.shell(f'$tp run -s trim in.txt -o out.txt {closed}; echo "$?"')
+def test_c27_one_closed_stream_costs_only_what_needs_it(program: Program, closed: str) -> None:
+    (program.folder / "in.txt").write_bytes(b" one \n")
+    done = program.shell(f'$tp run -s trim in.txt -o out.txt {closed}; echo "$?"')
     assert done.stdout.endswith(b"0\n")
-    assert (command.folder / "out.txt").read_bytes() == b"one\n"
-    assert (command.folder / "in.txt").read_bytes() == b" one \n"
+    assert (program.folder / "out.txt").read_bytes() == b"one\n"
+    assert (program.folder / "in.txt").read_bytes() == b" one \n"
 
 
-def test_c27_reading_a_closed_standard_input_or_writing_a_closed_output_is_an_error(command: Command) -> None:
-    (command.folder / "in.txt").write_bytes(b" one \n")
-    done = command.shell('$tp run -s trim -o out.txt <&-; echo "$?"')
+def test_c27_reading_a_closed_standard_input_or_writing_a_closed_output_is_an_error(program: Program) -> None:
+    (program.folder / "in.txt").write_bytes(b" one \n")
+    done = program.shell('$tp run -s trim -o out.txt <&-; echo "$?"')
     assert done.stdout in (b"5\n", b"0\n"), done.stderr
     assert b"Traceback" not in done.stderr
-    done = command.shell('$tp run -s trim in.txt >&-; echo "$?"')
+    done = program.shell('$tp run -s trim in.txt >&-; echo "$?"')
     assert done.stdout == b"6\n", done.stderr
     assert b"Traceback" not in done.stderr
 
@@ -142,13 +142,13 @@ def test_c27_reading_a_closed_standard_input_or_writing_a_closed_output_is_an_er
     "variables", [{"LANG": "C"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX"}]
 )
 def test_c27_a_poor_locale_changes_no_text(tmp_path: Path, site: Site, variables: dict[str, str]) -> None:
-    site.add("acme", {"shout": "acme_shout:process"}, {"acme_shout.py": "def process(text): return text.upper()\n"})
-    command = Command(tmp_path, [site.folder], variables)
+    site.install("acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"})
+    program = Program(tmp_path, [site.path], variables)
     name = os.fsencode("grüße.txt")
     Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(" größe \u2028😀\n".encode())
-    done = command("run", "-s", "shout", "-s", "trim", name)
+    done = program("run", "-s", "shout", "-s", "trim", name)
     assert (done.returncode, done.stdout) == (0, "GRÖSSE \u2028😀\n".encode()), done.stderr
-    done = command("trace", "-s", "shout", "größe")
+    done = program("trace", "-s", "shout", "größe")
     assert (done.returncode, done.stderr) == (0, b"")
     assert "GRÖSSE" in done.stdout.decode()
 

@@ -167,7 +167,7 @@ def test_unknown_words_are_refused() -> None:
 
 
 def test_a_pipeline_comes_from_a_file(tmp_path: Path, site: Site) -> None:
-    site.add("acme", {"shout": "acme_shout:process"}, {"acme_shout.py": "def process(text): return text.upper()\n"})
+    site.install("acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"})
     file = tmp_path / "pipeline.toml"
     file.write_text(
         '[pipeline]\ntext = "body"\non-error = "raise"\n\n[[step]]\nuse = "length"\nwith = { minimum = 2 }\n\n'
@@ -184,7 +184,7 @@ def test_discover_uses_and_orders_what_is_installed(site: Site) -> None:
     source = "from text_processor import plugin\n@plugin(after={after})\ndef process(text): return text + {mark!r}\n"
     for name, after in (("alpha", ["omega"]), ("omega", [])):
         plugins = {name: f"acme_{name}:process"}
-        site.add(f"acme-{name}", plugins, {f"acme_{name}.py": source.format(after=after, mark=name[0])})
+        site.install(f"acme-{name}", plugins, modules={f"acme_{name}": source.format(after=after, mark=name[0])})
     steps = Pipeline.discover().steps
     assert steps.index("acme-omega/omega") < steps.index("acme-alpha/alpha")
     assert Pipeline(["alpha", "omega"], order="auto").process(".") == ".oa"
@@ -233,7 +233,7 @@ def test_a_pipeline_pickles_as_its_configuration() -> None:
 
 def test_the_order_that_was_found_is_pickled(site: Site) -> None:
     source = "from text_processor import plugin\n@plugin(after=['trim'])\ndef process(text): return text + '.'\n"
-    site.add("acme", {"dot": "acme_dot:process"}, {"acme_dot.py": source})
+    site.install("acme", {"dot": "acme_dot:process"}, modules={"acme_dot": source})
     pipeline = Pipeline(["dot", "trim"], order="auto")
     assert pipeline.steps == ("trim", "acme/dot")
     assert pickle.loads(pickle.dumps(pipeline)).process(" a ") == "a."  # noqa: S301

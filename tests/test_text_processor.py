@@ -26,8 +26,8 @@ def process(text: str) -> str:
 @pytest.fixture
 def article(site: Site) -> Site:
     """The article's two plugins, installed."""
-    site.add("acme-reverse", {"reverse": "acme_reverse:process"}, {"acme_reverse.py": REVERSE})
-    site.add("acme-capitalize", {"capitalize": "acme_capitalize:process"}, {"acme_capitalize.py": CAPITALIZE})
+    site.install("acme-reverse", {"reverse": "acme_reverse:process"}, modules={"acme_reverse": REVERSE})
+    site.install("acme-capitalize", {"capitalize": "acme_capitalize:process"}, modules={"acme_capitalize": CAPITALIZE})
     return site
 
 

@@ -1,59 +1,64 @@
 """Folders that look like what pip leaves behind, made in a moment and thrown away."""
 
+import importlib
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
+from textwrap import dedent
 
 HOSTILE = Path(__file__).parents[1] / "plugins" / "hostile"
 
 
 class Site:
-    """A folder of installed distributions. Put it on `sys.path` or in `PYTHONPATH`."""
+    """A folder to which distributions are written as an installer leaves them. Put it on `sys.path` or in `PYTHONPATH`."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
 
-    def add(
+    def install(
         self,
         name: str,
-        plugins: Mapping[str, str] | None = None,
-        modules: Mapping[str, str] | None = None,
+        entry_points: dict[str, str] | str | bytes | None = None,
+        *,
         version: str = "1.0",
+        modules: dict[str, str] | None = None,
+        metadata: str | bytes | None = "",
     ) -> Path:
-        """Installs a distribution: its entry points (name to `module:attribute`) and its modules (path to source).
+        """Write a distribution and return its `.dist-info`.
 
-        Returns:
-            The folder of its metadata.
+        Args:
+            name: Its name.
+            entry_points: The plugins by name, or the whole `entry_points.txt`.
+            version: Its version.
+            modules: The source of its modules by name.
+            metadata: Its `METADATA`; None for none at all, empty for a good one.
         """
-        for path, source in (modules or {}).items():
-            self.write(path, source)
-        metadata = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", encoding="utf-8"
-        )
-        if plugins:
-            lines = [f"{key} = {value}" for key, value in plugins.items()]
+        info = self.path / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        if metadata is not None:
+            text = metadata or f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n\nA description.\n"
+            (info / "METADATA").write_bytes(text if isinstance(text, bytes) else text.encode())
+        if isinstance(entry_points, dict):
+            lines = [f"{key} = {value}" for key, value in entry_points.items()]
             entry_points = "\n".join(["[text_processor.plugins]", *lines, ""])
-            (metadata / "entry_points.txt").write_text(entry_points, encoding="utf-8")
-        (metadata / "RECORD").write_text("", encoding="utf-8")
-        return metadata
+        if entry_points is not None:
+            data = entry_points if isinstance(entry_points, bytes) else entry_points.encode()
+            (info / "entry_points.txt").write_bytes(data)
+        for module, source in (modules or {}).items():
+            file = self.path / f"{module.replace('.', '/')}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(dedent(source), encoding="utf-8")
+        # Both the finder of modules and the finder of distributions remember folders by their time stamps.
+        importlib.invalidate_caches()
+        return info
 
-    def write(self, path: str, source: str) -> Path:
-        """Writes a module."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(source, encoding="utf-8")
-        return file
 
-
-def hostile_paths(site: Site) -> list[Path]:
-    """Installs the package of hostile steps as its own `pyproject.toml` describes it.
+def install_hostile(site: Site) -> list[Path]:
+    """Install the package of hostile steps as its own `pyproject.toml` describes it.
 
     Returns:
-        What must be on `sys.path`: the metadata, and the source beside which no copy is made.
+        What must be on `sys.path`: the metadata, and the source itself, of which no copy is made.
     """
     project = tomllib.loads((HOSTILE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    site.add(project["name"], project["entry-points"]["text_processor.plugins"], version=project["version"])
-    return [site.folder, HOSTILE / "src"]
+    site.install(project["name"], project["entry-points"]["text_processor.plugins"], version=project["version"])
+    return [site.path, HOSTILE / "src"]

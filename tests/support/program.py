@@ -17,7 +17,7 @@ PATIENCE = 30
 
 
 @dataclass
-class Command:
+class Program:
     """Runs `text-processor` in a folder, with these folders in `PYTHONPATH`."""
 
     folder: Path
