@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PATIENCE, Program
-from support.files import names, read_jsonl, write_jsonl
-from support.site import Site
-
 import text_processor
+from support.files import names, read_jsonl, write_jsonl
+from support.program import PATIENCE, Program
+from support.site import Site
 
 SHOUT = '''
 from dataclasses import dataclass

@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from support.program import Program
 from support.files import counts, names, read_jsonl, write_jsonl
+from support.program import Program
 from support.site import Site
-
 from text_processor import Pipeline, Reject, StepTimeout, plugin
 
 BUDGET = 0.5

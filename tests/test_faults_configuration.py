@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.program import Program
 from support.files import names
-
+from support.program import Program
 from text_processor import ConfigError, Pipeline, PluginError, PluginNotFoundError, TextProcessorError
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import Program
 from support.files import counts, names, read_jsonl, write_jsonl
-
+from support.program import Program
 from text_processor import ConfigError, InputError, Pipeline, Report
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from support.program import PATIENCE, Program
 from support.site import Site
-
 from text_processor import Pipeline, PluginCollisionError, PluginContractError, PluginError, PluginLoadError
 
 UPPER = "def process(text: str) -> str:\n    return text.upper()\n"
@@ -80,7 +79,9 @@ def test_e2_entry_points_that_cannot_be_read_hide_no_other_plugin(
 
 
 def test_e3_two_distributions_with_one_name_are_an_error_only_where_it_is_used(acme: Program, site: Site) -> None:
-    site.install("other", {"upper": "other_upper:process"}, modules={"other_upper": UPPER.replace("upper()", "lower()")})
+    site.install(
+        "other", {"upper": "other_upper:process"}, modules={"other_upper": UPPER.replace("upper()", "lower()")}
+    )
     assert Pipeline(["trim"]).steps == ("trim",)
     with pytest.raises(PluginCollisionError) as caught:
         Pipeline(["upper"])
@@ -94,7 +95,9 @@ def test_e3_two_distributions_with_one_name_are_an_error_only_where_it_is_used(a
 
 
 def test_e4_the_name_of_a_built_in_step_stays_its_own(acme: Program, site: Site) -> None:
-    site.install("thief", {"trim": "thief_trim:process", "Trim_Lines": "thief_trim:process"}, modules={"thief_trim": UPPER})
+    site.install(
+        "thief", {"trim": "thief_trim:process", "Trim_Lines": "thief_trim:process"}, modules={"thief_trim": UPPER}
+    )
     assert Pipeline(["trim", "trim-lines"]).process(" a ") == "a"
     assert Pipeline(["thief/trim"]).process(" a ") == " A "
     codes = {finding["code"] for finding in json.loads(acme("plugins", "doctor", "--json").stdout)["findings"]}

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.program import PATIENCE, Program
 from support.files import counts, names, read_jsonl, write_jsonl
-
+from support.program import PATIENCE, Program
 from text_processor import (
     BadReturnType,
     DecodeError,

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.program import PATIENCE, SCRIPT, Program, stop, wait_for
 from support.files import names
+from support.program import PATIENCE, SCRIPT, Program, stop, wait_for
 from support.site import Site
 
 # The matrix promises one second; the rest is for a quick build on a busy machine.
@@ -60,7 +60,7 @@ def test_c6_a_signal_ends_a_step_of_the_engine(program: Program) -> None:
 
 
 def test_c6_a_signal_raises_keyboard_interrupt_in_the_library(tmp_path: Path) -> None:
-    program = f"""
+    program = """
 import os, signal, threading, time
 from text_processor import Pipeline
 
@@ -69,7 +69,7 @@ def step(text):
     return text
 
 with open("in.txt", "w") as file:
-    file.writelines(f"{{number}}\\n" for number in range(3000))
+    file.writelines(f"{number}\\n" for number in range(3000))
 try:
     Pipeline([step]).run("in.txt", "out.txt")
 except KeyboardInterrupt:
@@ -91,7 +91,9 @@ print(Pipeline(["trim"]).run("in.txt", "out.txt").read)
 
 @pytest.mark.parametrize("arguments", ["run -s trim in.txt", "run -s shout in.txt", "run -q -s trim < in.txt"])
 def test_c5_a_reader_that_goes_away_is_no_error(tmp_path: Path, site: Site, arguments: str) -> None:
-    site.install("acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"})
+    site.install(
+        "acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"}
+    )
     program = Program(tmp_path, [site.path])
     (tmp_path / "in.txt").write_text("text\n" * 200_000, encoding="utf-8")
     done = program.shell(f'$tp {arguments} | head -1; echo "${{PIPESTATUS[0]}}"')
@@ -142,7 +144,9 @@ def test_c27_reading_a_closed_standard_input_or_writing_a_closed_output_is_an_er
     "variables", [{"LANG": "C"}, {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX"}]
 )
 def test_c27_a_poor_locale_changes_no_text(tmp_path: Path, site: Site, variables: dict[str, str]) -> None:
-    site.install("acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"})
+    site.install(
+        "acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"}
+    )
     program = Program(tmp_path, [site.path], variables)
     name = os.fsencode("grüße.txt")
     Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(" größe \u2028😀\n".encode())

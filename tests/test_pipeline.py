@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from support.site import Site
-
 from text_processor import ConfigError, Pipeline, PluginError, PluginNotFoundError, RecordError, Reject, plugin
 
 
@@ -167,7 +166,9 @@ def test_unknown_words_are_refused() -> None:
 
 
 def test_a_pipeline_comes_from_a_file(tmp_path: Path, site: Site) -> None:
-    site.install("acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"})
+    site.install(
+        "acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"}
+    )
     file = tmp_path / "pipeline.toml"
     file.write_text(
         '[pipeline]\ntext = "body"\non-error = "raise"\n\n[[step]]\nuse = "length"\nwith = { minimum = 2 }\n\n'

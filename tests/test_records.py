@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-
 from text_processor import (
     BadReturnType,
     DecodeError,

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
-
 from text_processor import ConfigError, InputError, OutputError, Pipeline, RecordError, Reject, plugin
 
 
@@ -167,7 +166,7 @@ def test_many_inputs_become_one_output_in_order(tmp_path: Path) -> None:
     assert counts(report) == (24, 24, 0, 0)
     inputs = [tmp_path / "03.txt", str(tmp_path / "0[12].txt")]
     Pipeline([]).run(inputs, output, overwrite=True)
-    assert output.read_text(encoding="utf-8").split() == "3 a 3 b 1 a 1 b 2 a 2 b".split()
+    assert output.read_text(encoding="utf-8").split() == ["3", "a", "3", "b", "1", "a", "1", "b", "2", "a", "2", "b"]
 
 
 def test_patterns_find_files_in_folders_below(tmp_path: Path) -> None:

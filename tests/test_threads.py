@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from support.files import counts
-
 from text_processor import Pipeline, plugin
 
 THREADS = 8

@@ -1,7 +1,6 @@
 """`Pipeline.trace`: what each step makes of a text."""
 
 import pytest
-
 from text_processor import Pipeline, Reject, plugin
 
 
