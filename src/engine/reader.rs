@@ -55,6 +55,7 @@ impl Reader {
                         return;
                     };
                     job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
+                    job.unopened = true;
                     sequence += 1;
                     if self.jobs.send(job).is_err() {
                         return;
