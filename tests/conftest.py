@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The same examples each time: a check that fails on one machine must fail on all. `--hypothesis-profile=thorough` looks further.
+# The same examples each time: a check that fails on one machine must fail on all.
+# `--hypothesis-profile=thorough` looks further.
 settings.register_profile(
     "quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -29,15 +30,14 @@ settings.load_profile("quick")
 
 
 @pytest.fixture
-def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A folder on `sys.path`, and `sys.modules` as it was afterwards."""
-    base = tmp_path_factory.getbasetemp()
-    site = Site(tmp_path_factory.mktemp("site"))
+    site = Site(tmp_path / "site")
     monkeypatch.syspath_prepend(site.path)
     before = set(sys.modules)
     yield site
     for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(base)):
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
 
 
@@ -55,13 +55,13 @@ def hostile(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """The command as a process, in an empty folder."""
-    return Program(tmp_path)
+    return Program(tmp_path / "work")
 
 
 @pytest.fixture
 def hostile_program(tmp_path: Path, hostile: list[Path]) -> Program:
     """The command as a process, where the package of hostile steps is installed."""
-    return Program(tmp_path, hostile)
+    return Program(tmp_path / "work", hostile)
 
 
 @dataclass
