@@ -1,4 +1,4 @@
-"""The console script `text-processor`: everything but this line is Rust."""
+"""The console script `text-processor`: nearly everything is Rust."""
 
 import sys
 
@@ -7,4 +7,7 @@ from text_processor._engine import command
 
 def main() -> int:
     """Runs the command with the process's arguments and returns its exit code."""
-    return command(sys.argv)
+    code = command(sys.argv)
+    # Plugins may have left something to be done when Python ends, and what that prints is no data either.
+    sys.stdout = sys.stderr
+    return code

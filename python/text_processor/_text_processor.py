@@ -1,8 +1,13 @@
 """The one-text face: trim the lines of a text, then run named plugins over it."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from text_processor._engine import Pipeline
+
+# Type checkers take a variable of this name for true; the import would cost more than this module.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class TextProcessor:

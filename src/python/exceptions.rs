@@ -4,7 +4,7 @@ use crate::error::{
     Cause, ConfigError, Error, Failure, FailureKind, FileError, Interrupt, PluginError, PluginFault, RecordError,
     shorten,
 };
-use crate::python::text;
+use crate::python::{text, traceback};
 use pyo3::exceptions::{PyBaseException, PyBrokenPipeError, PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -13,19 +13,32 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A Python exception that caused an error of the core. It shows the text that was made when it was caught, because
-/// asking the exception again would attach and run the plugin's code.
+/// asking the exception again would attach and run the plugin's code. The alternate form, `{cause:#}`, is its traceback
+/// where that was kept as text.
 pub(crate) struct PythonCause {
     exception: Py<PyBaseException>,
     shown: String,
+    traceback: Option<String>,
 }
 
 impl PythonCause {
-    /// Keeps an exception, with its traceback.
-    pub(crate) fn keep(py: Python<'_>, error: PyErr) -> Cause {
+    /// Keeps the exception of a record, whose traceback stands in its [`Failure`].
+    pub(crate) fn of_record(py: Python<'_>, error: PyErr) -> Cause {
+        Self::keep(py, error, None)
+    }
+
+    /// Keeps the exception of a plugin that could not be loaded.
+    pub(crate) fn of_load(py: Python<'_>, error: PyErr) -> Cause {
+        let traceback = traceback::of_load(py, &error);
+        Self::keep(py, error, traceback)
+    }
+
+    fn keep(py: Python<'_>, error: PyErr, traceback: Option<String>) -> Cause {
         let shown = describe(py, &error);
         Arc::new(Self {
             exception: error.into_value(py),
             shown,
+            traceback,
         })
     }
 
@@ -44,7 +57,10 @@ impl fmt::Debug for PythonCause {
 
 impl fmt::Display for PythonCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.shown)
+        match &self.traceback {
+            Some(traceback) if formatter.alternate() => formatter.write_str(traceback),
+            _ => formatter.write_str(&self.shown),
+        }
     }
 }
 

@@ -8,12 +8,9 @@
 use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::call::{CallContext, Stop};
 use crate::python::exceptions::{PythonCause, class_name, message_of};
-use crate::python::names;
+use crate::python::traceback;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError};
 use pyo3::prelude::*;
-
-/// How many of the innermost frames of a traceback are kept.
-const FRAMES: i32 = 20;
 
 /// What a step raised. Every exception is a failure of the record, `SystemExit` and a `KeyboardInterrupt` that the plugin
 /// raised by itself included; only when somebody really pressed Ctrl-C it is not.
@@ -40,34 +37,8 @@ pub(super) fn failure_of(py: Python<'_>, error: PyErr) -> Box<Failure> {
         format!("It raised `{class}`: {message}")
     };
     let mut failure = Failure::new(kind, sentence);
-    failure.traceback = traceback_of(py, &error, &class, &message);
+    failure.traceback = traceback::of_record(py, &error, &class, &message);
     failure.error_type = Some(class);
-    failure.cause = Some(PythonCause::keep(py, error));
+    failure.cause = Some(PythonCause::of_record(py, error));
     Box::new(failure)
-}
-
-/// The traceback as Python prints it, without the chain of causes. Only frames are formatted: whatever is part of the
-/// exception itself could raise, be endless, or be a hundred megabytes long.
-fn traceback_of(py: Python<'_>, error: &PyErr, class: &str, message: &str) -> Option<String> {
-    let traceback = error.traceback(py)?;
-    let frames: Vec<String> = names::FORMAT_TRACEBACK
-        .get(py)
-        .and_then(|format| format.call1((traceback, -FRAMES)))
-        .and_then(|frames| frames.extract())
-        .ok()?;
-    let head = "Traceback (most recent call last):\n";
-    let end = format!("{class}: {message}");
-    let end = crate::error::shorten(end, Failure::MESSAGE_LIMIT / 2);
-    let mut room = Failure::MESSAGE_LIMIT - head.len() - end.len();
-    // The innermost frames say most.
-    let kept = frames
-        .iter()
-        .rev()
-        .take_while(|frame| {
-            let fits = frame.len() <= room;
-            room = room.saturating_sub(frame.len());
-            fits
-        })
-        .count();
-    Some([head, &frames[frames.len() - kept..].concat(), &end].concat())
 }

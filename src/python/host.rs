@@ -3,26 +3,15 @@
 use crate::error::Result;
 use crate::plugins::{Discovery, Host, Plugin};
 use crate::python::segment::PythonSegment;
-use crate::python::{discovery, load};
+use crate::python::{discovery, load, signals};
 use crate::step::{Configuration, Declaration, PlacedStep, Segment, Step};
 use pyo3::prelude::*;
 use std::sync::{Arc, OnceLock};
 
 /// The host over the interpreter's own packages. It looks once; a new host sees what was installed since.
+#[derive(Default)]
 pub(crate) struct PythonHost {
     discovery: OnceLock<Arc<Discovery>>,
-    interrupted: Box<dyn Fn() -> bool + Send + Sync>,
-}
-
-impl PythonHost {
-    /// A host. `interrupted` tells whether a real signal arrived, so that a plugin which raises `KeyboardInterrupt` by
-    /// itself while it is imported is a broken plugin, and a Ctrl-C is a Ctrl-C.
-    pub(crate) fn new(interrupted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self {
-            discovery: OnceLock::new(),
-            interrupted: Box::new(interrupted),
-        }
-    }
 }
 
 impl Host for PythonHost {
@@ -36,12 +25,12 @@ impl Host for PythonHost {
     }
 
     fn load(&self, plugin: &Plugin, configuration: &Configuration) -> Result<Arc<dyn Step>> {
-        let step = Python::attach(|py| load::load(py, plugin, configuration, &*self.interrupted))?;
+        let step = Python::attach(|py| signals::attend(py, || load::load(py, plugin, configuration)))?;
         Ok(Arc::new(step))
     }
 
     fn describe(&self, plugin: &Plugin) -> Result<Declaration> {
-        Python::attach(|py| load::describe_plugin(py, plugin, &*self.interrupted))
+        Python::attach(|py| signals::attend(py, || load::describe_plugin(py, plugin)))
     }
 
     fn fuse(&self, steps: Vec<PlacedStep>) -> Box<dyn Segment> {

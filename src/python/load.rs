@@ -5,52 +5,41 @@
 //! crash of native code. A plugin that ships a module named like one of Python's own cannot hide it from others, because
 //! `site-packages` stands behind the standard library on `sys.path`; such a plugin gets an error that says so.
 
+mod hints;
+
 use crate::error::{Error, Failure, Interrupt, PluginError, PluginFault, Result, Shown, shorten};
 use crate::plugins::Plugin;
 use crate::python::exceptions::{PythonCause, describe, message_of};
 use crate::python::step::{Parts, PythonStep};
-use crate::python::{names, values};
+use crate::python::{names, signals, values};
 use crate::record::{Field, FieldType};
 use crate::step::{Asked, Configuration, Declaration, Kind, Origin, Parameter, Runtime, Stage};
-use pyo3::exceptions::{PyAttributeError, PyKeyboardInterrupt, PyModuleNotFoundError};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::path::Path;
 
-/// Whether a real signal arrived.
-pub(crate) type Interrupted<'i> = &'i dyn Fn() -> bool;
-
 /// Imports a plugin and makes a step of it.
-pub(crate) fn load(
-    py: Python<'_>,
-    plugin: &Plugin,
-    configuration: &Configuration,
-    interrupted: Interrupted<'_>,
-) -> Result<PythonStep> {
-    let subject = Subject::of_plugin(plugin, interrupted);
+pub(crate) fn load(py: Python<'_>, plugin: &Plugin, configuration: &Configuration) -> Result<PythonStep> {
+    let subject = Subject::of_plugin(plugin);
     let target = subject.import(py, plugin)?;
     subject.make(py, &target, configuration)
 }
 
 /// Imports a plugin and reads what it declares, without making it.
-pub(crate) fn describe_plugin(py: Python<'_>, plugin: &Plugin, interrupted: Interrupted<'_>) -> Result<Declaration> {
-    let subject = Subject::of_plugin(plugin, interrupted);
+pub(crate) fn describe_plugin(py: Python<'_>, plugin: &Plugin) -> Result<Declaration> {
+    let subject = Subject::of_plugin(plugin);
     let target = subject.import(py, plugin)?;
     let contract = subject.contract(&target)?;
     subject.declaration(py, &contract)
 }
 
 /// Makes a step of a callable that was passed in: a function, a class to be made with the configuration, or an instance.
-pub(crate) fn from_callable(
-    target: &Bound<'_, PyAny>,
-    configuration: &Configuration,
-    interrupted: Interrupted<'_>,
-) -> Result<PythonStep> {
+pub(crate) fn from_callable(target: &Bound<'_, PyAny>, configuration: &Configuration) -> Result<PythonStep> {
     let py = target.py();
     let mut subject = Subject {
         name: values::type_name(target),
         short_name: String::new(),
         origin: None,
-        interrupted,
     };
     let contract = subject.contract(target)?;
     let last = contract.name.rsplit('.').next().filter(|name| !name.starts_with('<'));
@@ -86,15 +75,14 @@ struct ContractParameter {
 }
 
 /// The step that is being made, as errors name it.
-struct Subject<'i> {
+struct Subject {
     name: String,
     short_name: String,
     origin: Option<Origin>,
-    interrupted: Interrupted<'i>,
 }
 
-impl<'i> Subject<'i> {
-    fn of_plugin(plugin: &Plugin, interrupted: Interrupted<'i>) -> Self {
+impl Subject {
+    fn of_plugin(plugin: &Plugin) -> Self {
         Self {
             name: plugin.name.clone(),
             short_name: plugin.short_name.clone(),
@@ -103,7 +91,6 @@ impl<'i> Subject<'i> {
                 version: plugin.version.clone(),
                 entry_point: plugin.entry_point.clone(),
             }),
-            interrupted,
         }
     }
 
@@ -139,7 +126,7 @@ impl<'i> Subject<'i> {
 
     /// What Python raised while `doing` ("cannot be imported") as the error of this step.
     fn raised(&self, py: Python<'_>, doing: &str, raised: PyErr, hint: Option<String>) -> Error {
-        if raised.is_instance_of::<PyKeyboardInterrupt>(py) && (self.interrupted)() {
+        if raised.is_instance_of::<PyKeyboardInterrupt>(py) && signals::interrupted() {
             return Error::Interrupted(Interrupt::Interrupt);
         }
         let of_class = |class: &'static names::Import<pyo3::types::PyType>| {
@@ -156,7 +143,7 @@ impl<'i> Subject<'i> {
         );
         let mut error = self.error(fault, message);
         error.hint = hint.or_else(|| notes(py, &raised));
-        error.cause = Some(PythonCause::keep(py, raised));
+        error.cause = Some(PythonCause::of_load(py, raised));
         error.into()
     }
 
@@ -187,23 +174,15 @@ impl<'i> Subject<'i> {
 
     fn import<'py>(&self, py: Python<'py>, plugin: &Plugin) -> Result<Bound<'py, PyAny>> {
         let (module_name, attributes) = plugin.entry_point.split_once(':').unwrap_or((&plugin.entry_point, ""));
-        let module = names::IMPORT_MODULE
-            .get(py)
-            .and_then(|import| import.call1((module_name,)))
-            .map_err(|raised| {
-                let hint = import_hint(py, &raised, module_name, plugin);
-                self.raised(py, "cannot be imported", raised, hint)
-            })?;
-        let mut target = module;
+        // Python's own import leaves its own frames out of the traceback, which `importlib.import_module` does not.
+        let module = py.import(module_name).map_err(|raised| {
+            let hint = hints::of_import(py, &raised, module_name, plugin);
+            self.raised(py, "cannot be imported", raised, hint)
+        })?;
+        let mut target = module.into_any();
         for attribute in attributes.split('.').filter(|attribute| !attribute.is_empty()) {
             target = target.getattr(attribute).map_err(|raised| {
-                let hint = raised.is_instance_of::<PyAttributeError>(py).then(|| {
-                    if is_of_python(py, module_name) {
-                        format!("`{module_name}` is a module of Python itself, which a plugin cannot replace: its author must rename the plugin's.")
-                    } else {
-                        format!("The entry point `{}` names something that is not there.", plugin.entry_point)
-                    }
-                });
+                let hint = hints::of_attribute(py, &raised, module_name, plugin);
                 self.raised(py, "cannot be imported", raised, hint)
             })?;
         }
@@ -319,42 +298,6 @@ fn notes(py: Python<'_>, error: &PyErr) -> Option<String> {
     let notes: Vec<String> = error.value(py).getattr("__notes__").ok()?.extract().ok()?;
     let notes = notes.join(" ");
     (!notes.is_empty()).then(|| shorten(notes, Failure::MESSAGE_LIMIT))
-}
-
-/// The way out of a failed import. It names the module that is missing and never a command to install it: the names of
-/// modules and of distributions differ, and a wrong guess could install a stranger's package.
-fn import_hint(py: Python<'_>, raised: &PyErr, module_name: &str, plugin: &Plugin) -> Option<String> {
-    if !raised.is_instance_of::<PyModuleNotFoundError>(py) {
-        return None;
-    }
-    let missing: String = raised.value(py).getattr("name").ok()?.extract().ok()?;
-    let shown = |text: &str| Shown(Path::new(text)).to_string();
-    let own = module_name == missing || module_name.starts_with(&format!("{missing}."));
-    Some(if own {
-        if is_of_python(py, missing.split('.').next().unwrap_or_default()) {
-            format!(
-                "`{missing}` would be a module of Python itself, which a plugin cannot replace: its author must rename the plugin's."
-            )
-        } else {
-            format!(
-                "The entry point names the module `{}`, which is not installed although {} is: install that distribution again.",
-                shown(&missing),
-                shown(&plugin.distribution)
-            )
-        }
-    } else {
-        format!(
-            "The plugin needs the module `{}`, which is not installed. What {} needs is in its own documentation.",
-            shown(&missing),
-            shown(&plugin.distribution)
-        )
-    })
-}
-
-fn is_of_python(py: Python<'_>, module_name: &str) -> bool {
-    py.import("sys")
-        .and_then(|sys| sys.getattr("stdlib_module_names")?.contains(module_name))
-        .unwrap_or(false)
 }
 
 fn parameter_of(py: Python<'_>, parameter: &ContractParameter) -> Parameter {

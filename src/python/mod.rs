@@ -3,6 +3,11 @@
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
 //! fused steps over a batch and `single` over one text. `pipeline`, `record` and `report` are what Python users see.
 
+// What stands above a class or a method here is its Python docstring, in Google style.
+#![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
+// PyO3 hands over what it converts; a method that only looks at it must take it all the same.
+#![allow(clippy::needless_pass_by_value)]
+
 mod call;
 mod command;
 mod discovery;
@@ -14,7 +19,6 @@ mod load;
 mod logging;
 mod names;
 mod pipeline;
-mod probe;
 mod record;
 mod report;
 mod run;
@@ -23,6 +27,7 @@ mod signals;
 mod single;
 mod step;
 mod text;
+mod traceback;
 mod turn;
 mod values;
 mod verdict;
@@ -39,8 +44,6 @@ mod _engine {
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]
-    use super::probe::{PythonProbe, probe_discovery};
-    #[pymodule_export]
     use super::record::PyRecord;
     #[pymodule_export]
     use super::report::{PyReport, PyTraceEntry};
@@ -48,6 +51,7 @@ mod _engine {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        logging::install(module.py())
+        logging::install();
+        Ok(())
     }
 }

@@ -42,10 +42,12 @@ pub(crate) static CONFIG_ERROR: Import<PyType> = Import::new("text_processor.exc
 pub(crate) static CONTRACT_ERROR: Import<PyType> = Import::new("text_processor.exceptions", "PluginContractError");
 /// Python's own reader of JSON, which makes new objects at each call.
 pub(crate) static JSON_LOADS: Import = Import::new("json", "loads");
-/// Imports a module by its dotted name.
-pub(crate) static IMPORT_MODULE: Import = Import::new("importlib", "import_module");
 /// Formats the frames of a traceback.
 pub(crate) static FORMAT_TRACEBACK: Import = Import::new("traceback", "format_tb");
+/// Formats an exception, with its frames and with the chain of its causes.
+pub(crate) static FORMAT_EXCEPTION: Import = Import::new("traceback", "format_exception");
+/// Shows the log of the command on standard error.
+pub(crate) static SHOW_LOG: Import = Import::new("text_processor._logging", "show");
 /// A function written in Python.
 pub(crate) static METHOD_TYPE: Import<PyType> = Import::new("types", "MethodType");
 /// What a collection with keys is.

@@ -1,7 +1,7 @@
 //! `Pipeline`: the main door of the library.
 
 use crate::engine;
-use crate::error::{ConfigError, Error, RecordError};
+use crate::error::{ConfigError, RecordError};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
@@ -9,7 +9,7 @@ use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
 use crate::python::single::{Fields, Outcome, Single};
-use crate::python::{load, signals, values};
+use crate::python::{load, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -55,7 +55,7 @@ pub(super) struct PyPipeline {
 
 impl PyPipeline {
     fn build(py: Python<'_>, pipeline: &Pipeline, given: Vec<(Arc<dyn Step>, Py<PyAny>)>) -> PyResult<Self> {
-        let host = PythonHost::new(signals::interrupted);
+        let host = PythonHost::default();
         let plan = py
             .detach(|| Plan::new(pipeline, &host))
             .map_err(|error| raise(py, error))?;
@@ -250,7 +250,7 @@ impl PyPipeline {
     ///     >>> everything_installed = Pipeline.discover().steps
     #[staticmethod]
     fn discover(py: Python<'_>) -> PyResult<Self> {
-        let host = PythonHost::new(signals::interrupted);
+        let host = PythonHost::default();
         let pipeline = py
             .detach(|| Pipeline::discover(&host))
             .map_err(|error| raise(py, error))?;
@@ -514,8 +514,7 @@ fn pipeline_step(
     if !reference.is_callable() {
         return Err(not_a_step(entry));
     }
-    let step =
-        load::from_callable(&reference, &configuration, &signals::interrupted).map_err(|error| raise(py, error))?;
+    let step = load::from_callable(&reference, &configuration).map_err(|error| raise(py, error))?;
     let step: Arc<dyn Step> = Arc::new(step);
     given.push((Arc::clone(&step), reference.unbind()));
     Ok(PipelineStep::given(step))

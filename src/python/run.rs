@@ -65,7 +65,7 @@ pub(super) fn run(
     let watch = Watch::start(py, false)?;
     let _during = signals::during(watch.arrived());
     let calling_thread = CallingThread {
-        host: PythonHost::new(signals::interrupted),
+        host: PythonHost::default(),
         watch,
     };
     let result = py.detach(|| {

@@ -4,7 +4,7 @@
 //! plugin may also raise `KeyboardInterrupt` itself, which is an error of that plugin. So during a run on the main thread
 //! our own handler stands in front of the one that was there: it notes the signal, then calls the other.
 
-use crate::error::Interrupt;
+use crate::error::{Interrupt, Result};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::cell::RefCell;
@@ -127,10 +127,16 @@ impl Watch {
         }
     }
 
-    /// Puts the handlers back that were there before.
+    /// Puts the handlers back that were there before. A handler that somebody has installed since stays: it calls ours, which
+    /// calls the one before.
     pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
         let signal = py.import(intern!(py, "signal"))?;
         for (number, previous) in self.replaced {
+            let current = signal.call_method1(intern!(py, "getsignal"), (number,))?;
+            let ours = current.cast::<NotingHandler>();
+            if !ours.is_ok_and(|ours| Arc::ptr_eq(&ours.get().arrived.0, &self.arrived.0)) {
+                continue;
+            }
             let previous = previous.into_bound(py);
             // `None` stands for a handler that was not installed from Python: it cannot be put back from Python either.
             let previous = if previous.is_none() {
@@ -142,4 +148,23 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Looks out for a Ctrl-C while a plugin is loaded, so that it is told from a `KeyboardInterrupt` that the plugin raises by
+/// itself. A run that looks out already goes on doing so.
+pub(super) fn attend<T>(py: Python<'_>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    if CURRENT.with_borrow(Option::is_some) {
+        return work();
+    }
+    let Ok(watch) = Watch::start(py, false) else {
+        return work();
+    };
+    let done = {
+        let _during = during(watch.arrived());
+        work()
+    };
+    if let Err(error) = watch.end(py) {
+        error.write_unraisable(py, None);
+    }
+    done
 }

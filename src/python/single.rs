@@ -8,6 +8,7 @@ use crate::plan::{End, Extent, Plan, Workbench};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::exceptions::to_python as raise;
 use crate::python::step::PythonStep;
+use crate::python::verdict::check;
 use crate::python::{signals, values};
 use crate::record::Value;
 use crate::step::{Context, PlacedStep};
@@ -169,27 +170,34 @@ impl Single {
             interrupted: &signals::interrupted,
         };
         let mut current = text.clone();
+        let mut maker = 0;
         for (index, (placed, step)) in steps.iter().enumerate() {
             let _turn = step.turn(py);
             let verdict = step.call(&current, |asked| find(fields, placed.asks[asked]), &context);
             match verdict {
-                Ok(CallVerdict::Text(after)) => current = after,
+                Ok(CallVerdict::Text(after)) => {
+                    if !after.is(&current) {
+                        maker = index;
+                    }
+                    current = after;
+                }
                 Ok(CallVerdict::Keep) => {}
                 Ok(CallVerdict::Annotate(values)) => fields.extend(placed.adds.iter().copied().zip(values)),
                 Ok(CallVerdict::Reject(reason)) => return Ok((Next::Rejected(reason), index)),
-                Ok(CallVerdict::Split(parts)) => return Ok((Next::Split(parts), index)),
+                Ok(CallVerdict::Split(parts)) => {
+                    let checked = parts.iter().try_for_each(|part| check(part, context.limits));
+                    return Ok((checked.map_or_else(Next::Failed, |()| Next::Split(parts)), index));
+                }
                 Err(Stop::Failed(failure)) => return Ok((Next::Failed(failure), index)),
                 Err(Stop::Interrupted(interrupt)) => return Err(raise(py, Error::Interrupted(interrupt))),
             }
         }
-        Ok((
-            if current.is(text) {
-                Next::Unchanged
-            } else {
-                Next::Text(current)
-            },
-            0,
-        ))
+        if current.is(text) {
+            return Ok((Next::Unchanged, 0));
+        }
+        // Nothing here needs the bytes of the text, but what a run would not write is not returned either.
+        let checked = check(&current, context.limits);
+        Ok((checked.map_or_else(Next::Failed, |()| Next::Text(current)), maker))
     }
 }
 

@@ -9,7 +9,6 @@ use crate::record::Value;
 use crate::step::{Configuration, Declaration, Limits, Scratch, Step, Verdict};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use std::any::Any;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -86,11 +85,6 @@ impl PythonStep {
         })
     }
 
-    /// The function, or the instance that was made of the class.
-    pub(crate) fn object(&self) -> &Py<PyAny> {
-        &self.object
-    }
-
     /// Takes the turn to call the step, until it is dropped; a step that declares itself safe needs none. Whoever calls a
     /// step takes its turn first: once for all the records of a batch.
     pub(super) fn turn(&self, py: Python<'_>) -> Option<Turn<'_>> {
@@ -110,11 +104,6 @@ fn lasting(reason: &str) -> &'static str {
     let kept: &'static str = Box::leak(reason.into());
     reasons.insert(kept);
     kept
-}
-
-/// A step of a plan as the Python step it is, if it is one.
-pub(crate) fn python_step(step: &dyn Step) -> Option<&PythonStep> {
-    (step as &dyn Any).downcast_ref()
 }
 
 impl Step for PythonStep {

@@ -3,6 +3,7 @@
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use pyo3::types::string::PyStringData;
 
 /// How many characters a text has.
 #[expect(unsafe_code, reason = "`len()` of a subclass would call its own method")]
@@ -37,4 +38,19 @@ pub(crate) fn beginning(text: &Bound<'_, PyString>, characters: usize) -> String
             .map(|cut| cut.cast_into_unchecked::<PyString>())
     };
     cut.map(|cut| cut.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Whether a text holds surrogate code points, which are not characters. Most texts cannot, and are not looked through.
+#[expect(
+    unsafe_code,
+    reason = "encoding a text only to see whether that is possible would cost a copy of it"
+)]
+pub(crate) fn has_surrogate(text: &Bound<'_, PyString>) -> PyResult<bool> {
+    const SURROGATES: std::ops::RangeInclusive<u32> = 0xD800..=0xDFFF;
+    // SAFETY: The thread is attached, and nobody writes to a `str` that more than its maker knows; the slices are read here only.
+    Ok(match unsafe { text.data()? } {
+        PyStringData::Ucs1(_) => false,
+        PyStringData::Ucs2(units) => units.iter().any(|&unit| SURROGATES.contains(&u32::from(unit))),
+        PyStringData::Ucs4(units) => units.iter().any(|unit| SURROGATES.contains(unit)),
+    })
 }

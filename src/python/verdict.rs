@@ -21,13 +21,29 @@ const NO_PARTS: &str = "no_parts";
 
 /// The text of a `str` that a step made. This is where UTF-8 is needed, so surrogates are found here.
 pub(crate) fn utf8<'t>(text: &'t Bound<'_, PyString>, limits: &Limits) -> Result<&'t str, Box<Failure>> {
-    let text = text
-        .to_str()
-        .map_err(|_| surrogate("The text that the step returned"))?;
+    let text = text.to_str().map_err(|_| made_surrogate())?;
     if text.len() > limits.record_bytes {
         return Err(too_large(text.len(), limits));
     }
     Ok(text)
+}
+
+/// What [`utf8`] checks of a text that Python keeps: that it could be written. Its bytes are counted only where it is so long
+/// that they may be too many.
+pub(crate) fn check(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
+    const MOST_BYTES: usize = char::MAX.len_utf8();
+    if text::length(text) > limits.record_bytes / MOST_BYTES {
+        return utf8(text, limits).map(|_| ());
+    }
+    match text::has_surrogate(text) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(made_surrogate()),
+        Err(error) => Err(super::failure::failure_of(text.py(), error)),
+    }
+}
+
+fn made_surrogate() -> Box<Failure> {
+    surrogate("The text that the step returned")
 }
 
 /// Reads what a step of kind `map` returned.
