@@ -1,7 +1,7 @@
 """What a plugin declares and how it is configured, read from the object itself when it is loaded.
 
-The engine asks this module; nothing else does, and it is imported with the first plugin that is loaded. What is wrong is
-raised as `PluginContractError` or `ConfigError`; the engine adds where the plugin comes from.
+The engine asks this module; nothing else does, and it is imported with the first plugin that is loaded. What is wrong
+is raised as `PluginContractError` or `ConfigError`; the engine adds where the plugin comes from.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _check_function(function: Any, kind: str, step: str) -> None:
     if isinstance(function, (staticmethod, classmethod)):
         function = function.__func__
     elif not inspect.isroutine(function) and not isinstance(function, functools.partial):
-        function = getattr(type(function), "__call__", function)
+        function = getattr(type(function), "__call__", function)  # noqa: B004 - the method itself is wanted
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         _refuse(
             f"{step} is an async function, and a step returns its result itself.", "Write `def` instead of `async def`."
@@ -267,7 +267,7 @@ def _parameters(target: Any, step: str) -> tuple[Parameter, ...]:
 
 
 def _annotations(target: Any) -> dict[str, Any]:
-    """Return the types that the configuration of a class is annotated with; what cannot be resolved is left as a text."""
+    """Return the types that the configuration of a class is annotated with; what cannot be resolved stays a text."""
     source = target if dataclasses.is_dataclass(target) else target.__init__
     try:
         return typing.get_type_hints(source)

@@ -1,13 +1,14 @@
 """What the author of a plugin writes: the decorator `plugin`, and `Reject`.
 
-This module is imported with the package, so it imports nothing that takes time: no `typing`, no `dataclasses`, no `inspect`.
+This module is imported with the package, so it imports nothing that takes time: no `typing`, no `dataclasses`, no
+`inspect`.
 """
 
 from __future__ import annotations
 
 from text_processor.exceptions import PluginContractError
 
-# Type checkers take a variable of this name for true; `typing` itself would cost a third of the package's start-up time.
+# Type checkers take a variable of this name for true; `typing` itself would cost a third of the package's start-up.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -214,8 +215,9 @@ def plugin(
 ) -> Target | Callable[[Target], Target]:
     """Declare what a step does and where it belongs.
 
-    It decorates a function or a class, as `@plugin` or with arguments. A class is made once per pipeline, with the step's
-    configuration as its arguments (a dataclass is the short way to write one), and its instances are called with each text.
+    It decorates a function or a class, as `@plugin` or with arguments. A class is made once per pipeline, with the
+    step's configuration as its arguments (a dataclass is the short way to write one), and its instances are called with
+    each text.
 
         @plugin(kind="filter", stage="filter", after=["trim-lines"])
         @dataclass
@@ -233,7 +235,8 @@ def plugin(
         before: Names of steps that it must run before, if they are there.
         after: Names of steps that it must run after, if they are there.
         requires: Names of steps that must be there, and run before it.
-        fields: What `annotate` adds: names and types (`str`, `int`, `float`, `bool`; `list`, `dict` and `object` for JSON).
+        fields: What `annotate` adds: names and types (`str`, `int`, `float`, `bool`; `list`, `dict` and `object` for
+            JSON).
         thread_safe: Whether it may be called from several threads at once.
         name: What a callable that is passed to `Pipeline` is called. A plugin is called what its entry point says.
         summary: What it does, in one sentence; by default the first line of its docstring.
