@@ -174,7 +174,7 @@ def test_links_of(page: Path) -> None:
 
 def test_every_test_that_a_document_names_is_there() -> None:
     sources = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py"))
-    defined = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    defined = set(re.findall(r"^ *def (test_\w+)", sources, re.MULTILINE))
     named = {name for page in PAGES for name in NAMED_TEST.findall(prose_of(page))}
     assert sorted(named - defined) == []
 
