@@ -103,11 +103,7 @@ impl Reader {
 
     /// How many bytes to put into the next batch, judged by how fast the run has been so far.
     fn batch_bytes(&self, started: Instant) -> usize {
-        const FIRST_BYTES: usize = 32 << 10;
         let done = self.shared.meter.done.load(Ordering::Relaxed);
-        if done == 0 {
-            return FIRST_BYTES;
-        }
         let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
         ((rate * BATCH_TIME.as_secs_f64()) as usize).clamp(LEAST_BYTES, MOST_BYTES)
     }
