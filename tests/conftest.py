@@ -13,6 +13,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from text_processor import _engine
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies
+
 from text_processor import Pipeline, Reject, plugin
 from text_processor.exceptions import (
     BadReturnType,

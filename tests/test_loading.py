@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+
 from text_processor import Pipeline, Reject, plugin
 from text_processor.exceptions import ConfigError, PluginContractError, PluginLoadError
 

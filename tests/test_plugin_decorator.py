@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from text_processor import Reject, exceptions, plugin
 from text_processor._plugin import Declaration
 
