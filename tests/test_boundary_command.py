@@ -37,8 +37,8 @@ NOISY = """
 
 def main(*arguments: str | Path, path: list[Path] | None = None, head: str = "") -> Ended:
     """Run the command in a process of its own, as its console script does."""
-    program = f"{head}\nimport sys\nsys.argv[0] = 'text-processor'\nfrom text_processor._command import main\nsys.exit(main())"
-    return run_python(program, *arguments, path=path)
+    script = "import sys; sys.argv[0] = 'text-processor'; from text_processor._command import main; sys.exit(main())"
+    return run_python(f"{head}\n{script}", *arguments, path=path)
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ class TestOutput:
         assert command.json("plugins", "show", "noisy")["name"] == "noisy/noisy"
         assert "printed at import" in command("trace", "-s", "noisy", "text").messages or "noisy" in sys.modules
 
-    def test_standard_output_is_as_before_afterwards(self, command: Command, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_standard_output_is_as_before_afterwards(self, capfd: pytest.CaptureFixture[str]) -> None:
         stdout = sys.stdout
-        print("before")
+        sys.stdout.write("before\n")
         ended = _command.command(["text-processor", "--version"])
-        print("after")
+        sys.stdout.write("after\n")
         assert sys.stdout is stdout
         assert ended == 0
         before, version, after = capfd.readouterr().out.splitlines()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # More than any machine has, and more than this process may have.
 HUNDRED_GIGABYTES = 100 << 30
-ALLOWED = 4 << 30
+ALLOWED = 2 << 30
 
 PROGRAM = f"""
     import sys
@@ -26,7 +26,7 @@ PROGRAM = f"""
             case "growing":
                 hoard = []
                 while True:
-                    hoard.append(bytearray(256 << 20))
+                    hoard.append(bytes(256 << 20))
             case "raised":
                 raise MemoryError
         return text

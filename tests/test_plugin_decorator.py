@@ -6,11 +6,13 @@ import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from text_processor import Reject, exceptions, plugin
-from text_processor._plugin import Declaration
+
+if TYPE_CHECKING:
+    from text_processor._plugin import Declaration
 
 EXCEPTIONS = [getattr(exceptions, name) for name in exceptions.__all__]
 
@@ -44,7 +46,7 @@ def test_a_decorated_dataclass_stays_a_dataclass() -> None:
 
 def test_a_declaration_cannot_be_changed() -> None:
     @plugin(kind="annotate", fields={"language": str, "score": float, "extra": object})
-    def annotate(text: str) -> dict[str, object]:
+    def annotate(_text: str) -> dict[str, object]:
         return {}
 
     assert declared(annotate).fields == (("language", "text"), ("score", "float"), ("extra", "json"))
@@ -95,7 +97,7 @@ def test_reject_is_a_value() -> None:
     assert reject == Reject("too_short") != Reject("other")
     assert len({reject, Reject("too_short")}) == 1
     assert repr(reject) == "Reject('too_short')"
-    assert pickle.loads(pickle.dumps(reject)) == reject
+    assert pickle.loads(pickle.dumps(reject)) == reject  # noqa: S301
     with pytest.raises(AttributeError):
         reject.reason = "other"
 
@@ -111,7 +113,7 @@ def test_an_exception_is_pickled_with_its_data_and_notes(exception: type[excepti
     made = exception("It failed.")
     made.add_note("Try this.")
     vars(made).update(dict.fromkeys(vars(made).keys() - {"__notes__"}, "kept"))
-    copy = pickle.loads(pickle.dumps(made))
+    copy = pickle.loads(pickle.dumps(made))  # noqa: S301
     assert type(copy) is exception
     assert str(copy) == "It failed."
     assert vars(copy) == vars(made)

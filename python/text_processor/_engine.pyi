@@ -1,10 +1,12 @@
-"""The Rust engine. Its classes are documented where they are written; `help()` shows it."""
+# The Rust engine. Its classes are documented where they are written; `help()` shows it.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, TypeAlias, final
 
 from text_processor.exceptions import RecordError
+
+__all__ = ["Pipeline", "Record", "Report", "TraceEntry", "__version__", "command"]
 
 __version__: str
 
@@ -20,7 +22,7 @@ class Pipeline:
         *,
         order: Literal["listed", "auto"] = "listed",
         text: str = "text",
-        id: str = "id",
+        id: str = "id",  # noqa: A002
         on_error: _OnError = "quarantine",
     ) -> Pipeline: ...
     @staticmethod
@@ -38,7 +40,7 @@ class Pipeline:
         inputs: _Path | Sequence[_Path],
         output: _Path,
         *,
-        format: Literal["text", "file", "jsonl"] | None = None,
+        format: Literal["text", "file", "jsonl"] | None = None,  # noqa: A002
         rejected: _Path | None = None,
         quarantine: _Path | None = None,
         workers: int | None = None,

@@ -3,6 +3,12 @@
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
 //! fused steps over a batch and `single` over one text. `pipeline`, `record` and `report` are what Python users see.
 
+#![expect(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    reason = "what is written on an item that Python sees is its docstring, in the manner of Python"
+)]
+
 mod call;
 mod command;
 mod discovery;
@@ -32,7 +38,8 @@ use pyo3::prelude::*;
 /// The engine of text-processor.
 #[pymodule]
 mod _engine {
-    use super::*;
+    use super::logging;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::command::command;
