@@ -219,7 +219,10 @@ impl Batch {
         &self.buffers[0]
     }
 
-    /// The bytes as they were read, for the reader to fill. There must be no records yet.
+    /// The bytes as they were read, for the reader to fill.
+    ///
+    /// # Panics
+    /// If the batch has records already: their views would change their texts.
     pub fn raw_mut(&mut self) -> &mut Vec<u8> {
         assert!(
             self.rows.is_empty() && self.sources.is_empty(),
@@ -274,7 +277,10 @@ impl Batch {
         }
     }
 
-    /// A view of a part of a view's text. The range must lie on character boundaries.
+    /// A view of a part of a view's text.
+    ///
+    /// # Panics
+    /// If the range does not lie on character boundaries of the text.
     #[must_use]
     pub fn slice(&self, view: View, range: Range<usize>) -> View {
         let text = self.text(view);
@@ -297,7 +303,10 @@ impl Batch {
         }
     }
 
-    /// Takes back the buffer that [`Batch::open`] lent. Nothing else may have been opened in between.
+    /// Takes back the buffer that [`Batch::open`] lent.
+    ///
+    /// # Panics
+    /// If another buffer was opened and closed in between.
     pub fn close(&mut self, writer: TextWriter) {
         assert_eq!(
             writer.buffer as usize,
@@ -436,7 +445,10 @@ impl TextWriter {
         }
     }
 
-    /// Appends what `write` appends to the string and returns its view. Only appending is allowed.
+    /// Appends what `write` appends to the string and returns its view.
+    ///
+    /// # Panics
+    /// If `write` does anything but append.
     pub fn push_with(&mut self, write: impl FnOnce(&mut String)) -> View {
         let offset = self.text.len();
         write(&mut self.text);
@@ -506,7 +518,7 @@ mod tests {
         let written = writer.push("another text of more than twelve bytes");
         batch.close(writer);
         batch.rows[0].text = written;
-        let addresses: Vec<*const u8> = batch.buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        let addresses: Vec<*const u8> = batch.buffers().iter().map(Vec::as_ptr).collect();
         let views: ScalarBuffer<u128> = batch
             .rows
             .iter()
@@ -525,7 +537,7 @@ mod tests {
             column.iter().map(|text| text.unwrap().to_owned()).collect::<Vec<_>>(),
             expected
         );
-        let shared: Vec<*const u8> = column.data_buffers().iter().map(|buffer| buffer.as_ptr()).collect();
+        let shared: Vec<*const u8> = column.data_buffers().iter().map(Buffer::as_ptr).collect();
         assert_eq!(shared, addresses);
         assert_eq!(column.len(), 2);
     }

@@ -534,6 +534,12 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// A text that a stranger chose, fit to stand in a sentence on a terminal.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    Shown(Path::new(text)).to_string()
+}
+
 /// Whether a character could move the cursor, colour the terminal, break the line, or reorder what is shown around it.
 #[must_use]
 pub fn needs_escape(character: char) -> bool {

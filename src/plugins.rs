@@ -7,8 +7,8 @@ mod entry_points;
 mod names;
 
 pub use entry_points::{EntryPoint, ParseFinding, parse_entry_points};
-pub use names::{OWN_DISTRIBUTION, Resolved, distribution_with_version, fold, listed, nearest, resolve, split_name};
-pub(crate) use names::{resolve_with, shown};
+pub(crate) use names::resolve_with;
+pub use names::{OWN_DISTRIBUTION, Resolved, fold, listed, nearest, resolve, split_name};
 
 use crate::error::{Error, PluginError, PluginFault, Result};
 use crate::step::{Configuration, PlacedStep, Segment, Step};

@@ -4,7 +4,7 @@
 //! runs them over a batch in one go; the engine knows segments only. Built-ins run in a [`crate::engine`] segment, plugins in one that their host makes.
 
 use crate::batch::Batch;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Interrupt, Result, shown};
 use crate::record::{Field, Value};
 use serde::Serialize;
 use std::any::Any;
@@ -138,7 +138,16 @@ impl Origin {
     /// The distribution with its version, as reports name it.
     #[must_use]
     pub fn distribution_with_version(&self) -> String {
-        crate::plugins::distribution_with_version(&self.distribution, self.version.as_deref())
+        distribution_with_version(&self.distribution, self.version.as_deref())
+    }
+}
+
+/// A distribution as a person names it: with its version, where that is known.
+#[must_use]
+pub fn distribution_with_version(distribution: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("{} {}", shown(distribution), shown(version)),
+        None => shown(distribution),
     }
 }
 
@@ -260,9 +269,14 @@ pub trait Segment: Send + Sync {
     /// thread at a time execute Python: that thread already knows the interpreter, gets its signals, and has no rival for the lock.
     fn on_calling_thread(&self) -> bool;
 
-    /// Runs the steps over the live rows of the batch. An error ends the run; the failure of a record is no error.
-    fn run(&self, batch: &mut Batch, context: &Context) -> Result<()>;
+    /// Runs the steps over the live rows of the batch, and calls `pulse` every few rows. An error ends the run; the
+    /// failure of a record is no error.
+    fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()>;
 }
+
+/// What a segment calls now and then, so that a batch which takes long holds nobody up: it tells whether to stop, and
+/// on the calling thread it is where signals are seen and progress is shown.
+pub type Pulse<'p> = dyn FnMut() -> Result<(), Interrupt> + 'p;
 
 /// What a segment needs to know of its run.
 #[derive(Debug, Clone, Default)]

@@ -122,7 +122,10 @@ pub(super) struct Meter {
     pub(super) out: AtomicU64,
     pub(super) rejected: AtomicU64,
     pub(super) quarantined: AtomicU64,
+    /// Bytes of the input files, before decompression.
     pub(super) bytes: AtomicU64,
+    /// Bytes of records that are written, as they were read.
+    pub(super) done: AtomicU64,
 }
 
 impl Meter {

@@ -21,6 +21,8 @@ mod outputs;
 mod reader;
 mod run;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod worker;
 mod writer;

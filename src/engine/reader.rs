@@ -8,9 +8,14 @@ use crate::step::Limits;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-/// About how many bytes a batch holds: enough to make handing it over cheap, little enough to stay in the cache.
-const BATCH_BYTES: usize = 256 << 10;
+/// About how many bytes a batch holds at most: enough to make handing it over cheap, little enough to stay in the cache.
+const MOST_BYTES: usize = 256 << 10;
+/// About how many bytes a batch holds at least.
+const LEAST_BYTES: usize = 4 << 10;
+/// About how long a batch should take. With slow steps, small batches keep progress moving and the memory of results small.
+const BATCH_TIME: Duration = Duration::from_millis(100);
 
 /// What the reader needs. It owns all of it, because a reader that waits for standard input cannot be joined.
 pub(super) struct Reader {
@@ -35,6 +40,7 @@ pub(super) struct ReaderEnd {
 impl Reader {
     /// Reads all inputs. Returns early, without a word, when the run is stopped.
     pub(super) fn run(self) {
+        let started = Instant::now();
         let mut sequence = 0;
         let mut left = self.limit.unwrap_or(u64::MAX);
         let mut bytes_before = 0;
@@ -62,7 +68,7 @@ impl Reader {
                 let Some(mut job) = self.next_job(sequence, index, *format) else {
                     return;
                 };
-                match open.fill(&mut job.batch, BATCH_BYTES) {
+                match open.fill(&mut job.batch, self.batch_bytes(started)) {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => {
@@ -93,6 +99,13 @@ impl Reader {
             jobs: sequence,
             limited,
         });
+    }
+
+    /// How many bytes to put into the next batch, judged by how fast the run has been so far.
+    fn batch_bytes(&self, started: Instant) -> usize {
+        let done = self.shared.meter.done.load(Ordering::Relaxed);
+        let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+        ((rate * BATCH_TIME.as_secs_f64()) as usize).clamp(LEAST_BYTES, MOST_BYTES)
     }
 
     fn next_job(&self, sequence: u64, input: usize, format: Format) -> Option<Box<Job>> {

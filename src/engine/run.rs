@@ -7,7 +7,7 @@ use crate::engine::statistics::Statistics;
 use crate::engine::worker::{Belts, Workshop};
 use crate::engine::writer::{Writer, WriterBelts};
 use crate::engine::{MOST_WORKERS, RunOptions, Watcher};
-use crate::error::{ConfigError, Error, FileError, Result};
+use crate::error::{ConfigError, Error, FileError, Interrupt, Result};
 use crate::io::{
     CasualtyEncoder, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder, encoder,
 };
@@ -190,6 +190,17 @@ fn call(
     total_bytes: Option<u64>,
 ) {
     let mut last_tick = Instant::now();
+    let mut pulse = || {
+        if shared.cancel.is_cancelled() {
+            return Err(Interrupt::Interrupt);
+        }
+        if last_tick.elapsed() >= TICK {
+            last_tick = Instant::now();
+            watcher.tick(&shared.meter.progress(total_bytes))?;
+        }
+        Ok(())
+    };
+    let segments = &workshop.plan.segments;
     loop {
         select! {
             recv(calling) -> job => {
@@ -198,8 +209,8 @@ fn call(
                     let _ = written.recv();
                     return;
                 };
-                while let Some(segment) = workshop.plan.segments.get(job.segment).filter(|segment| segment.on_calling_thread()) {
-                    if let Err(error) = segment.run(&mut job.batch, workshop.context) {
+                while let Some(segment) = segments.get(job.segment).filter(|segment| segment.on_calling_thread()) {
+                    if let Err(error) = segment.run(&mut job.batch, workshop.context, &mut pulse) {
                         return shared.fail(error);
                     }
                     job.segment += 1;
@@ -211,14 +222,8 @@ fn call(
             recv(written) -> _ => return,
             default(TICK) => {}
         }
-        if shared.cancel.is_cancelled() {
-            return;
-        }
-        if last_tick.elapsed() >= TICK {
-            last_tick = Instant::now();
-            if let Err(interrupt) = watcher.tick(&shared.meter.progress(total_bytes)) {
-                return shared.fail(Error::Interrupted(interrupt));
-            }
+        if let Err(interrupt) = pulse() {
+            return shared.fail(Error::Interrupted(interrupt));
         }
     }
 }

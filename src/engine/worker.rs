@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Ending, Row, SourceRecord, Span, State, Unread};
 use crate::engine::job::{Codec, Job, Shared};
-use crate::error::{Error, RecordError, Result};
+use crate::error::{Error, Interrupt, RecordError, Result};
 use crate::io::Input;
 use crate::ledger::{Account, InputDamage, settle};
 use crate::plan::{OnError, Plan};
@@ -80,7 +80,14 @@ impl Workshop<'_> {
             if segment.on_calling_thread() {
                 return Ok((job, true));
             }
-            segment.run(&mut job.batch, self.context)?;
+            let cancel = &self.shared.cancel;
+            segment.run(&mut job.batch, self.context, &mut || {
+                if cancel.is_cancelled() {
+                    Err(Interrupt::Interrupt)
+                } else {
+                    Ok(())
+                }
+            })?;
             job.segment += 1;
         }
         self.finish(&mut job);

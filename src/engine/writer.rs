@@ -94,6 +94,7 @@ impl Writer {
         self.read.merge(&job.read);
         self.accounted.merge(&job.accounted);
         let meter = &shared.meter;
+        meter.done.fetch_add(job.batch.raw().len() as u64, Ordering::Relaxed);
         meter.read.store(self.read.counts.read, Ordering::Relaxed);
         meter.out.store(self.accounted.counts.out, Ordering::Relaxed);
         meter.rejected.store(self.accounted.counts.rejected, Ordering::Relaxed);

@@ -4,9 +4,9 @@
 //! `acme-filters/min-words:minimum=100`. Pipeline files and Python accept `acme-filters:min-words` too.
 
 use crate::error::ConfigError;
+use crate::error::shown;
 use crate::plan::document::{Document, Place};
 use crate::plan::{PipelineStep, StepReference};
-use crate::plugins::shown;
 use crate::step::Configuration;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,9 +1,9 @@
 //! Reads `pipeline.toml`, and keeps the place of all that a later error could be about.
 
-use crate::error::{ConfigError, Result, Shown};
+use crate::error::{ConfigError, Result, Shown, shown};
 use crate::plan::document::{Document, Place, one_of};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, StepReference};
-use crate::plugins::{listed, nearest, shown};
+use crate::plugins::{listed, nearest};
 use crate::step::Configuration;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,8 +1,7 @@
 //! What `explain` says of a plan: each step with the reasons of its position.
 
 use crate::plan::Plan;
-use crate::plugins::distribution_with_version;
-use crate::step::{Kind, Runtime, Stage};
+use crate::step::{Kind, Origin, Runtime, Stage};
 use serde::Serialize;
 
 /// A step of a plan, as `explain` shows it.
@@ -30,10 +29,7 @@ impl Plan {
     pub fn explanation(&self) -> Vec<ExplainedStep> {
         let explain = |(index, planned): (usize, &super::PlannedStep)| {
             let declaration = planned.step.declaration();
-            let distribution = declaration
-                .origin
-                .as_ref()
-                .map(|origin| distribution_with_version(&origin.distribution, origin.version.as_deref()));
+            let distribution = declaration.origin.as_ref().map(Origin::distribution_with_version);
             ExplainedStep {
                 position: index + 1,
                 name: declaration.name.clone(),

@@ -15,10 +15,10 @@ pub use document::Place;
 pub use explanation::ExplainedStep;
 pub use segment::{Changes, RustSegment, passes};
 pub use workbench::{
-    End, Extent, TIMED_EACH, Watch, Workbench, cancelled_at, missing_field, output_too_large, panic_message,
+    End, Extent, Rhythm, TIMED_EACH, Watch, Workbench, missing_field, output_too_large, panic_message,
 };
 
-use crate::error::{ConfigError, Error, Result};
+use crate::error::{ConfigError, Error, Result, shown};
 use crate::plugins::{self, Discovery, Host, Resolved};
 use crate::step::{Configuration, Declaration, PlacedStep, Runtime, Segment, Step};
 use std::cell::OnceCell;
@@ -315,10 +315,10 @@ fn check_added_fields(declaration: &Declaration, text: &str, id: &str) -> Result
     for field in &declaration.fields {
         for (key, name, holds) in [("text", text, "holds the text"), ("id", id, "identifies the record")] {
             if field.name == name {
-                let name = plugins::shown(name);
+                let name = shown(name);
                 let message = format!(
                     "Step `{}` adds the field `{name}`, but `{name}` {holds} in this pipeline.",
-                    plugins::shown(&declaration.name)
+                    shown(&declaration.name)
                 );
                 let hint = format!("Name another field with `{key}` in `[pipeline]`, or leave the step out.");
                 return Err(ConfigError::new(message).with_hint(hint));

@@ -2,10 +2,10 @@
 //! the processor's cache and only the last text is written back to the batch.
 
 use crate::batch::{Batch, Casualty, Ending, State, View};
-use crate::error::{Error, Failure, FailureKind, Interrupt, Result};
-use crate::plan::workbench::{End, Extent, TIMED_EACH, Watch, Workbench, cancelled_at};
+use crate::error::{Error, Failure, FailureKind, Result};
+use crate::plan::workbench::{End, Extent, Rhythm, TIMED_EACH, Watch, Workbench};
 use crate::record::Value;
-use crate::step::{Context, Kind, PlacedStep, Segment};
+use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
 
 /// Consecutive steps that Rust executes, on any thread.
 pub struct RustSegment {
@@ -29,9 +29,9 @@ impl Segment for RustSegment {
         false
     }
 
-    fn run(&self, batch: &mut Batch, context: &Context) -> Result<()> {
+    fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
         for steps in passes(&self.steps) {
-            run_pass(steps, batch, context)?;
+            run_pass(steps, batch, context, pulse)?;
         }
         Ok(())
     }
@@ -42,13 +42,14 @@ pub fn passes(steps: &[PlacedStep]) -> impl Iterator<Item = &[PlacedStep]> {
     steps.split_inclusive(|placed| placed.step.declaration().kind == Kind::Split)
 }
 
-fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context) -> Result<()> {
+fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
     let mut changes = Changes::new(batch, steps);
     let mut workbench = Workbench::default();
     let mut watches = vec![Watch::default(); steps.len()];
+    let mut rhythm = Rhythm::default();
     for row in 0..batch.rows.len() {
-        if cancelled_at(row, &context.cancel) {
-            return Err(Error::Interrupted(Interrupt::Interrupt));
+        if rhythm.is_due(row) {
+            pulse().map_err(Error::Interrupted)?;
         }
         let current = batch.rows[row];
         if current.state != State::Live {

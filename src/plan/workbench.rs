@@ -6,11 +6,13 @@
 
 use crate::error::{Failure, FailureKind};
 use crate::record::Value;
-use crate::step::{Cancel, Context, PlacedStep, Scratch, Verdict};
+use crate::step::{Context, PlacedStep, Scratch, Verdict};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::sync::Once;
+use std::time::{Duration, Instant};
 
 /// Where the text is that came out of a chain of steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,14 +195,14 @@ enum Next {
 
 fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratch<'_>) -> Next {
     // A step that panics is a fault of that step on that record, and must cost no other record.
-    let result = catch_unwind(AssertUnwindSafe(|| match placed.step.apply(input, asked, scratch) {
+    let result = quietly(|| match placed.step.apply(input, asked, scratch) {
         Ok(Verdict::Text(text)) => locate(text, input),
         Ok(Verdict::Keep) => Next::Keep,
         Ok(Verdict::Reject(reason)) => Next::Reject(reason),
         Ok(Verdict::Annotate(values)) => Next::Annotate(values),
         Ok(Verdict::Split(parts)) => Next::Split(parts),
         Err(failure) => Next::Failed(Box::new(failure)),
-    }));
+    });
     match result {
         Ok(Next::Scratch(range)) => match range_in(&scratch.text, range) {
             Some(range) => Next::Scratch(range),
@@ -215,6 +217,27 @@ fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratc
             Next::Failed(Box::new(Failure::new(FailureKind::StepPanic, panic_message(&*panic))))
         }
     }
+}
+
+/// Catches a panic without the line that Rust writes to standard error for it: the failure of the record says the same,
+/// and a step that panics on each record must not fill the terminal.
+fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static HOOK: Once = Once::new();
+    thread_local! {
+        static IN_STEP: Cell<bool> = const { Cell::new(false) };
+    }
+    HOOK.call_once(|| {
+        let other = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !IN_STEP.get() {
+                other(panic);
+            }
+        }));
+    });
+    let outer = IN_STEP.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    IN_STEP.set(outer);
+    result
 }
 
 /// Tells a part of the input from everything else by its address. The addresses of anything else are returned as they
@@ -254,8 +277,41 @@ pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     )
 }
 
-/// Whether a run was cancelled, asked once in a while.
-#[must_use]
-pub fn cancelled_at(row: usize, cancel: &Cancel) -> bool {
-    row.is_multiple_of(TIMED_EACH) && cancel.is_cancelled()
+/// Tells a segment when to look up from its work: every few rows, or at every row where rows take long. Asking whether
+/// to stop is cheap, but not beside a step that takes a few nanoseconds.
+#[derive(Debug)]
+pub struct Rhythm {
+    looked_up: Instant,
+    row: usize,
+    stride: usize,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            looked_up: Instant::now(),
+            row: 0,
+            stride: 1,
+        }
+    }
+}
+
+impl Rhythm {
+    const SLOW: Duration = Duration::from_millis(1);
+
+    /// Whether to look up before this row.
+    pub fn is_due(&mut self, row: usize) -> bool {
+        let done = row - self.row;
+        if done < self.stride {
+            return false;
+        }
+        let now = Instant::now();
+        let slow = now - self.looked_up > Self::SLOW * done as u32;
+        *self = Self {
+            looked_up: now,
+            row,
+            stride: if slow { 1 } else { TIMED_EACH },
+        };
+        true
+    }
 }

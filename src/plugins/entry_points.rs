@@ -3,7 +3,8 @@
 //! Python's own reader raises for everybody when one file has a line without `=`, and finds nothing at all behind a
 //! byte-order mark. This one reads what can be read and says, with its line, what cannot.
 
-use crate::plugins::names::{fold, shown};
+use crate::error::shown;
+use crate::plugins::names::fold;
 
 /// One entry point of the group.
 #[derive(Debug, Clone, PartialEq, Eq)]

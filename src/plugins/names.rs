@@ -1,9 +1,9 @@
 //! The names of steps: folding, look-up, collisions, and the nearest name to a mistyped one.
 
-use crate::error::{PluginError, PluginFault, Result, Shown};
+use crate::error::{PluginError, PluginFault, Result, shown};
 use crate::plugins::{Discovery, Finding, Host, Plugin, Severity};
+use crate::step::distribution_with_version;
 use crate::steps::{self, BuiltIn};
-use std::path::Path;
 use std::sync::Arc;
 
 /// The distribution under which the built-ins are named: `text-processor/trim-lines`.
@@ -115,20 +115,6 @@ pub(crate) fn resolve_with(name: &str, discover: impl FnOnce() -> Result<Arc<Dis
 }
 
 const LIST_HINT: &str = "`text-processor plugins list` shows the steps that can be used.";
-
-/// A distribution as a person names it: with its version, where that is known.
-#[must_use]
-pub fn distribution_with_version(distribution: &str, version: Option<&str>) -> String {
-    match version {
-        Some(version) => format!("{} {}", shown(distribution), shown(version)),
-        None => shown(distribution),
-    }
-}
-
-/// A text that a stranger chose, fit to stand in a sentence on a terminal.
-pub(crate) fn shown(text: &str) -> String {
-    Shown(Path::new(text)).to_string()
-}
 
 fn not_found(name: &str, message: &str, suggestion: Option<String>, hint: String) -> PluginError {
     let message = match suggestion {

@@ -229,7 +229,6 @@ impl PyPipeline {
     ///     >>> pipeline
     ///     Pipeline(['trim'])
     #[staticmethod]
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands an argument like this over")]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let pipeline = py
             .detach(|| Pipeline::from_file(&path))
@@ -306,7 +305,6 @@ impl PyPipeline {
     ///     >>> from text_processor import Pipeline
     ///     >>> list(Pipeline(["trim", ("length", {"minimum": 1})]).process_many([" a", "  "]))
     ///     ['a', None]
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands an argument like this over")]
     fn process_many(slf: Bound<'_, Self>, texts: &Bound<'_, PyAny>) -> PyResult<TextIterator> {
         slf.get().refuse_split(slf.py(), "process_many")?;
         if texts.is_instance_of::<PyString>() {
@@ -336,7 +334,6 @@ impl PyPipeline {
     ///     ...     print(record.fields["id"], record.fate, record.reason)
     ///     1 out None
     ///     2 rejected too_short
-    #[expect(clippy::needless_pass_by_value, reason = "pyo3 hands an argument like this over")]
     fn records(slf: Bound<'_, Self>, items: &Bound<'_, PyAny>) -> PyResult<RecordIterator> {
         Ok(RecordIterator::new(slf.clone().unbind(), items.try_iter()?.unbind()))
     }

@@ -100,16 +100,16 @@ impl PyRecord {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let mut shown = format!("Record({}", self.text.bind(py).repr()?);
+        let mut shown = vec![self.text.bind(py).repr()?.to_string()];
         if !self.fields.bind(py).is_empty() {
-            shown += &format!(", {}", self.fields.bind(py).repr()?);
+            shown.push(self.fields.bind(py).repr()?.to_string());
         }
         if let Some(fate) = self.fate {
-            shown += &format!(", fate='{}'", fate.name());
+            shown.push(format!("fate='{}'", fate.name()));
         }
         if let Some(reason) = &self.reason {
-            shown += &format!(", reason={}", PyString::new(py, reason).repr()?);
+            shown.push(format!("reason={}", PyString::new(py, reason).repr()?));
         }
-        Ok(shown + ")")
+        Ok(format!("Record({})", shown.join(", ")))
     }
 }

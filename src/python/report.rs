@@ -12,10 +12,14 @@ use pyo3::types::{PyDict, PyList};
 /// fingerprint of the records' identities, before a run commits anything.
 ///
 /// Example:
+///     >>> import pathlib, tempfile
 ///     >>> from text_processor import Pipeline
-///     >>> report = Pipeline(["trim"]).run("notes.txt", "trimmed.txt")  # doctest: +SKIP
-///     >>> report.read == report.out + report.rejected + report.quarantined  # doctest: +SKIP
-///     True
+///     >>> with tempfile.TemporaryDirectory() as folder:
+///     ...     notes = pathlib.Path(folder) / "notes.txt"
+///     ...     _ = notes.write_text("one\n\n")
+///     ...     report = Pipeline([("length", {"minimum": 1})]).run(notes, notes.with_name("kept.txt"))
+///     >>> report.read, report.out, report.rejected, report.quarantined
+///     (2, 1, 1, 0)
 #[pyclass(frozen, name = "Report", module = "text_processor")]
 pub(super) struct PyReport(pub(super) Report);
 

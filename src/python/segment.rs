@@ -1,14 +1,14 @@
 //! The segment of Python steps: one attach per batch, one `str` per record, handed on from step to step.
 
 use crate::batch::{Batch, State, View};
-use crate::error::{Error, Failure, Interrupt, Result};
-use crate::plan::{Changes, TIMED_EACH, Watch, cancelled_at, passes};
+use crate::error::{Error, Failure, Result};
+use crate::plan::{Changes, Rhythm, TIMED_EACH, Watch, passes};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::signals;
 use crate::python::step::PythonStep;
 use crate::python::verdict::utf8;
 use crate::record::Value;
-use crate::step::{Context, Kind, Limits, PlacedStep, Segment};
+use crate::step::{Context, Kind, Limits, PlacedStep, Pulse, Segment};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::any::Any;
@@ -19,8 +19,6 @@ use std::time::Instant;
 pub(super) struct PythonSegment {
     placed: Vec<PlacedStep>,
     steps: Vec<Arc<PythonStep>>,
-    /// Whether this interpreter lets one thread at a time execute Python.
-    one_thread: bool,
 }
 
 impl PythonSegment {
@@ -33,13 +31,7 @@ impl PythonSegment {
                 step.downcast::<PythonStep>().expect("a host fuses its own steps only")
             })
             .collect();
-        // Steps may run at the same time only where the interpreter allows it and all of them say that they can bear it.
-        let one_thread = true;
-        Self {
-            placed,
-            steps,
-            one_thread,
-        }
+        Self { placed, steps }
     }
 }
 
@@ -49,14 +41,14 @@ impl Segment for PythonSegment {
     }
 
     fn on_calling_thread(&self) -> bool {
-        self.one_thread
+        true
     }
 
-    fn run(&self, batch: &mut Batch, context: &Context) -> Result<()> {
+    fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
         Python::attach(|py| {
             let mut first = 0;
             for pass in passes(&self.placed) {
-                run_pass(py, pass, &self.steps[first..first + pass.len()], batch, context)?;
+                run_pass(py, pass, &self.steps[first..first + pass.len()], batch, context, pulse)?;
                 first += pass.len();
             }
             Ok(())
@@ -79,6 +71,7 @@ fn run_pass(
     steps: &[Arc<PythonStep>],
     batch: &mut Batch,
     context: &Context,
+    pulse: &mut Pulse<'_>,
 ) -> Result<()> {
     let mut changes = Changes::new(batch, placed);
     let _turns: Vec<_> = steps.iter().map(|step| step.turn(py)).collect();
@@ -93,9 +86,10 @@ fn run_pass(
         watches: vec![Watch::default(); steps.len()],
         added: Vec::new(),
     };
+    let mut rhythm = Rhythm::default();
     for row in 0..batch.rows.len() {
-        if cancelled_at(row, &context.cancel) {
-            return Err(Error::Interrupted(Interrupt::Interrupt));
+        if rhythm.is_due(row) {
+            pulse().map_err(Error::Interrupted)?;
         }
         let current = batch.rows[row];
         if current.state != State::Live {

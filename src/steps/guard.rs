@@ -72,10 +72,10 @@ pub(super) fn timeout_parameter() -> Parameter {
 
 /// The budget of so many seconds.
 pub(super) fn budget(step: &str, seconds: f64) -> Result<Duration, ConfigError> {
-    if seconds > 0.0 {
-        if let Ok(budget) = Duration::try_from_secs_f64(seconds) {
-            return Ok(budget);
-        }
+    if let Ok(budget) = Duration::try_from_secs_f64(seconds)
+        && !budget.is_zero()
+    {
+        return Ok(budget);
     }
     Err(wrong(
         step,

@@ -98,11 +98,11 @@ impl Form {
 
     /// The characters of a stretch in this form.
     fn normalize(self, stretch: &str) -> impl Iterator<Item = char> {
-        let (nfc, nfkc) = match self {
+        let (canonical, compatible) = match self {
             Self::Nfc => (Some(stretch.nfc()), None),
             Self::Nfkc => (None, Some(stretch.nfkc())),
         };
-        nfc.into_iter().flatten().chain(nfkc.into_iter().flatten())
+        canonical.into_iter().flatten().chain(compatible.into_iter().flatten())
     }
 
     /// The next stretch at or after `from` that is perhaps not in this form, between two safe boundaries. `from` is one.

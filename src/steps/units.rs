@@ -89,7 +89,6 @@ pub fn white_space_at(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     match rest {
         [b'\t'..=b'\r' | 0x1c..=b' ', ..] => 1,
-        [..=0x7f, ..] => 0,
         // U+0085, U+00A0.
         [0xc2, 0x85 | 0xa0, ..] => 2,
         // U+1680; U+2000 to U+200A, U+2028, U+2029, U+202F; U+205F; U+3000.

@@ -1,7 +1,8 @@
 //! What steps declare about each other, as pairs of nodes, each with the sentence that tells who says so.
 
 use super::{Fault, order_error};
-use crate::plugins::{OWN_DISTRIBUTION, distribution_with_version, shown, split_name};
+use crate::error::shown;
+use crate::plugins::{OWN_DISTRIBUTION, split_name};
 use crate::step::Declaration;
 use std::collections::{BTreeMap, HashMap};
 
@@ -301,9 +302,6 @@ impl Names {
 /// Who ships a step, in brackets, after a space; nothing for built-ins and callables.
 fn origin(declaration: &Declaration) -> String {
     declaration.origin.as_ref().map_or_else(String::new, |origin| {
-        format!(
-            " ({})",
-            distribution_with_version(&origin.distribution, origin.version.as_deref())
-        )
+        format!(" ({})", origin.distribution_with_version())
     })
 }
