@@ -200,7 +200,7 @@ class TestVerdicts:
         @a("split")
         def parts(text: str) -> Iterator[str]:
             yield text
-            raise StopIteration  # noqa: PLR1708 - the mistake that is tested.
+            raise StopIteration
 
         with pytest.raises(StepError, match="RuntimeError"):
             records(parts)

@@ -1,4 +1,4 @@
-# The Rust engine. Its classes are documented where they are written; `help()` shows it.
+"""The Rust engine. Its classes are documented where they are written; `help()` shows it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
@@ -22,7 +22,7 @@ class Pipeline:
         *,
         order: Literal["listed", "auto"] = "listed",
         text: str = "text",
-        id: str = "id",  # noqa: A002
+        id: str = "id",
         on_error: _OnError = "quarantine",
     ) -> Pipeline: ...
     @staticmethod
@@ -40,7 +40,7 @@ class Pipeline:
         inputs: _Path | Sequence[_Path],
         output: _Path,
         *,
-        format: Literal["text", "file", "jsonl"] | None = None,  # noqa: A002
+        format: Literal["text", "file", "jsonl"] | None = None,
         rejected: _Path | None = None,
         quarantine: _Path | None = None,
         workers: int | None = None,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PlainFormatter(logging.Formatter):
-    """One message, with nothing in it that a terminal would obey, and nothing that looks like another message."""
+    """One message, with nothing in it that a terminal would obey or that looks like another message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""

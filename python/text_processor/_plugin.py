@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from text_processor.exceptions import PluginContractError
 
-# Type checkers take a variable of this name for true; `typing` would cost a third of the package's start-up time.
+# Type checkers take a variable of this name for true; `typing` itself would cost a third of the package's start-up.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
