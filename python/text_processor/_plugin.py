@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Literal, NoReturn, TypeVar, overload
 
-    Kind = Literal["map", "filter", "annotate", "split"]
-    Stage = Literal["decode", "normalize", "filter", "transform", "redact", "annotate", "emit"]
-    Target = TypeVar("Target", bound=Callable[..., Any])
+    _Kind = Literal["map", "filter", "annotate", "split"]
+    _Stage = Literal["decode", "normalize", "filter", "transform", "redact", "annotate", "emit"]
+    _Target = TypeVar("_Target", bound=Callable[..., Any])
 
 __all__ = ["Declaration", "Reject", "plugin"]
 
@@ -70,8 +70,8 @@ class Declaration:
 
     __slots__ = ("after", "before", "fields", "kind", "name", "requires", "stage", "summary", "thread_safe")
 
-    kind: Kind
-    stage: Stage
+    kind: _Kind
+    stage: _Stage
     before: tuple[str, ...]
     after: tuple[str, ...]
     requires: tuple[str, ...]
@@ -182,13 +182,15 @@ def _text(argument: str, value: object) -> str | None:
 if TYPE_CHECKING:
 
     @overload
-    def plugin(target: Target, /) -> Target: ...
+    def plugin(target: _Target, /) -> _Target: ...
 
     @overload
     def plugin(
+        target: None = None,
+        /,
         *,
-        kind: Kind = "map",
-        stage: Stage = "transform",
+        kind: _Kind = "map",
+        stage: _Stage = "transform",
         before: Sequence[str] = (),
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
@@ -196,15 +198,15 @@ if TYPE_CHECKING:
         thread_safe: bool = False,
         name: str | None = None,
         summary: str | None = None,
-    ) -> Callable[[Target], Target]: ...
+    ) -> Callable[[_Target], _Target]: ...
 
 
 def plugin(
-    target: Target | None = None,
+    target: _Target | None = None,
     /,
     *,
-    kind: Kind = "map",
-    stage: Stage = "transform",
+    kind: _Kind = "map",
+    stage: _Stage = "transform",
     before: Sequence[str] = (),
     after: Sequence[str] = (),
     requires: Sequence[str] = (),
@@ -212,7 +214,7 @@ def plugin(
     thread_safe: bool = False,
     name: str | None = None,
     summary: str | None = None,
-) -> Target | Callable[[Target], Target]:
+) -> _Target | Callable[[_Target], _Target]:
     """Declare what a step does and where it belongs.
 
     It decorates a function or a class, as `@plugin` or with arguments. A class is made once per pipeline, with the
@@ -256,7 +258,7 @@ def plugin(
         summary=summary,
     )
 
-    def declare(target: Target) -> Target:
+    def declare(target: _Target) -> _Target:
         if not callable(target):
             _refuse(f"`plugin` decorates a function or a class, not `{type(target).__name__}`.")
         try:
