@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import Ended, run_python
+
 from text_processor import Pipeline, _command
 from text_processor._logging import PlainFormatter
 

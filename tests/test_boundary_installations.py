@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import run_python
+
 from text_processor import Pipeline, _engine
 from text_processor.exceptions import PluginLoadError
 
