@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import Command, Site
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 CANARY = "from pathlib import Path\nPath({path!r}).touch()\n"
