@@ -282,5 +282,5 @@ def test_discovery_is_about_as_quick_as_the_standard_library(site: Site, command
 
     ours = best(lambda: command("plugins", "doctor", "--json"))
     theirs = best(lambda: importlib.metadata.entry_points(group="text_processor.plugins"))
-    # This is the quick profile, and a whole command; a release build is held to 1.2.
-    assert ours <= 2 * theirs, f"{ours * 1000:.1f} ms against {theirs * 1000:.1f} ms"
+    # A release build took a quarter of the time when this was written; this may be a build of the quick profile.
+    assert ours <= 1.2 * theirs, f"{ours * 1000:.1f} ms against {theirs * 1000:.1f} ms"
