@@ -6,9 +6,9 @@ The Python functions are the very ones that the peers run: the module `steps` in
 import sys
 from collections.abc import Callable
 
-from text_processor import Pipeline
-
 import steps
+
+from text_processor import Pipeline
 
 
 def _replacements() -> list[object]:

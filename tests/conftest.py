@@ -36,8 +36,12 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.syspath_prepend(site.path)
     before = set(sys.modules)
     yield site
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
+    # A namespace package has no file, only folders; it looks its folders up again in the package above.
+    for name, module in sorted(sys.modules.items(), reverse=True):
+        if name in before:
+            continue
+        places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
+        if any(str(place).startswith(str(tmp_path)) for place in places):
             del sys.modules[name]
 
 

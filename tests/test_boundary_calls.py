@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, strategies
+
 from text_processor import Pipeline, Reject, plugin
 from text_processor.exceptions import (
     BadReturnType,
@@ -45,7 +46,7 @@ def records(step: Any, text: str = "t", **fields: Any) -> list[Record]:
 
 class TestVerdicts:
     def test_an_unchanged_text_is_the_same_object(self) -> None:
-        text = "".join(["some", " text"])
+        text = " ".join("text")
         assert Pipeline([lambda text: text, lambda text: text]).process(text) is text
 
     @pytest.mark.parametrize(
@@ -313,11 +314,11 @@ class TestExceptions:
         assert caught.value.kind == "step_memory"
 
     def test_odd_exceptions_are_told_safely(self) -> None:
-        class Silent(Exception):
+        class SilentError(Exception):
             def __str__(self) -> str:
                 raise ValueError
 
-        class Two(Exception):
+        class TwoError(Exception):
             def __init__(self, one: int, two: int) -> None:
                 super().__init__(one, two)
 
@@ -327,7 +328,7 @@ class TestExceptions:
             def __len__(self) -> int:
                 raise AssertionError
 
-        class Speaking(Exception):
+        class SpeakingError(Exception):
             def __str__(self) -> str:
                 return OddText("x" * 10_000)
 
@@ -335,9 +336,9 @@ class TestExceptions:
         cyclic.__cause__ = TypeError("b")
         cyclic.__cause__.__cause__ = cyclic
         for exception, message in [
-            (Silent(), "its message cannot be read: `ValueError`"),
-            (Two(1, 2), r"\(1, 2\)"),
-            (Speaking(), "x{1000}"),
+            (SilentError(), "its message cannot be read: `ValueError`"),
+            (TwoError(1, 2), r"\(1, 2\)"),
+            (SpeakingError(), "x{1000}"),
             (cyclic, "ValueError`: a"),
             (ExceptionGroup("many", [ValueError("a")]), "many"),
             (ValueError("x" * 100_000_000), "x{1000}"),
@@ -415,7 +416,7 @@ class TestLife:
         assert [each.exc_type for each in told] == [SystemExit]
 
     @pytest.mark.parametrize("thread_safe", [False, True])
-    def test_calls_take_turns_unless_the_step_is_safe(self, thread_safe: bool) -> None:
+    def test_calls_take_turns_unless_the_step_is_safe(self, *, thread_safe: bool) -> None:
         inside, most = [], []
 
         @plugin(thread_safe=thread_safe)
@@ -446,4 +447,4 @@ class TestLife:
         numpy = pytest.importorskip("numpy")
         made = Pipeline([lambda text: numpy.str_(text + "!")]).process("a")
         assert (type(made), made) == (str, "a!")
-        assert Pipeline([a("filter")(lambda _text: numpy.bool_(True))]).process("a") == "a"
+        assert Pipeline([a("filter")(lambda _text: numpy.bool_(1))]).process("a") == "a"

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Command, Site
+from conftest import Command, Site, run_python
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import ModuleType
 
 CANARY = "from pathlib import Path\nPath({path!r}).touch()\n"
@@ -79,24 +79,41 @@ def test_discovery_imports_nothing(site: Site, discover: Discovery, tmp_path: Pa
 
 
 def test_the_outcome_does_not_depend_on_the_order_of_folders(
-    site: Site, command: Command, monkeypatch: pytest.MonkeyPatch
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("one", "two", "three"):
-        site.install(name, {"same": f"{name}:run", name: f"{name}:run"})
-    site.install("two", {"same": "old:run"}, version="0.9")
-    listdir, outcomes = os.listdir, set()
-    for order in itertools.permutations(range(4)):
-
-        def shuffled(path: str, order: tuple[int, ...] = order) -> list[str]:
-            names = sorted(listdir(path))
-            return [names[index] for index in order] if str(path) == str(site.path) else names
-
-        monkeypatch.setattr(os, "listdir", shuffled)
-        importlib.invalidate_caches()
-        importlib.metadata.MetadataPathFinder.invalidate_caches(importlib.metadata.MetadataPathFinder)
-        answers = [command("plugins", answer, "--json").output for answer in ("list", "doctor")]
-        outcomes.add("".join(answers))
+    outcomes = set()
+    for number, order in enumerate(
+        itertools.permutations([("one", "1"), ("two", "1"), ("three", "1"), ("two", "0.9")])
+    ):
+        site = Site(tmp_path / str(number))
+        # File systems list what they hold by a hash of the names, or by when it was made.
+        for name, version in order:
+            site.install(name, {"same": f"{name}:run", name: f"{name}:run"}, version=version)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(site.path)
+            answers = [command("plugins", answer, "--json").output for answer in ("list", "doctor")]
+        outcomes.add("".join(answers).replace(str(site.path), "site"))
     assert len(outcomes) == 1
+
+
+def test_a_plugin_is_found_without_the_module_that_describes_distributions(site: Site) -> None:
+    site.install("acme", {"x": "acme:process"}, modules={"acme": "def process(text): return text.upper()"})
+    program = """
+        import sys
+        from text_processor import Pipeline
+        print(Pipeline(["acme/x"]).process("a"), "importlib.metadata" in sys.modules, "email" in sys.modules)
+    """
+    assert run_python(program, path=[site.path]).output == "A False False\n"
+
+
+def test_what_is_no_path_on_the_path_is_skipped(
+    site: Site, discover: Discovery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("good", {"x": "a:b"})
+    (tmp_path / "file.txt").write_text("no archive")
+    odd = [3, None, b"bytes", str(tmp_path / "absent"), str(tmp_path / "file.txt"), "a\0b"]
+    monkeypatch.setattr(sys, "path", [*odd, *sys.path])
+    assert list(discover()[0]) == ["good/x"]
 
 
 @pytest.mark.parametrize(
@@ -282,5 +299,5 @@ def test_discovery_is_about_as_quick_as_the_standard_library(site: Site, command
 
     ours = best(lambda: command("plugins", "doctor", "--json"))
     theirs = best(lambda: importlib.metadata.entry_points(group="text_processor.plugins"))
-    # This is the quick profile, and a whole command; a release build is held to 1.2.
-    assert ours <= 2 * theirs, f"{ours * 1000:.1f} ms against {theirs * 1000:.1f} ms"
+    # A release build took a quarter of the time when this was written; this may be a build of the quick profile.
+    assert ours <= 1.2 * theirs, f"{ours * 1000:.1f} ms against {theirs * 1000:.1f} ms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import signal
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+
 from text_processor import Pipeline, Reject, plugin
 from text_processor.exceptions import ConfigError, PluginContractError, PluginLoadError
 
@@ -48,6 +50,23 @@ class MinWords:
 
 def a(kind: str, **arguments: Any) -> Callable[[Any], Any]:
     return plugin(kind=kind, **arguments)  # type: ignore[call-overload, no-any-return]
+
+
+def positional(text: str, field: str, /) -> str:
+    return text + field
+
+
+def curious(text: str, **fields: str) -> str:
+    return text + "".join(fields)
+
+
+# What a function asks for is what its signature says.
+curious.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for name in ["text", *map("f{}".format, range(17))]
+    ]
+)
 
 
 class TestLoading:
@@ -163,11 +182,11 @@ class TestContract:
         [
             (lambda: "", "takes no parameter"),
             (lambda *texts: texts, r"takes `\*texts`"),
-            (lambda text, **fields: text, r"takes `\*\*fields`"),
+            (lambda text, **_fields: text, r"takes `\*\*_fields`"),
             (lambda *, text: text, "takes `text` by name only"),
             (type("Bare", (), {}), "a class whose instances cannot be called"),
-            (eval("lambda text, field, /: text"), "takes `field` by position only"),
-            (eval(f"lambda text, {', '.join(f'f{n}' for n in range(17))}: text"), "asks for 17 fields"),
+            (positional, "takes `field` by position only"),
+            (curious, "asks for 17 fields"),
         ],
     )
     def test_what_cannot_be_a_step(self, target: Any, message: str) -> None:
@@ -316,6 +335,17 @@ class TestConfiguration:
         assert seen == [Step(1.0, ("a",), {1}, {"x": [None]}, {"k": 2.0}, 3)]
         assert isinstance(seen[0].ratio, float)
         assert isinstance(seen[0].either, int)
+
+    def test_an_annotation_that_is_no_type_is_not_checked(self) -> None:
+        @dataclass
+        class Step:
+            words: [int]  # type: ignore[valid-type]
+            later: NotThere = None  # type: ignore[name-defined]  # noqa: F821
+
+            def __call__(self, text: str) -> str:
+                return f"{text} {self.words} {self.later}"
+
+        assert Pipeline([(Step, {"words": "any", "later": 1})]).process("t") == "t any 1"
 
     def test_a_function_takes_none(self) -> None:
         with pytest.raises(ConfigError, match="takes no configuration, because it is a function"):

@@ -6,11 +6,14 @@ import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from text_processor import Reject, exceptions, plugin
-from text_processor._plugin import Declaration
+
+if TYPE_CHECKING:
+    from text_processor._plugin import Declaration
 
 EXCEPTIONS = [getattr(exceptions, name) for name in exceptions.__all__]
 
@@ -44,7 +47,7 @@ def test_a_decorated_dataclass_stays_a_dataclass() -> None:
 
 def test_a_declaration_cannot_be_changed() -> None:
     @plugin(kind="annotate", fields={"language": str, "score": float, "extra": object})
-    def annotate(text: str) -> dict[str, object]:
+    def annotate(_text: str) -> dict[str, object]:
         return {}
 
     assert declared(annotate).fields == (("language", "text"), ("score", "float"), ("extra", "json"))

@@ -1,30 +1,26 @@
 """What a plugin declares and how it is configured, read from the object itself when it is loaded.
 
-The engine asks this module; nothing else does, and it is imported with the first plugin that is loaded. What is wrong is
-raised as `PluginContractError` or `ConfigError`; the engine adds where the plugin comes from.
+The engine asks this module; nothing else does, and it is imported with the first plugin that is loaded. What is wrong
+is raised as `PluginContractError` or `ConfigError`; the engine adds where the plugin comes from.
 """
 
 from __future__ import annotations
 
-import collections.abc
 import dataclasses
 import difflib
 import functools
 import inspect
-import types
 import typing
-from typing import Any, Literal, NamedTuple, NoReturn, Union
+from typing import Any, NamedTuple, NoReturn
 
 from text_processor._plugin import ATTRIBUTE, Declaration
+from text_processor._types import alternatives, fit, words
 from text_processor.exceptions import ConfigError, PluginContractError
 
 # The engine passes the values of these fields on its stack.
 MOST_ASKED = 16
 
 _EMPTY = inspect.Parameter.empty
-_SEQUENCES = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Collection)
-_MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-_WORDS = {str: "text", int: "integer", float: "number", bool: "boolean", type(None): "nothing", Any: "anything"}
 
 
 class Parameter(NamedTuple):
@@ -126,7 +122,7 @@ def arguments(target: Any, step: str, configuration: dict[str, object]) -> dict[
         parameter = parameters.get(key) or parameters.get(key.replace("-", "_"))
         if parameter is None:
             near = difflib.get_close_matches(key.replace("-", "_"), parameters, n=1)
-            known = _alternatives([f"`{name}`" for name in parameters], "and")
+            known = alternatives([f"`{name}`" for name in parameters], "and")
             _misconfigured(
                 f"The step {step} has no configuration `{key}`.",
                 key=key,
@@ -135,7 +131,7 @@ def arguments(target: Any, step: str, configuration: dict[str, object]) -> dict[
             )
         if parameter.name in made:
             _misconfigured(f"The configuration of the step {step} says `{parameter.name}` twice.", key=key)
-        fits, converted = _fit(value, hints.get(parameter.name, Any))
+        fits, converted = fit(value, hints.get(parameter.name, Any))
         if not fits:
             _misconfigured(
                 f"The configuration `{key}` of the step {step} is {parameter.type}, not {_shown(value)}.",
@@ -144,7 +140,7 @@ def arguments(target: Any, step: str, configuration: dict[str, object]) -> dict[
         made[parameter.name] = converted
     missing = [parameter for parameter in parameters.values() if parameter.required and parameter.name not in made]
     if missing:
-        named = _alternatives([f"`{parameter.name}` ({parameter.type})" for parameter in missing], "and")
+        named = alternatives([f"`{parameter.name}` ({parameter.type})" for parameter in missing], "and")
         _misconfigured(f"The step {step} needs the configuration {named}.", key=missing[0].name)
     return made
 
@@ -191,7 +187,8 @@ def _check_function(function: Any, kind: str, step: str) -> None:
     if isinstance(function, (staticmethod, classmethod)):
         function = function.__func__
     elif not inspect.isroutine(function) and not isinstance(function, functools.partial):
-        function = getattr(type(function), "__call__", function)
+        # What a call of the instance calls, which is not always what `instance.__call__` is.
+        function = getattr(type(function), "__call__", function)  # noqa: B004
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         _refuse(
             f"{step} is an async function, and a step returns its result itself.", "Write `def` instead of `async def`."
@@ -257,7 +254,7 @@ def _parameters(target: Any, step: str) -> tuple[Parameter, ...]:
         parameters.append(
             Parameter(
                 name=parameter.name,
-                type=_words(hints.get(parameter.name, Any)),
+                type=words(hints.get(parameter.name, Any)),
                 required=parameter.default is _EMPTY,
                 default=default,
                 description=str(description),
@@ -267,90 +264,12 @@ def _parameters(target: Any, step: str) -> tuple[Parameter, ...]:
 
 
 def _annotations(target: Any) -> dict[str, Any]:
-    """Return the types that the configuration of a class is annotated with; what cannot be resolved is left as a text."""
+    """Return the types that the configuration of a class is annotated with; what cannot be resolved stays a text."""
     source = target if dataclasses.is_dataclass(target) else target.__init__
     try:
         return typing.get_type_hints(source)
     except Exception:  # noqa: BLE001 - an annotation is any expression, and one that only type checkers can read is no mistake.
         return {**getattr(source, "__annotations__", {})}
-
-
-def _fit(value: object, annotation: Any) -> tuple[bool, object]:
-    """Tell whether a JSON value fits a type, and return it as that type. What JSON cannot say is not checked."""
-    if isinstance(annotation, typing.NewType):
-        return _fit(value, annotation.__supertype__)
-    origin, inner = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
-    if origin is bool:
-        return isinstance(value, bool), value
-    if origin is int:
-        return isinstance(value, int) and not isinstance(value, bool), value
-    if origin is float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return fits, float(value) if fits else value  # type: ignore[arg-type]
-    if origin is str:
-        return isinstance(value, str), value
-    if origin is None or origin is type(None):
-        return value is None, value
-    if origin is Literal:
-        return any(value == choice and type(value) is type(choice) for choice in inner), value
-    if origin is Union or origin is types.UnionType:
-        # An exact arm comes first: an integer for `float | int` stays one.
-        if any(type(value) is arm for arm in inner):
-            return True, value
-        return next((fit for fit in (_fit(value, arm) for arm in inner) if fit[0]), (False, value))
-    if origin in _SEQUENCES:
-        return _fit_items(value, inner[:1], list)
-    if origin is tuple and inner and inner[-1] is not Ellipsis:
-        if not isinstance(value, list) or len(value) != len(inner):
-            return False, value
-        arms = [_fit(item, arm) for item, arm in zip(value, inner, strict=True)]
-        return all(fit for fit, _ in arms), tuple(item for _, item in arms)
-    if origin in (tuple, set, frozenset, collections.abc.Set):
-        return _fit_items(value, inner[:1], frozenset if origin is collections.abc.Set else origin)
-    if origin in _MAPPINGS:
-        if not isinstance(value, dict):
-            return False, value
-        fitted = {key: _fit(item, inner[1] if len(inner) == 2 else Any) for key, item in value.items()}  # noqa: PLR2004
-        return all(fit for fit, _ in fitted.values()), {key: item for key, (_, item) in fitted.items()}
-    return True, value
-
-
-def _fit_items(value: object, inner: tuple[Any, ...], make: Any) -> tuple[bool, object]:
-    if not isinstance(value, list):
-        return False, value
-    fitted = [_fit(item, inner[0] if inner else Any) for item in value]
-    if not all(fit for fit, _ in fitted):
-        return False, value
-    try:
-        return True, make(item for _, item in fitted)
-    except TypeError:
-        # A list of lists cannot become a set.
-        return False, value
-
-
-def _words(annotation: Any) -> str:
-    """Return a type in words that a person reads."""
-    if isinstance(annotation, str):
-        return annotation
-    if isinstance(annotation, typing.NewType):
-        return _words(annotation.__supertype__)
-    origin, inner = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
-    if origin in _WORDS:
-        return _WORDS[origin]
-    if origin is Literal:
-        return _alternatives([f"`{choice}`" for choice in inner], "or")
-    if origin is Union or origin is types.UnionType:
-        return _alternatives([_words(arm) for arm in inner], "or")
-    if origin in _SEQUENCES or origin in (tuple, set, frozenset, collections.abc.Set):
-        item = _words(inner[0]) if inner else "anything"
-        return "list" if item == "anything" else f"list of {item}"
-    if origin in _MAPPINGS:
-        return "table"
-    return getattr(annotation, "__qualname__", None) or str(annotation)
-
-
-def _alternatives(words: list[str], conjunction: str) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Literal, TypeAlias, final
 
 from text_processor.exceptions import RecordError
 
+__all__ = ["Pipeline", "Record", "Report", "TraceEntry", "__version__", "command"]
+
 __version__: str
 
 _Step: TypeAlias = str | Callable[..., Any] | tuple[str | Callable[..., Any], Mapping[str, Any]]

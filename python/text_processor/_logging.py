@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class PlainFormatter(logging.Formatter):
-    """One message on a line of its own, with nothing in it that a terminal would obey or that looks like another line."""
+    """One message, with nothing in it that a terminal would obey or that looks like another message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -22,7 +22,7 @@ class PlainFormatter(logging.Formatter):
 
 
 def show(level: int) -> Callable[[], None]:
-    """Show messages of text-processor from a level on, and return what ends it. Whoever has a handler is left in peace.
+    """Show messages of text-processor from a level on, and return what ends it. Where a handler is, that decides.
 
     Args:
         level: The lowest level to show, as `logging` counts levels.

@@ -1,21 +1,22 @@
 """What the author of a plugin writes: the decorator `plugin`, and `Reject`.
 
-This module is imported with the package, so it imports nothing that takes time: no `typing`, no `dataclasses`, no `inspect`.
+This module is imported with the package, so it imports nothing that takes time: no `typing`, no `dataclasses`, no
+`inspect`.
 """
 
 from __future__ import annotations
 
 from text_processor.exceptions import PluginContractError
 
-# Type checkers take a variable of this name for true; `typing` itself would cost a third of the package's start-up time.
+# Type checkers take a variable of this name for true; `typing` itself would cost a third of the package's start-up.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Literal, NoReturn, TypeVar, overload
 
-    Kind = Literal["map", "filter", "annotate", "split"]
-    Stage = Literal["decode", "normalize", "filter", "transform", "redact", "annotate", "emit"]
-    Target = TypeVar("Target", bound=Callable[..., Any])
+    _Kind = Literal["map", "filter", "annotate", "split"]
+    _Stage = Literal["decode", "normalize", "filter", "transform", "redact", "annotate", "emit"]
+    _Target = TypeVar("_Target", bound=Callable[..., Any])
 
 __all__ = ["Declaration", "Reject", "plugin"]
 
@@ -69,8 +70,8 @@ class Declaration:
 
     __slots__ = ("after", "before", "fields", "kind", "name", "requires", "stage", "summary", "thread_safe")
 
-    kind: Kind
-    stage: Stage
+    kind: _Kind
+    stage: _Stage
     before: tuple[str, ...]
     after: tuple[str, ...]
     requires: tuple[str, ...]
@@ -181,13 +182,15 @@ def _text(argument: str, value: object) -> str | None:
 if TYPE_CHECKING:
 
     @overload
-    def plugin(target: Target, /) -> Target: ...
+    def plugin(target: _Target, /) -> _Target: ...
 
     @overload
     def plugin(
+        target: None = None,
+        /,
         *,
-        kind: Kind = "map",
-        stage: Stage = "transform",
+        kind: _Kind = "map",
+        stage: _Stage = "transform",
         before: Sequence[str] = (),
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
@@ -195,15 +198,15 @@ if TYPE_CHECKING:
         thread_safe: bool = False,
         name: str | None = None,
         summary: str | None = None,
-    ) -> Callable[[Target], Target]: ...
+    ) -> Callable[[_Target], _Target]: ...
 
 
 def plugin(
-    target: Target | None = None,
+    target: _Target | None = None,
     /,
     *,
-    kind: Kind = "map",
-    stage: Stage = "transform",
+    kind: _Kind = "map",
+    stage: _Stage = "transform",
     before: Sequence[str] = (),
     after: Sequence[str] = (),
     requires: Sequence[str] = (),
@@ -211,11 +214,12 @@ def plugin(
     thread_safe: bool = False,
     name: str | None = None,
     summary: str | None = None,
-) -> Target | Callable[[Target], Target]:
+) -> _Target | Callable[[_Target], _Target]:
     """Declare what a step does and where it belongs.
 
-    It decorates a function or a class, as `@plugin` or with arguments. A class is made once per pipeline, with the step's
-    configuration as its arguments (a dataclass is the short way to write one), and its instances are called with each text.
+    It decorates a function or a class, as `@plugin` or with arguments. A class is made once per pipeline, with the
+    step's configuration as its arguments (a dataclass is the short way to write one), and its instances are called with
+    each text.
 
         @plugin(kind="filter", stage="filter", after=["trim-lines"])
         @dataclass
@@ -233,7 +237,8 @@ def plugin(
         before: Names of steps that it must run before, if they are there.
         after: Names of steps that it must run after, if they are there.
         requires: Names of steps that must be there, and run before it.
-        fields: What `annotate` adds: names and types (`str`, `int`, `float`, `bool`; `list`, `dict` and `object` for JSON).
+        fields: What `annotate` adds: names and types (`str`, `int`, `float`, `bool`; `list`, `dict` and `object` for
+            JSON).
         thread_safe: Whether it may be called from several threads at once.
         name: What a callable that is passed to `Pipeline` is called. A plugin is called what its entry point says.
         summary: What it does, in one sentence; by default the first line of its docstring.
@@ -253,7 +258,7 @@ def plugin(
         summary=summary,
     )
 
-    def declare(target: Target) -> Target:
+    def declare(target: _Target) -> _Target:
         if not callable(target):
             _refuse(f"`plugin` decorates a function or a class, not `{type(target).__name__}`.")
         try:

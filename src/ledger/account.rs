@@ -117,7 +117,9 @@ mod tests {
         fn the_order_of_records_makes_no_difference(mut records in prop::collection::vec((0u32..4, any::<u64>()), 0..50)) {
             let sum = |records: &[(u32, u64)]| {
                 let mut fingerprint = Fingerprint::default();
-                records.iter().for_each(|&(input, ordinal)| fingerprint.add(input, ordinal));
+                for &(input, ordinal) in records {
+                    fingerprint.add(input, ordinal);
+                }
                 fingerprint
             };
             let forward = sum(&records);

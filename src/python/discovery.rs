@@ -14,6 +14,7 @@ use crate::python::exceptions::describe;
 use crate::python::values::type_name;
 use metadata::{Folder, Header};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use trust::Trust;
@@ -49,35 +50,62 @@ struct Search {
 }
 
 impl Search {
-    /// Asks what `importlib.metadata.distributions()` asks. That function stops at the first finder that raises.
+    /// Asks what `importlib.metadata.distributions()` asks. That function stops at the first finder that raises, and importing
+    /// its module takes longer than all the rest, so what Python's own finder would say is read from the folders directly.
     fn ask_finders(&mut self, py: Python<'_>) -> PyResult<()> {
-        let metadata = py.import("importlib.metadata")?;
-        let path_type = py.import("pathlib")?.getattr("Path")?;
-        let context = metadata.getattr("DistributionFinder")?.getattr("Context")?.call0()?;
+        let own = py.import("_frozen_importlib_external")?.getattr("PathFinder")?;
         for finder in py.import("sys")?.getattr("meta_path")?.try_iter()? {
             let finder = finder?;
-            let distributions = match finder.getattr_opt("find_distributions") {
-                Ok(Some(find)) if !find.is_none() => find.call1((&context,)).and_then(|found| found.try_iter()),
-                Ok(_) => continue,
+            let asked = match finder.getattr_opt("find_distributions") {
+                Ok(Some(find)) if finder.is(&own) && !find.is_none() => self.look_along_path(py),
+                Ok(Some(find)) if !find.is_none() => self.ask(&find, None),
+                Ok(_) => Ok(()),
                 Err(error) => Err(error),
             };
-            match distributions {
-                Ok(distributions) => {
-                    for distribution in distributions {
-                        match distribution {
-                            Ok(distribution) => self.look_at(&distribution, &path_type),
-                            Err(error) => {
-                                self.findings
-                                    .push(findings::finder_failed(&type_name(&finder), &describe(py, &error)));
-                                break;
-                            }
-                        }
-                    }
-                }
-                Err(error) => self
-                    .findings
-                    .push(findings::finder_failed(&type_name(&finder), &describe(py, &error))),
+            if let Err(error) = asked {
+                let finding = findings::finder_failed(&type_name(&finder), &describe(py, &error));
+                self.findings.push(finding);
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at the distributions that lie in the folders of `sys.path`, and asks Python for those that lie in archives.
+    fn look_along_path(&mut self, py: Python<'_>) -> PyResult<()> {
+        for entry in py.import("sys")?.getattr("path")?.try_iter()? {
+            let entry = entry?;
+            // What is no path is skipped, as Python skips it when it imports.
+            let Ok(folder) = entry.extract::<PathBuf>() else {
+                continue;
+            };
+            match metadata::distributions(&folder) {
+                Ok(found) => {
+                    self.distributions += found.len();
+                    found.into_iter().for_each(|path| self.look_at_folder(path));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                    let finder = py.import("importlib.metadata")?.getattr("MetadataPathFinder")?;
+                    self.ask(&finder.getattr("find_distributions")?, Some(&entry))?;
+                }
+                // Most paths have a folder or two that are not there.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks a finder for all distributions, or for those at one place.
+    fn ask(&mut self, find: &Bound<'_, PyAny>, place: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let py = find.py();
+        let path_type = py.import("pathlib")?.getattr("Path")?;
+        let arguments = PyDict::new(py);
+        if let Some(place) = place {
+            arguments.set_item("path", [place])?;
+        }
+        let finder = py.import("importlib.metadata")?.getattr("DistributionFinder")?;
+        let context = finder.getattr("Context")?.call((), Some(&arguments))?;
+        for distribution in find.call1((context,))?.try_iter()? {
+            self.look_at(&distribution?, &path_type);
         }
         Ok(())
     }

@@ -174,7 +174,6 @@ impl Subject {
 
     fn import<'py>(&self, py: Python<'py>, plugin: &Plugin) -> Result<Bound<'py, PyAny>> {
         let (module_name, attributes) = plugin.entry_point.split_once(':').unwrap_or((&plugin.entry_point, ""));
-        // Python's own import leaves its own frames out of the traceback, which `importlib.import_module` does not.
         let module = py.import(module_name).map_err(|raised| {
             let hint = hints::of_import(py, &raised, module_name, plugin);
             self.raised(py, "cannot be imported", raised, hint)

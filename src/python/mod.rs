@@ -37,7 +37,8 @@ use pyo3::prelude::*;
 /// The engine of text-processor.
 #[pymodule]
 mod _engine {
-    use super::*;
+    use super::logging;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::command::command;

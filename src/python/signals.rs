@@ -91,17 +91,19 @@ impl Watch {
             arrived: Arrived::default(),
             replaced: Vec::new(),
         };
-        let signal = py.import(intern!(py, "signal"))?;
+        let signal = module(py)?;
         let set = signal.getattr(intern!(py, "signal"))?;
         for number in [SIGINT, SIGTERM] {
             if number == SIGTERM && !terminate {
                 continue;
             }
             let mut previous = signal.call_method1(intern!(py, "getsignal"), (number,))?;
-            if number == SIGTERM && !previous.is_callable() {
+            if number == SIGTERM && previous.eq(signal.getattr(intern!(py, "SIG_DFL"))?)? {
                 // The default action would end the process with its temporary files in place.
                 previous = signal.getattr(intern!(py, "default_int_handler"))?;
             }
+            // A signal that is ignored stays so. `None` stands for a handler that was not installed from Python: it could not be
+            // put back from Python either.
             if !previous.is_callable() {
                 continue;
             }
@@ -137,24 +139,21 @@ impl Watch {
     /// Puts the handlers back that were there before. A handler that somebody has installed since stays: it calls ours, which
     /// calls the one before.
     pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
-        let signal = py.import(intern!(py, "signal"))?;
+        let signal = module(py)?;
         for (number, previous) in self.replaced {
             let current = signal.call_method1(intern!(py, "getsignal"), (number,))?;
             let ours = current.cast::<NotingHandler>();
-            if !ours.is_ok_and(|ours| Arc::ptr_eq(&ours.get().arrived.0, &self.arrived.0)) {
-                continue;
+            if ours.is_ok_and(|ours| Arc::ptr_eq(&ours.get().arrived.0, &self.arrived.0)) {
+                signal.call_method1(intern!(py, "signal"), (number, previous))?;
             }
-            let previous = previous.into_bound(py);
-            // `None` stands for a handler that was not installed from Python: it cannot be put back from Python either.
-            let previous = if previous.is_none() {
-                signal.getattr(intern!(py, "SIG_DFL"))?
-            } else {
-                previous
-            };
-            signal.call_method1(intern!(py, "signal"), (number, previous))?;
         }
         Ok(())
     }
+}
+
+/// The module that `signal` adds enumerations to, which take longer to import than most commands take to run.
+fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import(intern!(py, "_signal"))
 }
 
 /// Looks out for a Ctrl-C while a plugin is loaded, so that it is told from a `KeyboardInterrupt` that the plugin raises by

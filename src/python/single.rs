@@ -137,9 +137,8 @@ impl Single {
         text: &Bound<'py, PyString>,
         fields: &mut Fields,
     ) -> (Next<'py>, usize) {
-        let read = match text.to_str() {
-            Ok(read) => read,
-            Err(_) => return (Next::Failed(values::surrogate("The text")), 0),
+        let Ok(read) = text.to_str() else {
+            return (Next::Failed(values::surrogate("The text")), 0);
         };
         WORKBENCH.with_borrow_mut(|workbench| {
             let field = |number: u16| find(fields, number).clone();

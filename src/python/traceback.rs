@@ -10,6 +10,8 @@ use pyo3::types::{PyDict, PyString};
 const FRAMES: i32 = 20;
 
 const HEAD: &str = "Traceback (most recent call last):\n";
+/// How a frame of Python's own import system begins. Such frames say nothing about the plugin.
+const IMPORT_SYSTEM: &str = "  File \"<frozen importlib.";
 /// Stands for the parts of a long traceback that are left out.
 const CUT: &str = "[the outermost part is left out]\n";
 
@@ -42,6 +44,7 @@ pub(super) fn of_load(py: Python<'_>, error: &PyErr) -> Option<String> {
     let parts: Vec<String> = parts
         .iter()
         .map(|part| shorten(text::beginning(part, limit / 2), limit / 2))
+        .filter(|part| !part.starts_with(IMPORT_SYSTEM))
         .collect();
     let kept = innermost(&parts, limit - CUT.len());
     let cut = if kept.len() < parts.len() { CUT } else { "" };

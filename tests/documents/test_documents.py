@@ -12,6 +12,8 @@ does is said by its first line:
 
 Blocks in other languages are not run. A document that installs packages gets an environment of its own, made of wheels,
 with the core and the plugins `reverse` and `capitalize`: what README.md's first command installs.
+
+Links within the repository must lead somewhere, to a heading too, and every test that a document names must be there.
 """
 
 import os
@@ -27,6 +29,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("example-plugins/*/README.md"))]
+OTHER_PAGES = ["*.md", "docs/*/*.md", "*/README.md", "tests/*/README.md"]
+PAGES = sorted({*DOCUMENTS, *(page for pattern in OTHER_PAGES for page in ROOT.glob(pattern))})
+LINK = re.compile(r"\[[^\]\n]*\]\((?P<target>[^)\s]+)\)")
+NAMED_TEST = re.compile(r"`(?P<name>test_\w+)`")
 FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = {"skip", "output"}
 KEYS = {"file", "exit"}
@@ -132,6 +138,45 @@ def test_examples_of(document: Path, tmp_path: Path) -> None:
             printed = completed.stdout
             said = f"{where} ended with {completed.returncode}:\n{block.text}\n{completed.stdout}\n{completed.stderr}"
             assert completed.returncode == int(block.values.get("exit", "0")), said
+
+
+def prose_of(page: Path) -> str:
+    """Take the fenced blocks out of a page."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Find the anchors of a page's headings, made as GitHub makes them."""
+    anchors: set[str] = set()
+    for heading in re.findall(r"^#+ +(.+)$", prose_of(page), re.MULTILINE):
+        anchor = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        number = 1
+        while anchor in anchors:
+            anchor = f"{anchor.removesuffix(f'-{number - 1}')}-{number}"
+            number += 1
+        anchors.add(anchor)
+    return anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(re.sub(r"`[^`\n]*`", "", prose_of(page))):
+        if re.match(r"https?://", target):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (page.parent / file).resolve() if file else page
+        found = linked.exists() and linked.is_relative_to(ROOT)
+        if not found or (anchor and anchor not in anchors_of(linked)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_test_that_a_document_names_is_there() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/*.py"))
+    defined = set(re.findall(r"^ *def (test_\w+)", sources, re.MULTILINE))
+    named = {name for page in PAGES for name in NAMED_TEST.findall(prose_of(page))}
+    assert sorted(named - defined) == []
 
 
 def test_a_line_of_dots_stands_for_any_lines() -> None:

@@ -1,8 +1,9 @@
 """Tests of the step `capitalize`: of the function alone, and in a pipeline."""
 
 import pytest
-from text_processor import Pipeline
 from text_processor_capitalize import process
+
+from text_processor import Pipeline
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Tests of the step `keep-language`: of the class alone, and in a pipeline."""
 
 import pytest
-from text_processor import Pipeline, Reject, TextProcessorError
 from text_processor_language.keep_language import KeepLanguage
+
+from text_processor import Pipeline, Reject, TextProcessorError
 
 ENGLISH = "All human beings are born free and equal in dignity and rights."
 GERMAN = "Alle Menschen sind frei und gleich an Würde und Rechten geboren."

@@ -1,8 +1,9 @@
 """Tests of the step `language`: of the class alone, and in a pipeline."""
 
 import pytest
-from text_processor import Pipeline, TextProcessorError
 from text_processor_language.language import Language
+
+from text_processor import Pipeline, TextProcessorError
 
 SAMPLES = {
     "en": "All human beings are born free and equal in dignity and rights.",

@@ -1,8 +1,9 @@
 """Tests of the step `min-words`: of the class alone, and in a pipeline."""
 
 import pytest
-from text_processor import Pipeline, Reject, TextProcessorError
 from text_processor_min_words import MinWords
+
+from text_processor import Pipeline, Reject, TextProcessorError
 
 
 def test_keeps_a_text_with_enough_words() -> None:

@@ -1,8 +1,9 @@
 """Tests of the step `reverse`: of the function alone, and in a pipeline."""
 
 import pytest
-from text_processor import Pipeline
 from text_processor_reverse import process
+
+from text_processor import Pipeline
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import random
 import sys
 
 import pytest
-from text_processor import Pipeline
 from text_processor_sentences import Sentences
+
+from text_processor import Pipeline
 
 TEXT = "Dr. Smith went to Washington.  He arrived at 5 p.m. on Monday!\n\nWas it late?  “Yes,” he said."
 SENTENCES = ["Dr. Smith went to Washington.", "He arrived at 5 p.m. on Monday!", "Was it late?", "“Yes,” he said."]

@@ -6,6 +6,30 @@ use std::cell::OnceCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The metadata of the distributions that lie in a folder of `sys.path`, where an empty path is the current directory.
+pub(super) fn distributions(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let listed = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let is_egg = folder
+        .extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("egg"));
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(listed)? {
+        let name = entry?.file_name();
+        let extension = Path::new(&name).extension();
+        let is_metadata = extension.is_some_and(|extension| {
+            extension.eq_ignore_ascii_case("dist-info") || extension.eq_ignore_ascii_case("egg-info")
+        });
+        if is_metadata || (is_egg && name.eq_ignore_ascii_case("egg-info")) {
+            found.push(folder.join(name));
+        }
+    }
+    Ok(found)
+}
+
 /// A `.dist-info` or `.egg-info` folder (or file: an old `.egg-info` is its own metadata).
 pub(super) struct Folder {
     path: PathBuf,
@@ -190,6 +214,28 @@ mod tests {
         let header = Header::read(b"Author: J\xfcrgen\nName: acme\nVersion: 1\n");
         assert_eq!(header.name.as_deref(), Some("acme"));
         assert!(header.problem("acme", Path::new("acme-1.dist-info")).is_some());
+    }
+
+    #[test]
+    fn distributions_are_known_by_the_names_of_their_folders() {
+        let site = tempfile::tempdir().expect("a folder");
+        for name in [
+            "acme-1.0.dist-info",
+            "Old-2.EGG-INFO",
+            "acme",
+            "EGG-INFO",
+            "x.dist-info.txt",
+        ] {
+            fs_err::create_dir(site.path().join(name)).expect("a folder");
+        }
+        let mut found = distributions(site.path()).expect("a list");
+        found.sort();
+        let expected = ["Old-2.EGG-INFO", "acme-1.0.dist-info"].map(|name| site.path().join(name));
+        assert_eq!(found, expected);
+        let egg = site.path().join("whole.egg");
+        fs_err::create_dir_all(egg.join("EGG-INFO")).expect("a folder");
+        assert_eq!(distributions(&egg).expect("a list"), [egg.join("EGG-INFO")]);
+        assert!(distributions(&site.path().join("absent")).is_err());
     }
 
     #[test]

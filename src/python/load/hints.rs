@@ -75,8 +75,9 @@ fn of_another_python(module_name: &str, plugin: &Plugin) -> Option<String> {
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|file| {
-            let suffix = file.strip_prefix(module).and_then(|rest| rest.strip_prefix('.'));
-            suffix.is_some_and(|suffix| suffix.ends_with(".so") || suffix.ends_with(".pyd"))
+            let named = file.strip_prefix(module).is_some_and(|rest| rest.starts_with('.'));
+            let extension = Path::new(file).extension();
+            named && extension.is_some_and(|extension| extension == "so" || extension == "pyd")
         })
         .collect();
     files.sort_unstable();

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
 from text_processor import plugin
 
 UNDETERMINED = "und"

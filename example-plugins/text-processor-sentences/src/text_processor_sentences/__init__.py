@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sentencex import segment
+
 from text_processor import plugin
 
 # sentencex 1.0.32 panics on white space that is longer than one byte in UTF-8, such as U+0085 after an initial. It is
