@@ -14,13 +14,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.program import Program
 from support.site import Site, install_hostile
+
 from text_processor import _engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The same examples each time: a check that fails on one machine must fail on all. `--hypothesis-profile=thorough` looks further.
+# The same examples each time: a check that fails on one machine must fail on all.
+# `--hypothesis-profile=thorough` looks further.
 settings.register_profile(
     "quick", max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

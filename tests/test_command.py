@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import text_processor
 from support.files import names, read_jsonl, write_jsonl
 from support.program import PATIENCE, Program
 from support.site import Site
+
+import text_processor
 
 SHOUT = '''
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ def test_steps_take_their_configuration_after_a_colon(acme: Program) -> None:
 
 def test_a_pipeline_file(acme: Program) -> None:
     (acme.folder / "pipeline.toml").write_bytes(
-        b'[pipeline]\ntext = "body"\n[[step]]\nuse = "trim"\n[[step]]\nuse = "acme-shout/shout"\nwith = { mark = "#" }\n'
+        b'[pipeline]\ntext = "body"\n[[step]]\nuse = "trim"\n'
+        b'[[step]]\nuse = "acme-shout/shout"\nwith = { mark = "#" }\n'
     )
     write_jsonl(acme.folder / "in.jsonl", [{"body": " a "}])
     done = acme("run", "-q", "-p", "pipeline.toml", "in.jsonl", "-o", "-")

@@ -1,7 +1,7 @@
 """F5, F7, F11, F14: texts, names and patterns of somebody who means harm.
 
-F6 stands with D4 in `test_faults_configuration.py`, and F16 in `test_faults_packaging.py`. F8 is about templates of output
-paths, which do not exist in this release.
+F6 stands with D4 in `test_faults_configuration.py`, and F16 in `test_faults_packaging.py`. F8 is about templates of
+output paths, which do not exist in this release.
 """
 
 import json
@@ -13,6 +13,7 @@ import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import Program
 from support.site import Site
+
 from text_processor import Pipeline, Reject, StepTimeout, plugin
 
 BUDGET = 0.5

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.program import PATIENCE, Program
 from support.site import Site
+
 from text_processor import Pipeline, PluginCollisionError, PluginContractError, PluginError, PluginLoadError
 
 UPPER = "def process(text: str) -> str:\n    return text.upper()\n"
@@ -211,7 +212,10 @@ def test_e11_a_plugin_that_ships_json_does_not_replace_the_standard_library(site
     modules = {"json": "raise RuntimeError('shadow')\n", "shadow_step": process}
     shadow.install("shadow", {"dump": "shadow_step:process"}, modules=modules)
     # Installed packages stand behind the standard library; that is how `site` puts them there.
-    program = f"import site; site.addsitedir({str(shadow.path)!r}); from text_processor import Pipeline; print(Pipeline(['dump']).process('a'))"
+    program = (
+        f"import site; site.addsitedir({str(shadow.path)!r}); from text_processor import Pipeline; "
+        "print(Pipeline(['dump']).process('a'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False
     )

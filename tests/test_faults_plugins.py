@@ -1,7 +1,7 @@
 """B1–B15, B30, B31: a plugin that misbehaves costs one record, or gives one clear error.
 
-Plugins run in the process of the engine in this release. What ends or stops that process (a crash, `os._exit`, an endless
-loop, memory without end) is therefore not here: it comes with worker processes.
+Plugins run in the process of the engine in this release. What ends or stops that process (a crash, `os._exit`, an
+endless loop, memory without end) is therefore not here: it comes with worker processes.
 """
 
 import builtins
@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import PATIENCE, Program
+
 from text_processor import (
     BadReturnType,
     DecodeError,

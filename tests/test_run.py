@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
+
 from text_processor import ConfigError, InputError, OutputError, Pipeline, RecordError, Reject, plugin
 
 
@@ -64,7 +65,7 @@ def test_what_no_step_changes_is_copied_byte_for_byte(tmp_path: Path, name: str,
             b'{"text":"","nested":{"text":" not this "}}',
         ],
     }[name]
-    data = b"\r\n".join(lines[:1] + [b"\n".join(lines[1:])]) + end
+    data = b"\r\n".join([*lines[:1], b"\n".join(lines[1:])]) + end
     source, output = tmp_path / name, tmp_path / f"out{Path(name).suffix}"
     source.write_bytes(data)
     report = Pipeline(steps).run(source, output)

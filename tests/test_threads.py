@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.files import counts
+
 from text_processor import Pipeline, plugin
 
 THREADS = 8
@@ -135,7 +136,7 @@ print("done")
 
 
 @pytest.mark.parametrize("daemon", [True, False])
-def test_a_program_that_ends_while_a_run_goes_on_ends(tmp_path: Path, daemon: bool) -> None:  # noqa: FBT001
+def test_a_program_that_ends_while_a_run_goes_on_ends(tmp_path: Path, daemon: bool) -> None:
     (tmp_path / "in.txt").write_text("text\n" * 5000, encoding="utf-8")
     program = f"""
 import threading, time
@@ -143,7 +144,8 @@ from text_processor import Pipeline
 pipeline = Pipeline([lambda text: time.sleep(0.0001) or text])
 begun = threading.Event()
 step = Pipeline([lambda text: begun.set() or text, lambda text: time.sleep(0.0002) or text])
-thread = threading.Thread(target=step.run, args=({str(tmp_path / "in.txt")!r}, {str(tmp_path / "out.txt")!r}), daemon={daemon})
+files = {str(tmp_path / "in.txt")!r}, {str(tmp_path / "out.txt")!r}
+thread = threading.Thread(target=step.run, args=files, daemon={daemon})
 thread.start()
 begun.wait()
 """
