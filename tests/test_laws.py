@@ -78,7 +78,7 @@ ENDS = st.sampled_from([b"\n", b"\r\n"])
 def test_a_copy_of_any_jsonl_is_the_same_byte_for_byte(
     lines: list[bytes],
     end: bytes,
-    terminated: bool,
+    terminated: bool,  # noqa: FBT001
     python: bool,  # noqa: FBT001
 ) -> None:
     data = end.join(lines) + (end if terminated and lines else b"")

@@ -24,6 +24,7 @@ class Careless:
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, text: str) -> str:
+        """Marks itself as busy meanwhile."""
         assert self.busy.acquire(blocking=False), "two threads at once"
         try:
             # Gives other threads a chance to come in.
@@ -143,7 +144,8 @@ from text_processor import Pipeline
 pipeline = Pipeline([lambda text: time.sleep(0.0001) or text])
 begun = threading.Event()
 step = Pipeline([lambda text: begun.set() or text, lambda text: time.sleep(0.0002) or text])
-thread = threading.Thread(target=step.run, args=({str(tmp_path / "in.txt")!r}, {str(tmp_path / "out.txt")!r}), daemon={daemon})
+files = {str(tmp_path / "in.txt")!r}, {str(tmp_path / "out.txt")!r}
+thread = threading.Thread(target=step.run, args=files, daemon={daemon})
 thread.start()
 begun.wait()
 """

@@ -9,7 +9,7 @@ HOSTILE = Path(__file__).parents[1] / "plugins" / "hostile"
 
 
 class Site:
-    """A folder to which distributions are written as an installer leaves them. Put it on `sys.path` or in `PYTHONPATH`."""
+    """A folder to which distributions are written as an installer leaves them, for `sys.path` or `PYTHONPATH`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
