@@ -31,10 +31,9 @@ settings.load_profile("quick")
 
 
 @pytest.fixture
-def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A folder on `sys.path`, and `sys.modules` as it was afterwards."""
-    base = tmp_path_factory.getbasetemp()
-    site = Site(tmp_path_factory.mktemp("site"))
+    site = Site(tmp_path / "site")
     monkeypatch.syspath_prepend(site.path)
     before = set(sys.modules)
     yield site
@@ -43,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         if name in before:
             continue
         places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
-        if any(str(place).startswith(str(base)) for place in places):
+        if any(str(place).startswith(str(tmp_path)) for place in places):
             del sys.modules[name]
 
 
@@ -61,13 +60,13 @@ def hostile(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     """The command as a process, in an empty folder."""
-    return Program(tmp_path)
+    return Program(tmp_path / "work")
 
 
 @pytest.fixture
 def hostile_program(tmp_path: Path, hostile: list[Path]) -> Program:
     """The command as a process, where the package of hostile steps is installed."""
-    return Program(tmp_path, hostile)
+    return Program(tmp_path / "work", hostile)
 
 
 @dataclass

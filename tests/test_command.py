@@ -33,7 +33,7 @@ class Shout:
 def acme(tmp_path: Path, site: Site) -> Program:
     """The command, where a plugin is installed."""
     site.install("acme-shout", {"shout": "acme_shout:Shout"}, modules={"acme_shout": SHOUT}, version="1.2")
-    return Program(tmp_path, [site.path])
+    return Program(tmp_path / "work", [site.path])
 
 
 def answer(done: subprocess.CompletedProcess[bytes]) -> Any:
@@ -160,9 +160,7 @@ def test_plugins_list_names_what_is_installed(acme: Program) -> None:
     assert shout["use"] == "shout"
     assert (shout["name"], shout["version"]) == ("acme-shout/shout", "1.2")
     assert (shout["entry_point"], shout["editable"]) == ("acme_shout:Shout", False)
-    assert "built_in" not in told
-    everything = answer(acme("plugins", "list", "--all", "--json"))
-    built_in = {step["name"] for step in everything["built_in"]}
+    built_in = {step["name"] for step in told["built_in"]}
     assert {"trim-lines", "trim", "validate", "normalize-unicode", "collapse-whitespace"} <= built_in
     assert {"strip-control", "length", "replace", "redact"} <= built_in
     done = acme("plugins", "list")
@@ -199,7 +197,7 @@ def test_plugins_doctor_finds_what_is_wrong(acme: Program, site: Site) -> None:
     [finding] = [finding for finding in told["findings"] if finding["distribution"] == "acme-broken"]
     assert (finding["code"], finding["line"]) == ("malformed_line", 2)
     assert finding["path"].endswith("entry_points.txt")
-    assert finding["hint"]
+    assert "no `=`" in finding["message"]
     assert done.returncode == (7 if finding["severity"] == "error" else 0)
     assert b"entry_points.txt:2" in acme("plugins", "doctor").stdout
     assert answer(acme("plugins", "list", "--json"))["plugins"], "a broken neighbour hides nothing"

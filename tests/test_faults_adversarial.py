@@ -79,9 +79,9 @@ def process(text: str):
     return Reject({ESCAPES!r})
 """
     site.install("acme", {"evil": "acme_evil:process"}, modules={"acme_evil": source})
-    program = Program(tmp_path, [site.path])
+    program = Program(tmp_path / "work", [site.path])
     evil = "in\x1b[31m\u202e.txt"
-    (tmp_path / evil).write_text(f"{ESCAPES}\nfail\n", encoding="utf-8", newline="")
+    (program.folder / evil).write_text(f"{ESCAPES}\nfail\n", encoding="utf-8", newline="")
     for arguments in (
         ["run", "-s", "evil", evil, "-o", "out.txt", "--overwrite"],
         ["run", "-s", "evil", evil, "-o", "out.txt", "--overwrite", "--on-error", "raise"],

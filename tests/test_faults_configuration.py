@@ -1,4 +1,4 @@
-"""D1, D2, D4–D6, D8: mistakes of configuration are told before anything is read, with the place and the way out.
+"""D1, D2, D4 to D6, D8: mistakes of configuration are told before anything is read, with the place and the way out.
 
 D3 is about YAML, and pipeline files are TOML. D7 is about placeholders for variables, which do not exist.
 """
@@ -137,15 +137,15 @@ def test_d2_an_unknown_step_is_told_with_the_nearest(tmp_path: Path, program: Pr
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("(", ["`(`", "unclosed group"]),
-        ("[z-a]", ["`[z-a]`"]),
-        ("a**", ["a**"]),
+        ("(", ["unclosed group"]),
+        ("[z-a]", ["[z-a]"]),
+        ("*a", ["*a"]),
         (r"(?=look)", ["look-around"]),
         (r"(?<!behind)x", ["look-around"]),
         (r"(a)\1", ["backreference"]),
         (r"\p{NoSuchScript}", ["NoSuchScript"]),
-        (r"(\w{100}){100}", ["1 MiB"]),
-        ("a{5}{50}{50}{50}", ["1 MiB"]),
+        (r"(\w{100}){100}", ["1048576 bytes"]),
+        ("a{5}{50}{50}{50}", ["1048576 bytes"]),
     ],
 )
 def test_d4_f6_a_pattern_that_cannot_be_used(pattern: str, words: list[str]) -> None:

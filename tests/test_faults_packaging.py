@@ -1,4 +1,4 @@
-"""E1–E9, E11, E12, F16: what is wrong with installed packages, seen by those who use others of them.
+"""E1 to E9, E11, E12, F16: what is wrong with installed packages, seen by those who use others of them.
 
 What discovery itself makes of broken metadata is tested in `test_discovery.py`; here it is seen from outside.
 """
@@ -24,7 +24,7 @@ UPPER = "def process(text: str) -> str:\n    return text.upper()\n"
 def acme(tmp_path: Path, site: Site) -> Program:
     """The command, where one healthy plugin is installed."""
     site.install("acme", {"upper": "acme_upper:process"}, modules={"acme_upper": UPPER})
-    return Program(tmp_path, [site.path])
+    return Program(tmp_path / "work", [site.path])
 
 
 def works(program: Program, step: str = "upper") -> None:
@@ -62,6 +62,7 @@ def test_e1_metadata_that_cannot_be_read_hides_no_other_plugin(
         b"[text_processor.plugins]\nno equals sign\n",
         b"[text_processor.plugins]\nbroken-step = not a reference!\n",
         b"[text_processor.plugins]\nbroken-step =\n",
+        b"[text_processor.plugins]\nbroken-step = broken\n",
         b"[text_processor.plugins\nbroken-step = broken:process\n",
         b"broken-step = broken:process\n",
         b"\0" * 100,
@@ -151,7 +152,6 @@ def test_e7_a_native_module_of_another_machine(acme: Program, site: Site) -> Non
         ("acme_odd:process", "async def process(text): return text\n", PluginContractError),
         ("acme_odd:process", "def process(text):\n    yield text\n", PluginContractError),
         ("acme_odd:process", "def process(text, *fields): return text\n", PluginContractError),
-        ("acme_odd", "def process(text): return text\n", PluginContractError),
     ],
 )
 def test_e8_a_target_that_is_no_step(
@@ -212,10 +212,12 @@ def test_e11_a_plugin_that_ships_json_does_not_replace_the_standard_library(site
     modules = {"json": "raise RuntimeError('shadow')\n", "shadow_step": process}
     shadow.install("shadow", {"dump": "shadow_step:process"}, modules=modules)
     # Installed packages stand behind the standard library; that is how `site` puts them there.
-    program = (
-        f"import site; site.addsitedir({str(shadow.path)!r}); from text_processor import Pipeline; "
-        "print(Pipeline(['dump']).process('a'))"
-    )
+    program = f"""
+import site
+site.addsitedir({str(shadow.path)!r})
+from text_processor import Pipeline
+print(Pipeline(["dump"]).process("a"))
+"""
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -248,7 +250,7 @@ def singing(site: Site) -> list[str]:
     [
         ["--help"],
         ["--version"],
-        ["plugins", "list", "--all"],
+        ["plugins", "list"],
         ["plugins", "list", "--json"],
         ["plugins", "doctor"],
         ["plugins", "show", "trim"],
@@ -261,7 +263,7 @@ def singing(site: Site) -> list[str]:
 )
 def test_f16_nothing_that_is_not_named_is_imported(tmp_path: Path, site: Site, arguments: list[str]) -> None:
     canaries(site, 50)
-    Program(tmp_path, [site.path])(*arguments, stdin=b"text\n")
+    Program(tmp_path / "work", [site.path])(*arguments, stdin=b"text\n")
     assert singing(site) == []
 
 
@@ -277,7 +279,7 @@ def test_f16_the_library_imports_nothing_that_is_not_named(site: Site) -> None:
 
 def test_e12_of_two_hundred_plugins_one_is_imported(tmp_path: Path, site: Site) -> None:
     canaries(site, 200)
-    program = Program(tmp_path, [site.path])
+    program = Program(tmp_path / "work", [site.path])
     done = program("run", "-q", "-s", "canary-123", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n")
     assert singing(site) == ["canary_123"]
@@ -286,6 +288,6 @@ def test_e12_of_two_hundred_plugins_one_is_imported(tmp_path: Path, site: Site) 
 
 def test_f16_discover_says_in_so_many_words_that_all_are_wanted(tmp_path: Path, site: Site) -> None:
     canaries(site, 3)
-    done = Program(tmp_path, [site.path])("run", "-q", "--discover", stdin=b"text\n")
+    done = Program(tmp_path / "work", [site.path])("run", "-q", "--discover", stdin=b"text\n")
     assert (done.returncode, done.stdout) == (0, b"TEXT\n")
     assert singing(site) == ["canary_0", "canary_1", "canary_2"]

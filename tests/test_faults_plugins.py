@@ -1,4 +1,4 @@
-"""B1–B15, B30, B31: a plugin that misbehaves costs one record, or gives one clear error.
+"""B1 to B15, B30, B31: a plugin that misbehaves costs one record, or gives one clear error.
 
 Plugins run in the process of the engine in this release. What ends or stops that process (a crash, `os._exit`, an
 endless loop, memory without end) is therefore not here: it comes with worker processes.
@@ -18,7 +18,6 @@ from support.program import PATIENCE, Program
 
 from text_processor import (
     BadReturnType,
-    DecodeError,
     Pipeline,
     PluginContractError,
     PluginLoadError,
@@ -282,7 +281,7 @@ def test_b11_a_subclass_of_str_counts_by_its_characters(tmp_path: Path) -> None:
 def test_b12_lone_surrogates_are_found_where_they_leave_python(tmp_path: Path) -> None:
     assert run_step(tmp_path, "return-surrogate")["kind"] == "surrogate"
     pipeline = Pipeline(["return-surrogate", "trim"])
-    with pytest.raises(DecodeError) as caught:
+    with pytest.raises(BadReturnType) as caught:
         pipeline.process("poison")
     assert caught.value.kind == "surrogate"
 

@@ -49,7 +49,7 @@ def test_c6_c7_a_signal_ends_a_pipe_that_never_ends(program: Program, number: si
 
 def test_c6_a_signal_ends_a_step_of_the_engine(program: Program) -> None:
     # Quadratic: each search runs to the end of the text. Without looking at the clock it would take minutes.
-    (program.folder / "in.txt").write_text("a" * (4 << 20), encoding="utf-8")
+    (program.folder / "in.txt").write_text("A" * (4 << 20), encoding="utf-8")
     step = r"replace:pattern='.*[^A-Z]|[A-Z]',replacement=x,timeout=600"
     with program.started("run", "-s", step, "in.txt", "-o", "out.txt") as process:
         wait_for(program.folder, ".*", process)
@@ -94,15 +94,15 @@ def test_c5_a_reader_that_goes_away_is_no_error(tmp_path: Path, site: Site, argu
     site.install(
         "acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"}
     )
-    program = Program(tmp_path, [site.path])
-    (tmp_path / "in.txt").write_text("text\n" * 200_000, encoding="utf-8")
+    program = Program(tmp_path / "work", [site.path])
+    (program.folder / "in.txt").write_text("text\n" * 200_000, encoding="utf-8")
     done = program.shell(f'$tp {arguments} | head -1; echo "${{PIPESTATUS[0]}}"')
     assert done.stdout.lower() == b"text\n141\n"
     assert done.stderr == b""
-    assert names(tmp_path) == ["in.txt"]
+    assert names(program.folder) == ["in.txt"]
 
 
-@pytest.mark.parametrize("arguments", ["--help", "plugins list --all", "explain -s trim", "trace -s trim text"])
+@pytest.mark.parametrize("arguments", ["--help", "plugins list", "explain -s trim", "trace -s trim text"])
 def test_c5_answers_too_may_lose_their_reader(program: Program, arguments: str) -> None:
     # The reader is gone before the first byte.
     script = "exec 3> >(true); sleep 0.2; $tp " + arguments + ' >&3; echo "$?" >&2'
@@ -147,9 +147,9 @@ def test_c27_a_poor_locale_changes_no_text(tmp_path: Path, site: Site, variables
     site.install(
         "acme", {"shout": "acme_shout:process"}, modules={"acme_shout": "def process(text): return text.upper()\n"}
     )
-    program = Program(tmp_path, [site.path], variables)
+    program = Program(tmp_path / "work", [site.path], variables)
     name = os.fsencode("grüße.txt")
-    Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(" größe \u2028😀\n".encode())
+    (program.folder / os.fsdecode(name)).write_bytes(" größe \u2028😀\n".encode())
     done = program("run", "-s", "shout", "-s", "trim", name)
     assert (done.returncode, done.stdout) == (0, "GRÖSSE \u2028😀\n".encode()), done.stderr
     done = program("trace", "-s", "shout", "größe")

@@ -1,6 +1,7 @@
 """The library logs through Python's `logging`, under `text_processor`, a few lines per run."""
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,7 +153,10 @@ def test_c25_a_handler_may_take_a_lock_that_a_step_takes_too(source: Path) -> No
     assert len(taken) >= 8
 
 
-def test_c25_a_handler_that_raises_does_not_end_the_run(source: Path) -> None:
+def test_c25_a_handler_that_raises_does_not_end_the_run(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: shown.append(told.exc_type))
+
     class Raises(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             raise RuntimeError(record.levelname)
@@ -166,3 +170,4 @@ def test_c25_a_handler_that_raises_does_not_end_the_run(source: Path) -> None:
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(logging.NOTSET)
     assert source.with_name("out.txt").stat().st_size == source.stat().st_size
+    assert set(shown) == {RuntimeError}, "the exceptions are shown, as those of finalizers are"

@@ -152,11 +152,13 @@ def test_a_failed_part_takes_its_record_with_it() -> None:
 
 
 def test_parts_are_annotated_and_rejected_each_by_itself() -> None:
+    # What was rejected is told with the text that came in, as in the file of rejected records.
     records = list(Pipeline([words, measure, at_least]).records([{"text": "a bcd"}]))
     assert [(record.text, record.fate, record.fields["length"]) for record in records] == [
-        ("a", "rejected", 1),
+        ("a bcd", "rejected", 1),
         ("bcd", "out", 3),
     ]
+    assert [record.part for record in records] == [0, 1]
 
 
 def test_the_text_may_stand_under_another_name() -> None:

@@ -39,8 +39,7 @@ def test_the_example_of_the_article() -> None:
 
 @pytest.mark.usefixtures("article")
 def test_every_installed_plugin_runs_where_none_is_named() -> None:
-    # Other plugins may be installed beside these two; what counts is that these are found, and ordered by what they
-    # declare.
+    # Other plugins may be installed beside these two. These are found, and ordered by what they declare.
     steps = TextProcessor(ARTICLE).pipeline.steps
     assert steps[0] == "trim-lines"
     assert steps.index("acme-reverse/reverse") < steps.index("acme-capitalize/capitalize")

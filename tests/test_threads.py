@@ -25,6 +25,7 @@ class Careless:
     busy: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(self, text: str) -> str:
+        """Marks itself as busy meanwhile."""
         assert self.busy.acquire(blocking=False), "two threads at once"
         try:
             # Gives other threads a chance to come in.

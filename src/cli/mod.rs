@@ -22,7 +22,7 @@ mod tests;
 mod trace;
 
 use crate::engine::Watcher;
-use crate::error::{Error, Interrupt, Result};
+use crate::error::{Error, Interrupt, Result, Shown};
 use crate::plugins::Host;
 use arguments::{Arguments, Command, PluginsCommand};
 use clap::{CommandFactory, FromArgMatches};
@@ -58,8 +58,9 @@ pub fn main(arguments: Vec<OsString>, shell: &dyn Shell) -> u8 {
 fn execute(arguments: Vec<OsString>, shell: &dyn Shell, console: &mut Console<'_>) -> u8 {
     let parsed = Arguments::command()
         .term_width(console.output.width.min(100))
-        .try_get_matches_from(arguments)
-        .and_then(|matches| Arguments::from_arg_matches(&matches));
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| shown_safely(error, &arguments));
     let (outcome, verbose) = match parsed {
         Ok(arguments) => {
             shell.set_verbosity(verbosity(&arguments));
@@ -99,6 +100,19 @@ fn verbosity(arguments: &Arguments) -> LevelFilter {
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     }
+}
+
+/// The same mistake, made with arguments that cannot forge lines of ours: clap repeats what was typed as it is.
+fn shown_safely(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let escaped: Vec<String> = arguments
+        .iter()
+        .map(|argument| Shown(argument.as_ref()).to_string())
+        .collect();
+    if !error.use_stderr() || arguments.iter().zip(&escaped).all(|(argument, escaped)| argument == escaped.as_str()) {
+        return error;
+    }
+    let again = Arguments::command().try_get_matches_from(escaped);
+    again.err().unwrap_or(error)
 }
 
 /// Shows what clap has to say: help and version as an answer, mistakes as messages.

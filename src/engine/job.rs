@@ -34,6 +34,8 @@ pub(super) struct Job {
     pub(super) accounted: Account,
     /// The first failed record, where the run is to stop at one.
     pub(super) failure: Option<Box<RecordError>>,
+    /// Whether the batch stands for an input that could not be opened.
+    pub(super) unopened: bool,
     /// What of the input could not be read, if the batch stands for that.
     pub(super) damage: Option<InputDamage>,
     /// How many bytes of the budget the job has taken.
@@ -55,6 +57,7 @@ impl Job {
             read: Account::default(),
             accounted: Account::default(),
             failure: None,
+            unopened: false,
             damage: None,
             charged: 0,
         }
@@ -74,6 +77,7 @@ impl Job {
         self.read = Account::default();
         self.accounted = Account::default();
         self.failure = None;
+        self.unopened = false;
         self.damage = None;
         self.charged = 0;
     }

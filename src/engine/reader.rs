@@ -45,14 +45,17 @@ impl Reader {
         let mut left = self.limit.unwrap_or(u64::MAX);
         let mut bytes_before = 0;
         let mut limited = false;
+        // A job that turned out not to be needed: at the end of an input. To drop it would be one less that goes round.
+        let mut spare = None;
         for (index, (input, format)) in self.inputs.iter().enumerate() {
             let mut source = match open_source(input, *format, self.limits) {
                 Ok(source) => Some(source),
                 Err(error) => {
-                    let Some(mut job) = self.next_job(sequence, index, *format) else {
+                    let Some(mut job) = self.next_job(spare.take(), sequence, index, *format) else {
                         return;
                     };
                     job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
+                    job.unopened = true;
                     sequence += 1;
                     if self.jobs.send(job).is_err() {
                         return;
@@ -65,12 +68,15 @@ impl Reader {
                     limited = true;
                     break;
                 }
-                let Some(mut job) = self.next_job(sequence, index, *format) else {
+                let Some(mut job) = self.next_job(spare.take(), sequence, index, *format) else {
                     return;
                 };
                 match open.fill(&mut job.batch, self.batch_bytes(started)) {
                     Ok(true) => {}
-                    Ok(false) => break,
+                    Ok(false) => {
+                        spare = Some(job);
+                        break;
+                    }
                     Err(error) => {
                         job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
                         source = None;
@@ -108,8 +114,11 @@ impl Reader {
         ((rate * BATCH_TIME.as_secs_f64()) as usize).clamp(LEAST_BYTES, MOST_BYTES)
     }
 
-    fn next_job(&self, sequence: u64, input: usize, format: Format) -> Option<Box<Job>> {
-        let mut job = self.free.recv().ok()?;
+    fn next_job(&self, spare: Option<Box<Job>>, sequence: u64, input: usize, format: Format) -> Option<Box<Job>> {
+        let mut job = match spare {
+            Some(job) => job,
+            None => self.free.recv().ok()?,
+        };
         job.clear();
         job.batch.sequence = sequence;
         job.batch.input = input as u32;

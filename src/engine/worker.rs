@@ -120,7 +120,7 @@ impl Workshop<'_> {
             Some(Unread::Segment(failure)) => {
                 job.damage = Some(InputDamage {
                     input: self.input_name(&job.batch).to_owned(),
-                    offset: Some(job.batch.first_offset),
+                    offset: (!job.unopened).then_some(job.batch.first_offset),
                     message: failure.message.clone(),
                 });
                 job.batch.unread = Some(Unread::Segment(failure));

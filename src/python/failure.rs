@@ -5,10 +5,10 @@
     reason = "failures travel boxed, so that the results of records that do not fail are small"
 )]
 
-use crate::error::{Failure, FailureKind, Interrupt};
+use crate::error::{Failure, FailureKind};
 use crate::python::call::{CallContext, Stop};
 use crate::python::exceptions::{PythonCause, class_name, message_of};
-use crate::python::traceback;
+use crate::python::{signals, traceback};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError};
 use pyo3::prelude::*;
 
@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 #[cold]
 pub(super) fn stop_of(py: Python<'_>, error: PyErr, context: &CallContext<'_>) -> Stop {
     if error.is_instance_of::<PyKeyboardInterrupt>(py) && (context.interrupted)() {
-        return Stop::Interrupted(Interrupt::Interrupt);
+        return Stop::Interrupted(signals::interrupt());
     }
     Stop::Failed(failure_of(py, error))
 }

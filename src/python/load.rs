@@ -7,7 +7,7 @@
 
 mod hints;
 
-use crate::error::{Error, Failure, Interrupt, PluginError, PluginFault, Result, Shown, shorten};
+use crate::error::{Error, Failure, PluginError, PluginFault, Result, Shown, shorten};
 use crate::plugins::Plugin;
 use crate::python::exceptions::{PythonCause, describe, message_of};
 use crate::python::step::{Parts, PythonStep};
@@ -127,7 +127,7 @@ impl Subject {
     /// What Python raised while `doing` ("cannot be imported") as the error of this step.
     fn raised(&self, py: Python<'_>, doing: &str, raised: PyErr, hint: Option<String>) -> Error {
         if raised.is_instance_of::<PyKeyboardInterrupt>(py) && signals::interrupted() {
-            return Error::Interrupted(Interrupt::Interrupt);
+            return Error::Interrupted(signals::interrupt());
         }
         let of_class = |class: &'static names::Import<pyo3::types::PyType>| {
             class.get(py).is_ok_and(|class| raised.is_instance(py, class))

@@ -1,7 +1,7 @@
 //! `Pipeline`: the main door of the library.
 
 use crate::engine;
-use crate::error::{ConfigError, RecordError};
+use crate::error::{ConfigError, FailureKind, RecordError};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
@@ -136,7 +136,13 @@ impl PyPipeline {
             if field.from_source && fields.contains(&field.name)? {
                 match values::from_python(&fields.get_item(&field.name)?, &field.name, FieldType::Json) {
                     Ok(value) => known.push((number as u16, value)),
-                    Err(failure) => return Ok(Err(*failure)),
+                    // No step returned it: it came with the record.
+                    Err(mut failure) => {
+                        if failure.kind == FailureKind::BadReturn {
+                            failure.kind = FailureKind::FieldType;
+                        }
+                        return Ok(Err(*failure));
+                    }
                 }
             }
         }

@@ -54,6 +54,13 @@ pub(super) fn interrupted() -> bool {
     CURRENT.with_borrow(|current| current.as_ref().is_none_or(|arrived| arrived.interrupt().is_some()))
 }
 
+/// Which signal that was, where [`interrupted`] says that there is one.
+pub(super) fn interrupt() -> Interrupt {
+    CURRENT
+        .with_borrow(|current| current.as_ref().and_then(Arrived::interrupt))
+        .unwrap_or(Interrupt::Interrupt)
+}
+
 /// The handler that stands in front.
 #[pyclass(frozen, module = "text_processor._engine")]
 struct NotingHandler {

@@ -24,6 +24,10 @@ class Program:
     paths: Iterable[Path] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Makes the folder."""
+        self.folder.mkdir(exist_ok=True)
+
     def environment(self) -> dict[str, str]:
         """The variables of the process: few, so that the machine's own settings change nothing."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
