@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.files import counts
+
 from text_processor import Pipeline, plugin
 
 THREADS = 8
@@ -136,7 +137,7 @@ print("done")
 
 
 @pytest.mark.parametrize("daemon", [True, False])
-def test_a_program_that_ends_while_a_run_goes_on_ends(tmp_path: Path, daemon: bool) -> None:  # noqa: FBT001
+def test_a_program_that_ends_while_a_run_goes_on_ends(tmp_path: Path, daemon: bool) -> None:
     (tmp_path / "in.txt").write_text("text\n" * 5000, encoding="utf-8")
     program = f"""
 import threading, time
