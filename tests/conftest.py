@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support.program import Program
 from support.site import Site, install_hostile
+
 from text_processor import _engine
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import text_processor
 from support.files import names, read_jsonl, write_jsonl
 from support.program import PATIENCE, Program
 from support.site import Site
+
+import text_processor
 
 SHOUT = '''
 from dataclasses import dataclass

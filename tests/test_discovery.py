@@ -40,8 +40,8 @@ class Discovery:
 
 
 @pytest.fixture
-def discover(command: Command, tmp_path: Path) -> Discovery:
-    return Discovery(command, tmp_path)
+def discover(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Discovery:
+    return Discovery(command, tmp_path_factory.getbasetemp())
 
 
 def codes(findings: list[dict[str, Any]]) -> list[str]:
@@ -113,7 +113,20 @@ def test_what_is_no_path_on_the_path_is_skipped(
     (tmp_path / "file.txt").write_text("no archive")
     odd = [3, None, b"bytes", str(tmp_path / "absent"), str(tmp_path / "file.txt"), "a\0b"]
     monkeypatch.setattr(sys, "path", [*odd, *sys.path])
-    assert list(discover()[0]) == ["good/x"]
+    plugins, findings = discover()
+    assert (list(plugins), findings) == (["good/x"], [])
+
+
+def test_a_folder_that_cannot_be_listed_is_a_finding(
+    site: Site, discover: Discovery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("good", {"x": "a:b"})
+    endless = tmp_path / "endless"
+    endless.symlink_to(endless)
+    monkeypatch.syspath_prepend(endless)
+    plugins, (finding,) = discover()
+    assert list(plugins) == ["good/x"]
+    assert (finding["code"], finding["severity"], finding["path"]) == ("unreadable_metadata", "warning", str(endless))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import inspect
 import types
 
 import pytest
+
 import text_processor
 from text_processor import _engine, _plugin, exceptions
 

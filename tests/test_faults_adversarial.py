@@ -13,6 +13,7 @@ import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import Program
 from support.site import Site
+
 from text_processor import Pipeline, Reject, StepTimeout, plugin
 
 BUDGET = 0.5

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.files import names
 from support.program import Program
+
 from text_processor import ConfigError, Pipeline, PluginError, PluginNotFoundError, TextProcessorError
 
 

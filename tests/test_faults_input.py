@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import Program
+
 from text_processor import ConfigError, InputError, Pipeline, Report
 
 

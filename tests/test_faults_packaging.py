@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.program import PATIENCE, Program
 from support.site import Site
+
 from text_processor import Pipeline, PluginCollisionError, PluginContractError, PluginError, PluginLoadError
 
 UPPER = "def process(text: str) -> str:\n    return text.upper()\n"

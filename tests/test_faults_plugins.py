@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import PATIENCE, Program
+
 from text_processor import (
     BadReturnType,
     Pipeline,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.files import counts, read_jsonl
+
 from text_processor import Pipeline, Reject, plugin
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -78,8 +79,8 @@ ENDS = st.sampled_from([b"\n", b"\r\n"])
 def test_a_copy_of_any_jsonl_is_the_same_byte_for_byte(
     lines: list[bytes],
     end: bytes,
-    terminated: bool,  # noqa: FBT001
-    python: bool,  # noqa: FBT001
+    terminated: bool,
+    python: bool,
 ) -> None:
     data = end.join(lines) + (end if terminated and lines else b"")
     with tempfile.TemporaryDirectory() as folder:

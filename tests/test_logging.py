@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from text_processor import Pipeline
 
 LOGGER = logging.getLogger("text_processor")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+
 from text_processor import (
     BadReturnType,
     DecodeError,

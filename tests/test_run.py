@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support.files import counts, names, read_jsonl, write_jsonl
+
 from text_processor import ConfigError, InputError, OutputError, Pipeline, RecordError, Reject, plugin
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from support.site import Site
+
 from text_processor import PluginNotFoundError, RecordError, TextProcessor
 
 ARTICLE = "\n    hello world\n    this is a test\n    of our processor\n    "

@@ -1,6 +1,7 @@
 """`Pipeline.trace`: what each step makes of a text."""
 
 import pytest
+
 from text_processor import Pipeline, Reject, plugin
 
 

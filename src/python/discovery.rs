@@ -16,6 +16,7 @@ use metadata::{Folder, Header};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use trust::Trust;
 
@@ -81,14 +82,17 @@ impl Search {
             match metadata::distributions(&folder) {
                 Ok(found) => {
                     self.distributions += found.len();
-                    found.into_iter().for_each(|path| self.look_at_folder(path));
+                    for path in found {
+                        self.look_at_folder(path);
+                    }
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                Err(error) if error.kind() == ErrorKind::NotADirectory => {
                     let finder = py.import("importlib.metadata")?.getattr("MetadataPathFinder")?;
                     self.ask(&finder.getattr("find_distributions")?, Some(&entry))?;
                 }
-                // Most paths have a folder or two that are not there.
-                Err(_) => {}
+                // Most paths name a folder or two that are not there, and what no file can be called is not there either.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {}
+                Err(error) => self.findings.push(findings::unlisted(&folder, &error)),
             }
         }
         Ok(())

@@ -107,6 +107,23 @@ pub(super) fn unreadable(distribution: &str, path: &Path, code: &str, reason: &s
     }
 }
 
+/// A folder of `sys.path` that is there and cannot be listed.
+pub(super) fn unlisted(folder: &Path, error: &std::io::Error) -> Finding {
+    Finding {
+        distribution: None,
+        code: "unreadable_metadata".to_owned(),
+        severity: Severity::Warning,
+        path: Some(Shown(folder).to_string()),
+        line: None,
+        message: format!(
+            "{} on `sys.path` cannot be listed: {}.",
+            Shown(folder),
+            error.to_string().trim_end_matches('.')
+        ),
+        hint: Some("What is installed there cannot be found; what is installed elsewhere is.".to_owned()),
+    }
+}
+
 /// A finder that raised.
 pub(super) fn finder_failed(finder: &str, raised: &str) -> Finding {
     Finding {
