@@ -479,6 +479,7 @@ impl FileError {
     /// An error that the operating system reported while `doing` (a gerund: "reading", "renaming").
     pub fn of(path: impl Into<PathBuf>, doing: &str, error: &std::io::Error) -> Self {
         let path = path.into();
+        let error = innermost(error);
         let reason = error.to_string();
         let message = format!(
             "{} {} failed: {}.",
@@ -493,6 +494,17 @@ impl FileError {
             hint: None,
         }
     }
+}
+
+/// The error of the operating system inside one that somebody wrapped: the wrapping names a path again, and hides the number.
+fn innermost(error: &std::io::Error) -> &std::io::Error {
+    let mut found = error;
+    let mut next: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
+    while let Some(inner) = next {
+        found = inner.downcast_ref().unwrap_or(found);
+        next = inner.source();
+    }
+    found
 }
 
 fn capitalized(word: &str) -> String {

@@ -40,8 +40,8 @@ class Discovery:
 
 
 @pytest.fixture
-def discover(command: Command, tmp_path: Path) -> Discovery:
-    return Discovery(command, tmp_path)
+def discover(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Discovery:
+    return Discovery(command, tmp_path_factory.getbasetemp())
 
 
 def codes(findings: list[dict[str, Any]]) -> list[str]:

@@ -108,7 +108,12 @@ fn shown_safely(error: clap::Error, arguments: &[OsString]) -> clap::Error {
         .iter()
         .map(|argument| Shown(argument.as_ref()).to_string())
         .collect();
-    if !error.use_stderr() || arguments.iter().zip(&escaped).all(|(argument, escaped)| argument == escaped.as_str()) {
+    if !error.use_stderr()
+        || arguments
+            .iter()
+            .zip(&escaped)
+            .all(|(argument, escaped)| argument == escaped.as_str())
+    {
         return error;
     }
     let again = Arguments::command().try_get_matches_from(escaped);

@@ -7,8 +7,9 @@ use super::compression::Compressor;
 use super::outputs::{exists, is_special};
 use super::{Compression, Sink};
 use crate::error::{Error, FileError, Interrupt, Result};
+use std::cell::Cell;
 use std::ffi::OsString;
-use std::fs::{File, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
@@ -88,15 +89,19 @@ impl FileSink {
         let mut prefix = OsString::from(".");
         prefix.push(path.file_name().unwrap_or_default());
         prefix.push(".");
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix).suffix(".partial").rand_bytes(6);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // The system takes away what the user's mask forbids, as for any new file.
-            builder.permissions(Permissions::from_mode(0o666));
-        }
-        let temporary = builder.tempfile_in(folder(path)).map_err(|error| {
+        // An error of the operating system is noted here, because the builder hides its number behind the temporary name.
+        let reason = Cell::new(None);
+        let made = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".partial")
+            .rand_bytes(6)
+            .make_in(folder(path), |name| {
+                // The system takes away from the mode what the user's mask forbids, as for any new file.
+                let opened = OpenOptions::new().write(true).create_new(true).open(name);
+                opened.inspect_err(|error| reason.set(error.raw_os_error()))
+            });
+        let temporary = made.map_err(|error| {
+            let error = reason.get().map_or(error, io::Error::from_raw_os_error);
             let mut error = FileError::of(path, "creating", &error);
             if error.errno == Some(2) || !folder(path).is_dir() {
                 error.hint = Some("Create the directory first.".to_owned());

@@ -8,8 +8,9 @@ use crate::error::{Interrupt, Result};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::time::Duration;
 
 /// The signal that arrived last, or 0.
 #[derive(Debug, Clone, Default)]
@@ -36,16 +37,58 @@ thread_local! {
 
 /// Lets [`interrupted`] tell of the signals of a run, on this thread and as long as the guard lives.
 pub(super) fn during(arrived: &Arrived) -> During {
-    During(CURRENT.replace(Some(arrived.clone())))
+    lock_runs().push(arrived.clone());
+    During {
+        arrived: arrived.clone(),
+        before: CURRENT.replace(Some(arrived.clone())),
+    }
 }
 
 /// What [`during`] began, and what was there before it: a plugin may start a run of its own.
-pub(super) struct During(Option<Arrived>);
+pub(super) struct During {
+    arrived: Arrived,
+    before: Option<Arrived>,
+}
 
 impl Drop for During {
     fn drop(&mut self) {
-        CURRENT.set(self.0.take());
+        CURRENT.set(self.before.take());
+        lock_runs().retain(|run| !Arc::ptr_eq(&run.0, &self.arrived.0));
+        RUN_ENDED.notify_all();
     }
+}
+
+/// The runs of all threads.
+static RUNS: Mutex<Vec<Arrived>> = Mutex::new(Vec::new());
+static RUN_ENDED: Condvar = Condvar::new();
+
+fn lock_runs() -> MutexGuard<'static, Vec<Arrived>> {
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the runs of other threads before the interpreter ends: it kills daemon threads wherever they are, and one that
+/// is killed inside the engine takes the process with it. Registered with `atexit` by the first run.
+#[pyfunction]
+fn end_runs(py: Python<'_>) {
+    const GRACE: Duration = Duration::from_secs(2);
+    for run in lock_runs().iter() {
+        run.0.store(SIGTERM, Ordering::Relaxed);
+    }
+    // The runs need the interpreter to see that they are to end.
+    py.detach(|| {
+        let _ = RUN_ENDED.wait_timeout_while(lock_runs(), GRACE, |runs| !runs.is_empty());
+    });
+}
+
+fn end_runs_at_exit(py: Python<'_>) -> PyResult<()> {
+    static REGISTERED: Once = Once::new();
+    if REGISTERED.is_completed() {
+        return Ok(());
+    }
+    let register = py.import(intern!(py, "atexit"))?.getattr(intern!(py, "register"))?;
+    register.call1((wrap_pyfunction!(end_runs, py)?,))?;
+    REGISTERED.call_once(|| ());
+    Ok(())
 }
 
 /// Whether a real signal arrived for the run on this thread. Where no run looks out for signals, a `KeyboardInterrupt` is taken for
@@ -87,6 +130,7 @@ impl Watch {
     /// Watches SIGINT, and SIGTERM too if `terminate` says so: a library leaves that one to its program.
     /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
     pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
+        end_runs_at_exit(py)?;
         let mut watch = Self {
             arrived: Arrived::default(),
             replaced: Vec::new(),
