@@ -16,6 +16,11 @@ SCRIPT = Path(sysconfig.get_path("scripts")) / "text-processor"
 PATIENCE = 30
 
 
+def _heed_interrupts() -> None:
+    """A shell lets the processes it starts in the background ignore SIGINT, and so do those that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Program:
     """Runs `text-processor` in a folder, with these folders in `PYTHONPATH`."""
@@ -68,6 +73,7 @@ class Program:
             stderr=subprocess.PIPE,
             cwd=self.folder,
             env=self.environment(),
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509
         )
         try:
             yield process
