@@ -442,10 +442,10 @@ fn folders_are_no_output() {
 #[test]
 fn verbosity_reaches_the_log() {
     for (arguments, level) in [
-        (&["plugins", "list"][..], LevelFilter::Warn),
+        (&["plugins", "list"][..], LevelFilter::Error),
         (&["-v", "plugins", "list"], LevelFilter::Info),
         (&["plugins", "list", "-vv"], LevelFilter::Debug),
-        (&["run", "-q", "-s", "trim"], LevelFilter::Error),
+        (&["run", "-q", "-s", "trim"], LevelFilter::Warn),
     ] {
         assert_eq!(command(arguments).level, Some(level), "{arguments:?}");
     }
