@@ -51,16 +51,16 @@ pub fn progress<'s>(shell: &'s dyn Shell, wanted: Option<bool>) -> Box<dyn Watch
 }
 
 /// Runs the command with its arguments, the program's name first. Returns the exit code.
-pub fn main(arguments: Vec<OsString>, shell: &dyn Shell) -> u8 {
+pub fn main(arguments: &[OsString], shell: &dyn Shell) -> u8 {
     execute(arguments, shell, &mut Console::of_process())
 }
 
-fn execute(arguments: Vec<OsString>, shell: &dyn Shell, console: &mut Console<'_>) -> u8 {
+fn execute(arguments: &[OsString], shell: &dyn Shell, console: &mut Console<'_>) -> u8 {
     let parsed = Arguments::command()
         .term_width(console.output.width.min(100))
-        .try_get_matches_from(&arguments)
+        .try_get_matches_from(arguments)
         .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| shown_safely(error, &arguments));
+        .map_err(|error| shown_safely(error, arguments));
     let (outcome, verbose) = match parsed {
         Ok(arguments) => {
             shell.set_verbosity(verbosity(&arguments));
