@@ -22,7 +22,6 @@ nox.options.reuse_existing_virtualenvs = False
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PLUGINS = sorted(path.parent for path in ROOT.glob("example-plugins/*/pyproject.toml"))
-WRONG_PLUGINS = sorted(path.parent for path in ROOT.glob("tests/plugins/*/pyproject.toml"))
 WHEELS = ROOT / "target" / "wheels-of-nox"
 MATURIN = PROJECT["build-system"]["requires"]
 
@@ -124,14 +123,8 @@ def core(session: nox.Session) -> None:
 @nox.session(python=PYTHONS, requires=["wheel-{python}"])
 def tests(session: nox.Session) -> None:
     """Test the library and the command, for every Python of this machine."""
-    session.install(_core_wheel(session), *_group("test"), "hatchling")
-    # The packages that are wrong on purpose stay out of the environment, each in a folder that a test puts on the path.
-    folder = Path(session.create_tmp()).resolve() / "plugins"
-    shutil.rmtree(folder, ignore_errors=True)
-    quick = ["--quiet", "--no-deps", "--no-build-isolation", "--no-compile"]
-    for plugin in WRONG_PLUGINS:
-        session.run("python", "-m", "pip", "install", *quick, f"--target={folder / plugin.name}", str(plugin))
-    session.run("pytest", *session.posargs, env={"TEXT_PROCESSOR_TEST_PLUGINS": str(folder)})
+    session.install(_core_wheel(session), *_group("test"))
+    session.run("pytest", *session.posargs)
 
 
 @nox.session(python=PYTHON, requires=["wheel-{python}"])

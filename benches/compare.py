@@ -214,7 +214,7 @@ def _latency(peers: Path) -> bool:
     return True
 
 
-def _startup() -> bool:
+def _startup(_peers: Path) -> bool:
     """Measure how long it takes until something can be done."""
     say("\nStart-up, median of 20")
     command = shutil.which("text-processor", path=str(Path(sys.executable).parent)) or "text-processor"
@@ -235,6 +235,44 @@ def _startup() -> bool:
     return True
 
 
+def _discovery(_peers: Path) -> bool:
+    """Compare the search for plugins among 1,000 distributions with the standard library's."""
+    with tempfile.TemporaryDirectory(prefix="text-processor-bench-") as folder:
+        for number in range(1000):
+            metadata = Path(folder) / f"distribution_{number}-1.0.dist-info"
+            metadata.mkdir()
+            (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: distribution-{number}\nVersion: 1.0\n")
+            if number % 4 == 0:
+                group = "text_processor.plugins" if number % 50 == 0 else "console_scripts"
+                (metadata / "entry_points.txt").write_text(f"[{group}]\nstep{number} = a:b\n")
+        program = """if True:
+            import contextlib, importlib.metadata, io, statistics, sys, time
+            from text_processor._engine import command
+            sys.path.append(sys.argv[1])
+            def ours():
+                command(["text-processor", "plugins", "doctor", "--json"])
+            def theirs():
+                importlib.metadata.entry_points(group="text_processor.plugins")
+            ratios = []
+            for _ in range(21):
+                times = []
+                for function in (ours, theirs):
+                    started = time.perf_counter()
+                    function()
+                    times.append(time.perf_counter() - started)
+                ratios.append(times[0] / times[1])
+            print(f"{statistics.median(ratios[1:]):.2f}", file=sys.stderr)
+        """
+        arguments = [sys.executable, "-c", program, folder]
+        completed = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
+    say("\nDiscovery over 1,000 distributions: the time of `plugins doctor --json` over that of `entry_points()`")
+    say(f"{completed.stderr.strip().splitlines()[-1]:>8}")
+    return True
+
+
+OTHERS: dict[str, Callable[[Path], bool]] = {"latency": _latency, "startup": _startup, "discovery": _discovery}
+
+
 def main() -> int:
     """Run the comparisons that the arguments name, or all."""
     bench = os.environ.get("TEXT_PROCESSOR_BENCH")
@@ -242,10 +280,10 @@ def main() -> int:
         say("TEXT_PROCESSOR_BENCH must name the folder that holds `peers/`.")
         return 2
     peers = Path(bench) / "peers"
-    wanted = sys.argv[1:] or [*JOBS, "latency", "startup"]
-    unknown = sorted(set(wanted) - {*JOBS, "latency", "startup"})
+    wanted = sys.argv[1:] or [*JOBS, *OTHERS]
+    unknown = sorted(set(wanted) - {*JOBS, *OTHERS})
     if unknown:
-        say(f"There is no job `{unknown[0]}`. The jobs are: {', '.join([*JOBS, 'latency', 'startup'])}.")
+        say(f"There is no job `{unknown[0]}`. The jobs are: {', '.join([*JOBS, *OTHERS])}.")
         return 2
     missing = [name for name in wanted if name in JOBS and not (CORPUS / JOBS[name].source).is_file()]
     if missing:
@@ -255,10 +293,8 @@ def main() -> int:
     good = True
     with tempfile.TemporaryDirectory(prefix="text-processor-bench-", dir=outputs) as folder:
         for name in wanted:
-            if name == "latency":
-                good &= _latency(peers)
-            elif name == "startup":
-                good &= _startup()
+            if name in OTHERS:
+                good &= OTHERS[name](peers)
             else:
                 good &= _compare(JOBS[name], peers, Path(folder))
     return 0 if good else 1

@@ -43,23 +43,9 @@ def test_f5_a_single_text_has_the_same_budget() -> None:
     assert time.monotonic() - started < 2
 
 
-def test_f7_many_keys_take_time_in_proportion(tmp_path: Path) -> None:
-    def seconds(keys: int) -> float:
-        record = {"text": " a ", **{f"key{number}": number for number in range(keys)}}
-        source = write_jsonl(tmp_path / "in.jsonl", [record])
-        started = time.monotonic()
-        report = Pipeline(["trim"]).run(source, tmp_path / "out.jsonl", overwrite=True)
-        assert counts(report) == (1, 1, 0, 0)
-        return time.monotonic() - started
-
-    seconds(10)
-    few, many = min(seconds(10_000) for _ in range(2)), min(seconds(100_000) for _ in range(2))
-    # Ten times the keys; a quadratic search for duplicates would take a hundred times as long.
-    assert many < 40 * few + 0.5
-
-
 def test_f7_duplicates_are_found_among_many_keys(tmp_path: Path) -> None:
-    keys = ",".join(f'"key{number}":0' for number in range(50_000))
+    # A search for duplicates that compares each key with each other would not end before the test's time is up.
+    keys = ",".join(f'"key{number}":0' for number in range(300_000))
     (tmp_path / "in.jsonl").write_text(f'{{"text":"a",{keys},"key4\\u0039999":0}}\n', encoding="utf-8")
     report = Pipeline([]).run(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
     assert counts(report) == (1, 0, 0, 1)

@@ -72,7 +72,7 @@ fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
     let shell = shell(findings);
     let arguments = ["/usr/bin/text-processor"].iter().chain(arguments).map(OsString::from);
     let code = execute(
-        &arguments.collect::<Vec<_>>(),
+        arguments.collect(),
         &shell,
         &mut Console {
             output: Stream::plain(&mut output),
@@ -509,7 +509,7 @@ fn a_reader_that_goes_away_ends_every_answer_quietly() {
             input_is_terminal: true,
         };
         let arguments = ["text-processor"].iter().chain(arguments).map(OsString::from);
-        let code = execute(&arguments.collect::<Vec<_>>(), &shell(Vec::new()), &mut console);
+        let code = execute(arguments.collect(), &shell(Vec::new()), &mut console);
         drop(console);
         assert_eq!((code, messages.len()), (141, 0));
     }

@@ -56,7 +56,7 @@ fn the_mode_is_that_of_any_new_file() {
     let path = folder.path().join("out.txt");
     open_sink(Some(&path), false).unwrap().commit().unwrap();
     assert_eq!(mode(&path), mode(&usual));
-    fs_err::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     open_sink(Some(&path), true).unwrap().commit().unwrap();
     assert_eq!(mode(&path), 0o640);
 }

@@ -1,4 +1,0 @@
-"""Cannot be compiled."""
-
-def process(text)
-    return text
