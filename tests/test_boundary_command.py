@@ -100,7 +100,7 @@ class TestLog:
     def test_a_message_is_safe_for_a_terminal(self, tmp_path: Path) -> None:
         cut = tmp_path / "cut\x1b[31m\nwarning: forged\u202e.gz"
         cut.write_bytes(gzip.compress(b"one\ntwo\n")[:-9])
-        done = main("run", "-s", "trim", cut, "-o", tmp_path / "out.txt")
+        done = main("run", "-s", "trim", "-q", cut, "-o", tmp_path / "out.txt")
         assert done.code == 5
         (logged,) = [line for line in done.messages.splitlines() if line.startswith("warning: The gzip data")]
         assert "warning: forged" in logged

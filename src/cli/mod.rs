@@ -38,8 +38,8 @@ pub trait Shell {
     /// Whether somebody asked the process to stop (a signal arrived). Asked about twenty times a second.
     fn interrupted(&self) -> Result<(), Interrupt>;
 
-    /// Says how much the log should tell, once, before anything is done: `Error` with `--quiet`, `Info` with `-v`,
-    /// `Debug` with `-vv`, else `Warn`. A world without a log of its own need not care.
+    /// Says how much the log should tell, once, before anything is done: `Error`, `Info` with `-v`, `Debug` with `-vv`, and
+    /// `Warn` with `--quiet`, which shows no closing table. A world without a log of its own need not care.
     fn set_verbosity(&self, _level: LevelFilter) {}
 }
 
@@ -95,8 +95,9 @@ fn obey(arguments: &Arguments, shell: &dyn Shell, console: &mut Console<'_>) -> 
 fn verbosity(arguments: &Arguments) -> LevelFilter {
     let quiet = matches!(&arguments.command, Command::Run(command) if command.quiet);
     match arguments.verbose {
-        _ if quiet => LevelFilter::Error,
-        0 => LevelFilter::Warn,
+        // What a run warns of (damaged input) stands in its closing table too; where there is no table, it must be logged.
+        _ if quiet => LevelFilter::Warn,
+        0 => LevelFilter::Error,
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     }

@@ -72,7 +72,7 @@ fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
     let shell = shell(findings);
     let arguments = ["/usr/bin/text-processor"].iter().chain(arguments).map(OsString::from);
     let code = execute(
-        arguments.collect(),
+        &arguments.collect::<Vec<_>>(),
         &shell,
         &mut Console {
             output: Stream::plain(&mut output),
@@ -442,10 +442,10 @@ fn folders_are_no_output() {
 #[test]
 fn verbosity_reaches_the_log() {
     for (arguments, level) in [
-        (&["plugins", "list"][..], LevelFilter::Warn),
+        (&["plugins", "list"][..], LevelFilter::Error),
         (&["-v", "plugins", "list"], LevelFilter::Info),
         (&["plugins", "list", "-vv"], LevelFilter::Debug),
-        (&["run", "-q", "-s", "trim"], LevelFilter::Error),
+        (&["run", "-q", "-s", "trim"], LevelFilter::Warn),
     ] {
         assert_eq!(command(arguments).level, Some(level), "{arguments:?}");
     }
@@ -509,7 +509,7 @@ fn a_reader_that_goes_away_ends_every_answer_quietly() {
             input_is_terminal: true,
         };
         let arguments = ["text-processor"].iter().chain(arguments).map(OsString::from);
-        let code = execute(arguments.collect(), &shell(Vec::new()), &mut console);
+        let code = execute(&arguments.collect::<Vec<_>>(), &shell(Vec::new()), &mut console);
         drop(console);
         assert_eq!((code, messages.len()), (141, 0));
     }
