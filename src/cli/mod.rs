@@ -51,8 +51,8 @@ pub fn progress<'s>(shell: &'s dyn Shell, wanted: Option<bool>) -> Box<dyn Watch
 }
 
 /// Runs the command with its arguments, the program's name first. Returns the exit code.
-pub fn main(arguments: Vec<OsString>, shell: &dyn Shell) -> u8 {
-    execute(&arguments, shell, &mut Console::of_process())
+pub fn main(arguments: &[OsString], shell: &dyn Shell) -> u8 {
+    execute(arguments, shell, &mut Console::of_process())
 }
 
 fn execute(arguments: &[OsString], shell: &dyn Shell, console: &mut Console<'_>) -> u8 {

@@ -82,7 +82,7 @@ pub(super) fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> 
         host: PythonHost::default(),
         watch,
     };
-    let code = py.detach(|| cli::main(arguments, &shell));
+    let code = py.detach(|| cli::main(&arguments, &shell));
     drop(during);
     // Everything is put back, whatever cannot be.
     let ended = [
