@@ -42,7 +42,7 @@ fn summary(report: &Report, width: usize) -> String {
     }
     sentence.push('.');
     if report.limited {
-        sentence.push_str(" `--limit` ended the run before the inputs did.");
+        sentence.push_str(" `--limit` was reached: the inputs may hold more records.");
     }
     if report.texts_out != report.counts.out {
         let _ = write!(
@@ -347,8 +347,8 @@ mod tests {
         };
         insta::assert_snapshot!(closing(&report, 80, PLAIN), @r"
         Read 1 record (14 B) from 1 input in 0.002 s with 1 worker: 500 records/s.
-        `--limit` ended the run before the inputs did. 1 record became 3 texts. 1 part
-        was rejected while other parts of the same record went out.
+        `--limit` was reached: the inputs may hold more records. 1 record became 3
+        texts. 1 part was rejected while other parts of the same record went out.
 
         fate         records    share
         out                1  100.0 %

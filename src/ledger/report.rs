@@ -86,7 +86,7 @@ pub struct Report {
     pub seconds: f64,
     /// How many worker threads it had.
     pub workers: usize,
-    /// Whether `--limit` ended it before the inputs did.
+    /// Whether the limit of records was reached, so that the inputs may hold more.
     pub limited: bool,
     /// The 128-bit fingerprint of the identities of all records, in hexadecimal: equal for what was read and for what was accounted for.
     pub fingerprint: String,
