@@ -4,8 +4,8 @@ import itertools
 import math
 import pickle
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -241,10 +241,23 @@ def test_the_order_that_was_found_is_pickled(site: Site) -> None:
     assert pickle.loads(pickle.dumps(pipeline)).process(" a ") == "a."
 
 
+def answer(pipeline: Pipeline, connection: Connection) -> None:
+    """What the spawned process does."""
+    connection.send(pipeline.process(" one "))
+
+
 def test_a_spawned_process_can_have_it() -> None:
-    pipeline = Pipeline(["trim", shout])
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        assert pool.submit(pipeline.process, " one ").result() == "ONE!"
+    # A process and a pipe, not a pool: a pool needs semaphores, and those need a `/dev/shm` that can be written to.
+    spawn = get_context("spawn")
+    receiving, sending = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=answer, args=(Pipeline(["trim", shout]), sending))
+    process.start()
+    sending.close()
+    answered = receiving.poll(30)
+    received = receiving.recv() if answered else None
+    process.join()
+    receiving.close()
+    assert (received, process.exitcode) == ("ONE!", 0)
 
 
 def test_what_cannot_be_imported_cannot_be_pickled_and_says_so() -> None:
