@@ -2,7 +2,7 @@
 
 use crate::engine;
 use crate::error::{ConfigError, FailureKind, RecordError};
-use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan};
+use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan, PlannedStep};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
@@ -49,6 +49,8 @@ use std::sync::Arc;
 pub(super) struct PyPipeline {
     plan: Arc<Plan>,
     single: Arc<Single>,
+    /// The first step that splits: looked for once, because each single text asks.
+    split: Option<u16>,
     /// Callables as the caller passed them, each with the step that was made of it.
     given: Vec<(Arc<dyn Step>, Py<PyAny>)>,
 }
@@ -60,9 +62,12 @@ impl PyPipeline {
             .detach(|| Plan::new(pipeline, &host))
             .map_err(|error| raise(py, error))?;
         let single = Arc::new(Single::new(&plan));
+        let splits = |planned: &PlannedStep| planned.step.declaration().kind == Kind::Split;
+        let split = plan.steps.iter().position(splits).map(|step| step as u16);
         Ok(Self {
             plan: Arc::new(plan),
             single,
+            split,
             given,
         })
     }
@@ -82,15 +87,10 @@ impl PyPipeline {
 
     /// A pipeline that splits has no single text to return.
     fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
-        let split = self
-            .plan
-            .steps
-            .iter()
-            .find(|planned| planned.step.declaration().kind == Kind::Split);
-        let Some(split) = split else {
+        let Some(split) = self.split else {
             return Ok(());
         };
-        let name = &split.step.declaration().name;
+        let name = self.step_name(split);
         let message = format!("`{method}` returns one text for each, and the step `{name}` makes many of one.");
         let error = ConfigError::new(message).with_hint("Use `records`, which returns a record for each part.");
         Err(raise(py, error.into()))
