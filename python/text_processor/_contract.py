@@ -141,7 +141,12 @@ def arguments(target: Any, step: str, configuration: dict[str, object]) -> dict[
     missing = [parameter for parameter in parameters.values() if parameter.required and parameter.name not in made]
     if missing:
         named = alternatives([f"`{parameter.name}` ({parameter.type})" for parameter in missing], "and")
-        _misconfigured(f"The step {step} needs the configuration {named}.", key=missing[0].name)
+        _misconfigured(
+            f"The step {step} needs the configuration {named}.",
+            key=missing[0].name,
+            hint="Give it with `with` in a pipeline file, after a colon on the command line, or as a pair in Python. "
+            "Whoever takes all that is installed can only take steps that need none.",
+        )
     return made
 
 
