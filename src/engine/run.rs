@@ -12,9 +12,10 @@ use crate::io::{
     CasualtyEncoder, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder, encoder,
 };
 use crate::ledger::{Report, check};
-use crate::plan::{Plan, PlanField, PlannedStep};
+use crate::plan::{Plan, PlanField, PlannedStep, panic_message};
 use crate::step::{Context, Origin};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -51,7 +52,12 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         shared: &shared,
         keep_rejected: options.rejected.is_some(),
     };
-    go_round(&workshop, inputs, options, &mut writer, &shared, watcher)?;
+    // Workers catch their own panics. One of any other thread of the run, this one included, is a bug of ours: it must end as an
+    // error with nothing committed, and never unwind into a host.
+    catch_unwind(AssertUnwindSafe(|| {
+        go_round(&workshop, inputs, options, &mut writer, &shared, watcher)
+    }))
+    .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The engine", &*panic))))?;
     if let Some(error) = shared.take_error() {
         log::info!("The run was stopped: {error}");
         return Err(error);

@@ -291,6 +291,30 @@ fn whoever_watches_can_stop_a_run_and_nothing_appears() {
 }
 
 #[test]
+fn a_panic_outside_the_steps_is_an_internal_error_and_nothing_appears() {
+    struct Faulty;
+    impl Watcher for Faulty {
+        fn tick(&mut self, _progress: &Progress) -> Result<(), Interrupt> {
+            panic!("a bug of ours")
+        }
+    }
+    let scene = Scene::new("in.txt", numbers(10_000));
+    let steps = vec![step(Kind::Filter, Runtime::Rust, |_, scratch| {
+        if !scratch.cancel.is_cancelled() {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+        Ok(Verdict::Keep)
+    })];
+    let error = run(&plan(steps, OnError::Quarantine), &scene.options, &mut Faulty).expect_err("an error");
+    assert_eq!(error.exit_code(), 70);
+    assert!(
+        error.to_string().starts_with("The engine panicked: a bug of ours."),
+        "{error}"
+    );
+    assert_eq!(scene.files(), ["in.txt"]);
+}
+
+#[test]
 fn the_parts_of_a_split_are_rows_of_their_own_and_their_record_has_one_fate() {
     let scene = Scene::new("in.txt", "a b\nc\nd bad\nx x\n");
     let steps = vec![

@@ -66,7 +66,11 @@ impl Workshop<'_> {
                     }
                 }
                 Ok(Err(error)) => return self.shared.fail(error),
-                Err(panic) => return self.shared.fail(Error::Internal(crate::plan::panic_message(&*panic))),
+                Err(panic) => {
+                    return self
+                        .shared
+                        .fail(Error::Internal(crate::plan::panic_message("A worker", &*panic)));
+                }
             }
         }
     }

@@ -214,7 +214,10 @@ fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratc
         Ok(next) => next,
         Err(panic) => {
             scratch.text.clear();
-            Next::Failed(Box::new(Failure::new(FailureKind::StepPanic, panic_message(&*panic))))
+            Next::Failed(Box::new(Failure::new(
+                FailureKind::StepPanic,
+                format!("{} This is a bug in the step.", panic_message("The step", &*panic)),
+            )))
         }
     }
 }
@@ -264,17 +267,13 @@ fn range_in(scratch: &str, addresses: Range<usize>) -> Option<Range<usize>> {
         .then(|| addresses.start - first..addresses.end - first)
 }
 
-/// What a panic said.
+/// The sentence for a panic: of `whom`, and what it said.
 #[must_use]
-pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!(
-        "The step panicked: {}. This is a bug in the step.",
-        said.unwrap_or("it did not say why").trim_end_matches('.')
-    )
+pub fn panic_message(whom: &str, panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let said = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let said = said.unwrap_or("it did not say why").trim_end_matches('.');
+    format!("{whom} panicked: {said}.")
 }
 
 /// Tells a segment when to look up from its work: every few rows, or at every row where rows take long. Asking whether
