@@ -18,6 +18,7 @@
 //! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
 //! plugins                              what is installed, and the trait of whoever loads it
 //! step · batch · record · error        what flows, and what happens to it
+//! simd                                 loops over bytes, by the vector instructions at hand
 //! ```
 //!
 //! # Where to start reading
@@ -35,5 +36,6 @@ pub mod plugins;
 #[cfg(feature = "python")]
 mod python;
 pub mod record;
+mod simd;
 pub mod step;
 pub mod steps;

@@ -1,0 +1,5 @@
+//! Loops that look at many bytes at once with the vector instructions of the processor at hand.
+//!
+//! This is the only place that names instructions. Every kernel has a portable form, which is what runs where the
+//! processor (or its kind) has nothing better, and which the tests hold the others to. What a processor can do is asked
+//! when the program runs; `is_x86_feature_detected!` remembers the answer.
