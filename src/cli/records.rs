@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::io::{self, Format, Input, Layout};
 use crate::plan::{Plan, PlanField};
 use crate::record::Value;
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
 
 /// How many bytes to read at a time. A trace wants few records.
 const CHUNK: usize = 1 << 16;
@@ -33,7 +33,7 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
         sink: format,
         limits: Limits::default(),
     };
-    let mut source = io::open_source(input, format, layout.limits)?;
+    let mut source = io::open_source(input, format, layout.limits, &Cancel::default())?;
     let decoder = io::decoder(&layout);
     let mut batch = Batch::new();
     let mut records = Vec::new();

@@ -4,6 +4,7 @@ use super::*;
 use crate::batch::{Ending, State, Unread, View};
 use crate::error::FailureKind;
 use crate::record::Value;
+use crate::step::Cancel;
 use proptest::prelude::*;
 use std::io::Write as _;
 
@@ -48,7 +49,7 @@ pub(super) fn decoded(layout: &Layout, bytes: &[u8]) -> Batch {
 /// Everything that comes out of a file if `change` is done to each batch.
 fn through(layout: &Layout, bytes: &[u8], size: usize, mut change: impl FnMut(&mut Batch)) -> Vec<u8> {
     let (_file, input) = input_of(bytes, "");
-    let mut source = open_source(&input, layout.source, layout.limits).expect("a source");
+    let mut source = open_source(&input, layout.source, layout.limits, &Cancel::default()).expect("a source");
     let decoder = decoder(layout);
     let encoder = encoder(layout, &[input]);
     let mut batch = Batch::new();
@@ -365,7 +366,7 @@ fn the_order_mark_is_left_out_once() {
     );
     let (_file, input) = input_of(b"\xef\xbb\xbfa\n", ".txt");
     let mut batch = Batch::new();
-    let mut source = open_source(&input, Format::Text, Limits::default()).unwrap();
+    let mut source = open_source(&input, Format::Text, Limits::default(), &Cancel::default()).unwrap();
     assert!(source.fill(&mut batch, 100).unwrap());
     assert_eq!((batch.raw(), batch.first_offset), (&b"a\n"[..], 3));
     assert!(
