@@ -72,7 +72,7 @@ fn unreadable(unread: &Unread, ordinal: u64) -> Record {
 fn collect(batch: &Batch, fields: &[PlanField], records: &mut Vec<Record>) {
     for (index, row) in batch.rows.iter().enumerate() {
         let text = if row.state == State::Live {
-            Ok(batch.row_text(index).to_owned())
+            Ok(batch.row_text(index).read(&mut String::new()).to_owned())
         } else {
             let casualty = batch.casualties.iter().find(|casualty| casualty.row as usize == index);
             Err(match casualty.map(|casualty| &casualty.ending) {

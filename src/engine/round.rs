@@ -46,6 +46,8 @@ pub(super) enum Call {
 /// The places where jobs wait.
 #[derive(Debug, Default)]
 pub(super) struct Round {
+    /// Whether workers read.
+    workers_read: bool,
     state: Mutex<State>,
     /// Tells workers that there is something to do.
     work: Condvar,
@@ -58,6 +60,7 @@ pub(super) struct Round {
 #[derive(Debug, Default)]
 struct State {
     /// Empty jobs. The one that was emptied last is taken first.
+    #[expect(clippy::vec_box, reason = "a job is large, and moves from place to place in its box")]
     free: Vec<Box<Job>>,
     /// Jobs that a thread of its own has filled.
     fresh: VecDeque<Box<Job>>,
@@ -69,8 +72,6 @@ struct State {
     written: u64,
     /// How many jobs there are to write, once everything is read.
     total: Option<u64>,
-    /// Whether workers read.
-    workers_read: bool,
     reading: bool,
     writing: bool,
     /// How many bytes of input are in flight.
@@ -89,7 +90,7 @@ impl State {
         !self.free.is_empty() && self.bytes < BUDGET
     }
 
-    fn next_task(&mut self) -> Option<Task> {
+    fn next_task(&mut self, workers_read: bool) -> Option<Task> {
         if self.is_over() {
             return Some(Task::End);
         }
@@ -102,7 +103,7 @@ impl State {
         if let Some(job) = self.returned.pop_front().or_else(|| self.fresh.pop_front()) {
             return Some(Task::Advance(job));
         }
-        if self.workers_read && !self.reading && self.total.is_none() && self.has_room() {
+        if workers_read && !self.reading && self.total.is_none() && self.has_room() {
             self.reading = true;
             return self.free.pop().map(Task::Read);
         }
@@ -115,10 +116,10 @@ impl Round {
     pub(super) fn new(jobs: usize, workers_read: bool) -> Self {
         let state = State {
             free: (0..jobs).map(|_| Box::new(Job::new())).collect(),
-            workers_read,
             ..State::default()
         };
         Self {
+            workers_read,
             state: Mutex::new(state),
             ..Self::default()
         }
@@ -152,7 +153,7 @@ impl Round {
     pub(super) fn next_task(&self) -> Task {
         let mut state = self.lock();
         loop {
-            if let Some(task) = state.next_task() {
+            if let Some(task) = state.next_task(self.workers_read) {
                 return task;
             }
             state.idle += 1;
@@ -208,9 +209,9 @@ impl Round {
     /// Waits for something to do for the calling thread, but not long.
     pub(super) fn next_call(&self, patience: Duration) -> Call {
         let state = self.lock();
-        let waited = self.call.wait_timeout_while(state, patience, |state| {
-            !state.is_over() && state.calling.is_empty()
-        });
+        let waited = self
+            .call
+            .wait_timeout_while(state, patience, |state| !state.is_over() && state.calling.is_empty());
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_over() {
             return Call::End;
@@ -241,11 +242,11 @@ impl Round {
         state.free.push(job);
         if state.is_over() {
             self.wake_everybody(&state);
-        } else if state.workers_read {
-            self.wake_worker(&state);
         } else {
-            self.room.notify_one();
             self.wake_worker(&state);
+            if !self.workers_read {
+                self.room.notify_one();
+            }
         }
     }
 }
@@ -308,12 +309,12 @@ mod tests {
         drop(read(&round));
         let huge = job(0, BUDGET);
         round.has_read(&huge);
-        assert!(round.lock().next_task().is_none());
+        assert!(round.lock().next_task(true).is_none());
         round.add_done(huge);
         let Task::Write(huge) = round.next_task() else {
             panic!("it is to be written")
         };
-        assert!(round.lock().next_task().is_none());
+        assert!(round.lock().next_task(true).is_none());
         round.has_written(huge);
         assert!(matches!(round.next_task(), Task::Read(_)));
     }
@@ -325,7 +326,7 @@ mod tests {
         round.has_read(&first);
         let spare = read(&round);
         round.has_read_all(1, spare);
-        assert!(round.lock().next_task().is_none());
+        assert!(round.lock().next_task(true).is_none());
         round.add_done(first);
         let Task::Write(first) = round.next_task() else {
             panic!("it is to be written")

@@ -6,7 +6,7 @@ use super::lines::{Line, lines, not_utf8};
 use super::{Decoder, Layout};
 use crate::batch::{Batch, Row, SourceRecord, Span, TextWriter, View};
 use crate::error::{Failure, FailureKind};
-use crate::record::Value;
+use crate::record::{Spelling, Value};
 
 /// Makes a record of each line that is an object with a text.
 #[derive(Debug)]
@@ -136,19 +136,42 @@ impl JsonlDecoder {
             ));
         }
         let inside = Span::new(member.start + 1..member.end - 1);
+        let escapes = escapes(&raw[inside.range()], member.escaped);
+        let spelling = match escapes {
+            Escapes::None => Spelling::Plain,
+            Escapes::Short | Escapes::Unicode => Spelling::Json,
+        };
         #[expect(unsafe_code, reason = "the decoder checks the whole batch or the whole line at once")]
         // SAFETY: `decode` comes here only with lines that are UTF-8, and the span lies between two ASCII quotes of one.
-        let view = unsafe { batch.view_of_raw_unchecked(inside) };
-        if !member.escaped {
+        let view = unsafe { batch.view_of_raw_unchecked(inside, spelling) };
+        if escapes != Escapes::Unicode {
             return Ok(view);
         }
-        let spelled = batch.text(view);
+        // Half of a surrogate pair is found by unescaping only, and a text must not fail later than here.
+        let spelled = batch.text(view).spelled();
         let mut result = Ok(());
-        let view = writer.push_with(|out| result = unescape(spelled, out));
+        let view = writer.push_with(Spelling::Plain, |out| result = unescape(spelled, out));
         let offset = inside.start - line.raw.start;
         result
             .map(|()| view)
             .map_err(|surrogate| surrogate.failure(spelled, offset as usize, &self.text))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    None,
+    Short,
+    Unicode,
+}
+
+fn escapes(spelled: &[u8], escaped: bool) -> Escapes {
+    if !escaped {
+        Escapes::None
+    } else if memchr::memmem::find(spelled, b"\\u").is_some() {
+        Escapes::Unicode
+    } else {
+        Escapes::Short
     }
 }
 

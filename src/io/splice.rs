@@ -51,7 +51,7 @@ impl SpliceEncoder {
     fn patches(&self, batch: &Batch, index: usize, row: &Row, source: &SourceRecord, patches: &mut Vec<Patch>) -> bool {
         patches.clear();
         // A step that made an equal text anew has not changed it.
-        let same = row.text == source.original || batch.text(row.text) == batch.text(source.original);
+        let same = row.text == source.original || batch.text(row.text).is(batch.text(source.original));
         if !same {
             patches.push((source.text_span, None));
         }
@@ -80,7 +80,7 @@ impl SpliceEncoder {
         for &(span, field) in patches {
             out.extend_from_slice(&raw[at..span.start as usize]);
             match field {
-                None => write_json_string(batch.text(row.text), out),
+                None => batch.text(row.text).write_json(out),
                 Some(field) => batch.field(field, index).write_json(out),
             }
             at = span.end as usize;

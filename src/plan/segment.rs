@@ -4,7 +4,7 @@
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Result};
 use crate::plan::workbench::{End, Extent, Rhythm, TIMED_EACH, Watch, Workbench};
-use crate::record::Value;
+use crate::record::{Spelling, Value};
 use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
 
 /// Consecutive steps that Rust executes, on any thread.
@@ -47,6 +47,7 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
     let mut workbench = Workbench::default();
     let mut watches = vec![Watch::default(); steps.len()];
     let mut rhythm = Rhythm::default();
+    let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
         if rhythm.is_due(row) {
             pulse().map_err(Error::Interrupted)?;
@@ -56,18 +57,17 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
             changes.keep(row, current.text);
             continue;
         }
-        let text = batch.text(current.text);
+        let spelled = batch.text(current.text);
+        let text = spelled.read(&mut unescaped);
         let field = |number: u16| batch.field(number, row).clone();
         let end = workbench.run(steps, text, &field, context, &mut watches, row % TIMED_EACH == 0);
         changes.annotate(row, &mut workbench.added);
         match end {
-            End::Text(Extent::Input(range)) => {
-                let view = if range.len() == text.len() {
-                    current.text
-                } else {
-                    batch.slice(current.text, range)
-                };
-                changes.text(row, current.text, view);
+            End::Text(Extent::Input(range)) if range.len() == text.len() => {
+                changes.text(row, current.text, current.text);
+            }
+            End::Text(Extent::Input(range)) if spelled.spelling() == Spelling::Plain => {
+                changes.text(row, current.text, batch.slice(current.text, range));
             }
             End::Text(place) => match changes.write(workbench.text(text, &place)) {
                 Ok(view) => changes.text(row, current.text, view),

@@ -87,6 +87,7 @@ fn run_pass(
         added: Vec::new(),
     };
     let mut rhythm = Rhythm::default();
+    let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
         if rhythm.is_due(row) {
             pulse().map_err(Error::Interrupted)?;
@@ -96,7 +97,7 @@ fn run_pass(
             changes.keep(row, current.text);
             continue;
         }
-        let text = PyString::new(py, batch.text(current.text));
+        let text = PyString::new(py, batch.text(current.text).read(&mut unescaped));
         let end = pass.follow(&text, batch, row)?;
         changes.annotate(row, &mut pass.added);
         match end {
