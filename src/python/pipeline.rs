@@ -385,7 +385,7 @@ impl PyPipeline {
     ///     rejected: A file for the rejected records, with their reasons.
     ///     quarantine: A file for the records that failed, with their errors. `None`: one beside the output, which is
     ///         made only if a record fails.
-    ///     workers: How many threads decode, run Rust steps and encode. `None`: as many as there are processors.
+    ///     workers: How many threads read, run Rust steps and write. `None`: as many as there are processors.
     ///     limit: The most records to read.
     ///     overwrite: Whether files that exist may be replaced.
     ///     allow_repeat: Whether the same input may be read twice.
