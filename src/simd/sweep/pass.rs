@@ -90,22 +90,36 @@ impl<'t, 'o> Pass<'t, 'o> {
     }
 
     /// Moves on to the next byte that cannot be decided in a window, or to the end of the text.
+    #[expect(unsafe_code, reason = "windows are written to spare capacity, more bytes than are kept")]
     #[inline(always)]
     pub(super) fn stretch<K: Kernel, const JSON: bool>(&mut self, kernel: K, roles: &Roles) {
         let bytes = self.text.as_bytes();
-        let blocked = self.windows::<K, JSON>(kernel, roles, bytes, 0, bytes.len());
-        if blocked || self.at == bytes.len() {
-            return;
+        if self.changed {
+            self.reserve();
         }
-        // Fewer bytes are left than must be readable: they move to where more can be read.
-        let rest = &bytes[self.at..];
-        let mut padded = [0; 2 * READABLE];
-        padded[..rest.len()].copy_from_slice(rest);
-        self.windows::<K, JSON>(kernel, roles, &padded, self.at, rest.len());
+        let mut written = 0;
+        let blocked = self.windows::<K, JSON>(kernel, roles, bytes, 0, bytes.len(), &mut written);
+        if !blocked && self.at < bytes.len() {
+            // Fewer bytes are left than must be readable: they move to where more can be read.
+            if !self.changed {
+                self.at = self.boundary_at_or_before(self.at);
+            }
+            let rest = &bytes[self.at..];
+            let mut padded = [0; 2 * READABLE + 8];
+            padded[..rest.len()].copy_from_slice(rest);
+            self.windows::<K, JSON>(kernel, roles, &padded, self.at, rest.len(), &mut written);
+        }
+        debug_assert!(self.text.is_char_boundary(self.at));
+        // SAFETY: So many bytes were written behind the text. They are UTF-8: all characters of the text from one
+        // boundary to another, but for some that were left out or replaced by spaces.
+        unsafe {
+            let out = self.out.as_mut_vec();
+            out.set_len(out.len() + written);
+        }
     }
 
     /// Decides windows of `bytes`, the first of which is byte `base` of the text, as long as they can be read and lie before
-    /// `end`. Returns whether there was one that cannot be decided.
+    /// `end`. Returns whether there was one that cannot be decided. `written` bytes stand behind the new text.
     #[expect(unsafe_code, reason = "windows are written to spare capacity, more bytes than are kept")]
     #[inline(always)]
     fn windows<K: Kernel, const JSON: bool>(
@@ -115,10 +129,10 @@ impl<'t, 'o> Pass<'t, 'o> {
         bytes: &[u8],
         base: usize,
         end: usize,
+        written: &mut usize,
     ) -> bool {
         let mut at = self.at - base;
         let mut blocked = false;
-        let mut written = 0;
         let mut to = self.spare();
         while at < end {
             let Some(window) = bytes[at..].first_chunk::<READABLE>() else {
@@ -138,38 +152,42 @@ impl<'t, 'o> Pass<'t, 'o> {
                     at += decision.length as usize;
                     continue;
                 }
-                self.at = base + at;
+                // The window may begin inside a character, and what is kept before it must not end there.
+                self.at = self.boundary_at_or_before(base + at);
                 self.begin();
                 to = self.spare();
+                at = self.at - base;
+                continue;
             }
-            // SAFETY: `spare` made room for every byte of the text from `self.at` on, and beyond that for a window and its
-            // slack; no more bytes were written than were decided since.
+            // SAFETY: `reserve` made room for every byte of the text that was not decided then, and beyond that for a
+            // window and its slack; no more bytes were written than were decided since.
             unsafe {
-                kernel.write(loaded, window, decision.keep, decision.spaces, to.add(written));
+                kernel.write(loaded, window, decision.keep, decision.spaces, to.add(*written));
             }
-            written += decision.keep.count_ones() as usize;
+            *written += decision.keep.count_ones() as usize;
             at += decision.length as usize;
         }
         self.at = base + at;
-        if written > 0 {
-            // SAFETY: So many bytes were written behind the text. They are UTF-8: whole characters of the text and spaces,
-            // for a window that begins inside a character goes on where the last one ended, and the last one ends at the
-            // end of the text or before a character.
-            unsafe {
-                let out = self.out.as_mut_vec();
-                out.set_len(out.len() + written);
-            }
-        }
         blocked
     }
 
-    /// Where the next byte is written, with room for everything that may still be; dangling as long as nothing has changed.
-    #[expect(unsafe_code, reason = "windows are written to spare capacity")]
-    fn spare(&mut self) -> *mut u8 {
-        if !self.changed {
-            return std::ptr::dangling_mut();
+    /// Where the character begins that byte `at` belongs to.
+    fn boundary_at_or_before(&self, mut at: usize) -> usize {
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
         }
+        at
+    }
+
+    /// Makes room for all that may still be written.
+    fn reserve(&mut self) {
         self.out.reserve(self.text.len() - self.at + WIDTH + SLACK);
+    }
+
+    /// Where the next byte is written.
+    #[expect(unsafe_code, reason = "windows are written to spare capacity")]
+    #[inline(always)]
+    fn spare(&mut self) -> *mut u8 {
         // SAFETY: The text is not changed; only its spare capacity is handed out.
         unsafe { self.out.as_mut_vec().spare_capacity_mut().as_mut_ptr().cast() }
     }
