@@ -39,3 +39,4 @@ pub mod record;
 mod simd;
 pub mod step;
 pub mod steps;
+pub mod sweep;

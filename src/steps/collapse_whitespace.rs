@@ -5,6 +5,7 @@ use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
 use crate::steps::rewrite::Rewrite;
 use crate::steps::{BuiltIn, configuration, units};
+use crate::sweep::{Collapse, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -83,6 +84,13 @@ impl Step for CollapseWhitespace {
 
     fn configuration(&self) -> Configuration {
         configuration::write(&self.settings)
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Collapse(Collapse {
+            blank_lines: self.settings.blank_lines,
+            keep_lines: self.settings.keep_lines,
+        }))
     }
 
     fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {

@@ -16,7 +16,7 @@ mod rewrite;
 mod search;
 pub mod strip_control;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trim;

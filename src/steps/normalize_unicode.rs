@@ -10,6 +10,7 @@ use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
 use crate::steps::rewrite::{Rewrite, output_limit};
 use crate::steps::{BuiltIn, configuration};
+use crate::sweep::Rule;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use unicode_normalization::char::canonical_combining_class;
@@ -142,6 +143,10 @@ impl Step for NormalizeUnicode {
 
     fn configuration(&self) -> Configuration {
         configuration::write(&self.settings)
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        (self.settings.form == Form::Nfc).then_some(Rule::Compose)
     }
 
     fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {

@@ -5,6 +5,7 @@ use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
 use crate::steps::rewrite::Rewrite;
 use crate::steps::{BuiltIn, configuration};
+use crate::sweep::{Controls, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -85,6 +86,10 @@ impl Step for StripControl {
 
     fn configuration(&self) -> Configuration {
         configuration::write(&self.settings)
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Strip(Controls::all_but(&self.settings.keep)))
     }
 
     fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {

@@ -5,6 +5,7 @@ use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
 use crate::steps::units::{self, Side};
 use crate::steps::{BuiltIn, configuration};
+use crate::sweep::{Ends, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -55,6 +56,13 @@ impl Step for Trim {
 
     fn configuration(&self) -> Configuration {
         configuration::write(&self.settings)
+    }
+
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Trim(Ends {
+            start: self.settings.side != Side::End,
+            end: self.settings.side != Side::Start,
+        }))
     }
 
     fn apply<'t>(
