@@ -1,6 +1,6 @@
 //! JSON Lines: finds the text and the fields of each object without parsing the rest of it.
 
-use super::json_scan::{Member, Scanner, skip_space};
+use super::json_scan::{Escapes, Member, Scanner, skip_space};
 use super::json_value::{parse, unescape};
 use super::lines::{Line, lines, not_utf8};
 use super::{Decoder, Layout};
@@ -58,7 +58,7 @@ impl JsonlDecoder {
     #[inline]
     fn note(&self, raw: &[u8], member: Member, found: &mut Vec<(Option<u16>, Member)>) {
         let spelled = &raw[member.key.range()];
-        if member.key.escaped {
+        if member.key.escapes != Escapes::None {
             let Ok(spelled) = std::str::from_utf8(spelled) else {
                 return;
             };
@@ -139,7 +139,7 @@ impl JsonlDecoder {
         #[expect(unsafe_code, reason = "the decoder checks the whole batch or the whole line at once")]
         // SAFETY: `decode` comes here only with lines that are UTF-8, and the span lies between two ASCII quotes of one.
         let view = unsafe { batch.view_of_raw_unchecked(inside) };
-        if !member.escaped {
+        if member.escapes == Escapes::None {
             return Ok(view);
         }
         let spelled = batch.text(view);
