@@ -185,47 +185,51 @@ const ESCAPED: [([u8; 8], usize); 256] = {
 pub(super) fn unescape(spelled: &[u8], out: &mut Vec<u8>, backslashes: impl Fn(&[u8; BLOCK]) -> u64) -> usize {
     let mut writer = Writer::new(out, spelled.len());
     let mut at = 0;
+    let mut start = 0;
     while let Some(window) = spelled[at..].first_chunk() {
-        match unescape_block(window, BLOCK, &mut writer, &backslashes) {
-            Ok(length) => at += length,
+        match unescape_block(window, start, BLOCK, &mut writer, &backslashes) {
+            Ok(end) => start = end - BLOCK,
             Err(unicode) => return at + unicode,
         }
+        at += BLOCK;
     }
     let rest = &spelled[at..];
-    let padded = pad::<{ 4 * BLOCK }>(rest, b' ');
+    let padded = pad::<{ 3 * BLOCK }>(rest, b' ');
     let mut inside = 0;
-    while inside < rest.len() {
+    while inside + start < rest.len() {
         let window = padded[inside..]
             .first_chunk()
             .expect("what is left is shorter than two blocks");
-        match unescape_block(window, BLOCK.min(rest.len() - inside), &mut writer, &backslashes) {
-            Ok(length) => inside += length,
+        let length = BLOCK.min(rest.len() - inside);
+        match unescape_block(window, start, length, &mut writer, &backslashes) {
+            Ok(end) if inside + end > rest.len() => {
+                // A backslash with nothing behind it took a byte of the padding. It is no escape, and spells nothing.
+                writer.length -= 1;
+                break;
+            }
+            Ok(end) => start = end - length,
             Err(unicode) => return at + inside + unicode,
         }
-    }
-    if inside > rest.len() {
-        // A backslash with nothing behind it took a byte of the padding. It is no escape, and spells nothing.
-        writer.length -= 1;
+        inside += BLOCK;
     }
     spelled.len()
 }
 
-/// Appends what the first `length` bytes of the window spell. Returns how many were looked at, which is one more if
-/// the last one begins an escape; or the index of a `\u` escape.
+/// Appends what the bytes of the window from `start` (0 or 1) to `length` spell. Returns where it stopped, which is one
+/// byte later if the last one begins an escape; or the index of a `\u` escape.
+///
+/// A block begins where the last one ended and not behind its last escape, so that the processor need not know that escape
+/// before it can load the block.
 #[inline(always)]
 fn unescape_block(
     window: &[u8; 2 * BLOCK],
+    mut start: usize,
     length: usize,
     writer: &mut Writer<'_>,
     backslashes: impl Fn(&[u8; BLOCK]) -> u64,
 ) -> Result<usize, usize> {
     let (block, _) = window.split_first_chunk().expect("a window is two blocks");
-    let mut rest = backslashes(block);
-    if rest == 0 {
-        writer.write(block, length);
-        return Ok(length);
-    }
-    let mut start = 0;
+    let mut rest = backslashes(block) & !(start as u64);
     while rest != 0 {
         let at = rest.trailing_zeros() as usize;
         writer.write(from(window, start), at - start);
