@@ -222,11 +222,11 @@ impl Scanner {
         let mut unescaped = HashSet::new();
         for key in &self.keys {
             let spelled = &bytes[key.range()];
-            let new = if key.escapes != Escapes::None {
+            let new = if key.escapes == Escapes::None {
+                !unescaped.contains(spelled) && plain.insert(spelled)
+            } else {
                 let key = super::json_value::unescape_loosely(spelled);
                 !plain.contains(key.as_slice()) && unescaped.insert(key)
-            } else {
-                !unescaped.contains(spelled) && plain.insert(spelled)
             };
             if !new {
                 return Err(duplicate(*key));
@@ -327,11 +327,20 @@ fn digits(bytes: &[u8], mut at: usize, end: usize) -> Result<usize, Flaw> {
 #[inline]
 pub(super) fn string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
     // Keys and identities are short.
-    let found = match short_string_end(bytes, start) {
-        Some(close) => Some((close, Escapes::None)),
-        None => string_end(bytes, start),
-    };
-    match found {
+    match short_string_end(bytes, start) {
+        Some(close) if close < end => Ok(Spelled {
+            start,
+            end: close,
+            escapes: Escapes::None,
+        }),
+        _ => long_string(bytes, start, end),
+    }
+}
+
+/// The same for a string of any length.
+#[inline(never)]
+fn long_string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
+    match string_end(bytes, start) {
         Some((close, escapes)) if close < end => Ok(Spelled {
             start,
             end: close,

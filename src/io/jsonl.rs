@@ -58,16 +58,16 @@ impl JsonlDecoder {
     #[inline]
     fn note(&self, raw: &[u8], member: Member, found: &mut Vec<(Option<u16>, Member)>) {
         let spelled = &raw[member.key.range()];
-        if member.key.escapes != Escapes::None {
-            let Ok(spelled) = std::str::from_utf8(spelled) else {
-                return;
-            };
-            let mut key = String::new();
-            if unescape(spelled, &mut key).is_ok() {
-                self.note_key(key.as_bytes(), member, found);
-            }
-        } else {
+        if member.key.escapes == Escapes::None {
             self.note_key(spelled, member, found);
+            return;
+        }
+        let Ok(spelled) = std::str::from_utf8(spelled) else {
+            return;
+        };
+        let mut key = String::new();
+        if unescape(spelled, &mut key).is_ok() {
+            self.note_key(key.as_bytes(), member, found);
         }
     }
 

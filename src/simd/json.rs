@@ -11,6 +11,9 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::LazyLock;
+
 /// How many bytes are looked at together.
 const BLOCK: usize = 64;
 
@@ -41,8 +44,11 @@ impl Form {
     /// The fastest form that this processor has.
     #[inline]
     fn best() -> Self {
+        // To ask for each of the features is too much for a string of forty bytes.
         #[cfg(target_arch = "x86_64")]
-        return Self::X86(x86::Form::best());
+        static BEST: LazyLock<x86::Form> = LazyLock::new(x86::Form::best);
+        #[cfg(target_arch = "x86_64")]
+        return Self::X86(*BEST);
         #[cfg(not(target_arch = "x86_64"))]
         Self::Portable
     }
@@ -61,12 +67,10 @@ pub(crate) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, Escapes)>
 pub(crate) fn short_string_end(bytes: &[u8], start: usize) -> Option<usize> {
     let head = bytes.get(start..)?.first_chunk()?;
     #[cfg(target_arch = "x86_64")]
-    let special = x86::first_special(head);
+    let end = x86::plain_end(head)?;
     #[cfg(not(target_arch = "x86_64"))]
-    let special = portable::first_special(head);
-    // With no special byte among the 16 the index is that of the byte after them.
-    let end = start + special;
-    (bytes.get(end) == Some(&b'"') && special < head.len()).then_some(end)
+    let end = portable::plain_end(head)?;
+    Some(start + end)
 }
 
 /// Appends the text that the inside of a JSON string spells, up to the first `\u` escape from `start` on. Returns the

@@ -2,6 +2,11 @@
 //!
 //! They are inlined into functions that may use the instructions of their form, and so are the closures they are given.
 
+#![expect(
+    clippy::inline_always,
+    reason = "only inside a function that may use them do the instructions of a closure become code without calls"
+)]
+
 use super::{BLOCK, Escapes};
 
 /// The special bytes of a block: bit `n` stands for byte `n`.
@@ -10,13 +15,6 @@ pub(super) struct Special {
     pub(super) quote: u64,
     pub(super) backslash: u64,
     pub(super) control: u64,
-}
-
-impl Special {
-    #[inline(always)]
-    pub(super) fn any(self) -> u64 {
-        self.quote | self.backslash | self.control
-    }
 }
 
 /// The backslashes that begin an escape, and the bytes that stand second in one; `pending` is 1 if the block's
@@ -65,10 +63,10 @@ pub(super) fn string_end(
         let stop = (found.quote & !escaped) | found.control;
         // Everything up to the first stop and the stop itself; the whole block if there is none.
         let inside = stop ^ stop.wrapping_sub(1);
-        let other = escaped & inside & !short(block, escaped & inside);
+        let long = escaped & inside & !short(block, escaped & inside);
         any_backslash |= found.backslash & inside;
-        if (other | digits_due) != 0 {
-            let (unicode, due) = unicode_escapes(block, other, digits_due, inside)?;
+        if (long | digits_due) != 0 {
+            let (unicode, due) = unicode_escapes(block, long, digits_due, inside)?;
             any_unicode |= unicode;
             digits_due = due;
         }
@@ -76,12 +74,12 @@ pub(super) fn string_end(
             if found.control & stop & stop.wrapping_neg() != 0 {
                 return None;
             }
-            let escapes = match (any_backslash, any_unicode) {
+            let kind = match (any_backslash, any_unicode) {
                 (0, _) => Escapes::None,
                 (_, 0) => Escapes::Short,
                 _ => Escapes::Unicode,
             };
-            return Some((at + stop.trailing_zeros() as usize, escapes));
+            return Some((at + stop.trailing_zeros() as usize, kind));
         }
         at += BLOCK;
     }

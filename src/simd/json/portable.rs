@@ -16,12 +16,12 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// 1 for a byte that cannot stand for itself in a JSON string, else 0.
-#[inline(always)]
+#[inline]
 fn is_special(byte: u8) -> u8 {
     u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
-#[inline(always)]
+#[inline]
 pub(super) fn special(block: &[u8; BLOCK]) -> Special {
     if block.iter().fold(0, |any, &byte| any | is_special(byte)) == 0 {
         return Special {
@@ -38,7 +38,7 @@ pub(super) fn special(block: &[u8; BLOCK]) -> Special {
 }
 
 /// Marks the bytes for which `flag` is 1 and not 0. To see that there are none is the quicker half of it.
-#[inline(always)]
+#[inline]
 fn mask(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8 + Copy) -> u64 {
     if block.iter().fold(0, |any, &byte| any | flag(byte)) == 0 {
         0
@@ -47,7 +47,7 @@ fn mask(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8 + Copy) -> u64 {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn gather(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8) -> u64 {
     let flags = block.map(flag);
     let (words, _) = flags.as_chunks::<8>();
@@ -57,22 +57,23 @@ fn gather(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8) -> u64 {
     })
 }
 
-/// The index of the first byte that is special, or 16.
-#[cfg_attr(target_arch = "x86_64", cfg(test))]
-#[inline(always)]
-pub(super) fn first_special(bytes: &[u8; 16]) -> usize {
+/// The index of the first special byte, if that is a quote.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline]
+pub(super) fn plain_end(bytes: &[u8; 16]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = 0x8080_8080_8080_8080;
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
     let (words, _) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (zeros(word ^ ONES * 0x22) | zeros(word ^ ONES * 0x5c) | below_space) & TOPS;
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let found = (zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c)) | control) & TOPS;
         if found != 0 {
             // Bytes after the first may be marked wrongly, by what the subtraction borrows.
-            return index * 8 + found.trailing_zeros() as usize / 8;
+            let first = index * 8 + found.trailing_zeros() as usize / 8;
+            return (bytes[first] == b'"').then_some(first);
         }
     }
-    bytes.len()
+    None
 }

@@ -94,6 +94,10 @@ fn check_string_end(bytes: &[u8], start: usize) {
         "{:?} from {start}",
         bytes.escape_ascii()
     );
+    if let Some(head) = bytes[start..].first_chunk() {
+        let short = short.map(|end| end - start);
+        assert_eq!(portable::plain_end(head), short, "{:?}", head.escape_ascii());
+    }
 }
 
 fn check_unescape(spelled: &str) {

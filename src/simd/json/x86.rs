@@ -5,7 +5,7 @@ mod avx512;
 mod sse2;
 
 use super::Escapes;
-pub(super) use sse2::first_special;
+pub(super) use sse2::plain_end;
 use std::arch::x86_64::{__m128i, _mm_loadu_si128};
 
 /// A form that this processor has: one that stands for more than SSE2 holds the proof that it was found.

@@ -26,15 +26,18 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     loops::escape(text, out, |block| mask(block, |bytes| special(bytes)));
 }
 
-/// The index of the first byte that is special, or 16.
+/// The index of the first special byte, if that is a quote.
 #[inline]
 #[expect(unsafe_code, reason = "the compiler demands the promise also where it always holds")]
-pub(in super::super) fn first_special(bytes: &[u8; 16]) -> usize {
+pub(in super::super) fn plain_end(bytes: &[u8; 16]) -> Option<usize> {
     #[inline]
     #[target_feature(enable = "sse2")]
-    fn find(bytes: &[u8; 16]) -> usize {
-        let found = _mm_movemask_epi8(special(load(bytes)));
-        (found | 1 << 16).trailing_zeros() as usize
+    fn find(bytes: &[u8; 16]) -> Option<usize> {
+        let bytes = load(bytes);
+        let quotes = _mm_movemask_epi8(equal(bytes, b'"'));
+        let special = _mm_movemask_epi8(special(bytes));
+        let first = special & special.wrapping_neg();
+        (first & quotes != 0).then_some(first.trailing_zeros() as usize)
     }
     // SAFETY: Every x86-64 processor has SSE2.
     unsafe { find(bytes) }
