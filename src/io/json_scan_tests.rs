@@ -6,11 +6,15 @@ use serde::de::IgnoredAny;
 
 fn scan(line: &[u8], depth_limit: usize) -> Result<Vec<(String, String)>, Flaw> {
     let mut members = Vec::new();
-    Scanner::new(depth_limit)
-        .scan(line, 0..line.len(), |member| {
-            found.push((member.key.escapes, member.escapes));
-        })
-        .expect_err("a flaw");
+    Scanner::new(depth_limit).scan(line, 0..line.len(), |member| {
+        let part = |range: Range<usize>| String::from_utf8_lossy(&line[range]).into_owned();
+        members.push((part(member.key.range()), part(member.start..member.end)));
+    })?;
+    Ok(members)
+}
+
+fn message(line: &str) -> String {
+    let flaw = scan(line.as_bytes(), 128).expect_err("a flaw");
     flaw.failure(line.as_bytes(), &(0..line.len()), 128).message
 }
 
@@ -181,7 +185,7 @@ fn a_member_says_what_escapes_its_value_has() {
         br#"{"a":"x","b":"\n","c":"\u00e9\n","d":"a much longer text\t, with one escape","e":[1],"f\u0066":"g\"\\\/"}"#;
     Scanner::new(8)
         .scan(line, 0..line.len(), |member| {
-            found.push((member.key.escapes, member.escapes))
+            found.push((member.key.escapes, member.escapes));
         })
         .expect("valid JSON");
     let none = Escapes::None;

@@ -13,7 +13,7 @@ pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, Escapes)>
         backslash: mask(block, |bytes| equal(bytes, b'\\')),
         control: mask(block, |bytes| control(bytes)),
     };
-    loops::string_end(bytes, start, special, loops::short_escapes)
+    loops::string_end(bytes, start, special, |block, _| mask(block, |bytes| short(bytes)))
 }
 
 #[target_feature(enable = "sse2")]
@@ -47,6 +47,18 @@ pub(in super::super) fn plain_end(bytes: &[u8; 16]) -> Option<usize> {
 #[target_feature(enable = "sse2")]
 fn special(bytes: __m128i) -> __m128i {
     _mm_or_si128(_mm_or_si128(equal(bytes, b'"'), equal(bytes, b'\\')), control(bytes))
+}
+
+/// The bytes that make an escape of two characters.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn short(bytes: __m128i) -> __m128i {
+    let marks = |byte| equal(bytes, byte);
+    let either = |one, other| _mm_or_si128(one, other);
+    either(
+        either(either(marks(b'"'), marks(b'\\')), either(marks(b'/'), marks(b'b'))),
+        either(either(marks(b'f'), marks(b'n')), either(marks(b'r'), marks(b't'))),
+    )
 }
 
 #[inline]
