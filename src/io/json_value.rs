@@ -2,7 +2,7 @@
 
 use crate::error::{Failure, FailureKind};
 use crate::record::Value;
-use memchr::memchr;
+use crate::simd::json::unescape_to_unicode;
 
 /// The index of the escape that is half of a surrogate pair without its other half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,28 +25,16 @@ impl LoneSurrogate {
 /// Appends the text that the inside of a JSON string spells. The scanner has checked the escapes, except for surrogates.
 pub(super) fn unescape(spelled: &str, out: &mut String) -> Result<(), LoneSurrogate> {
     let bytes = spelled.as_bytes();
-    out.reserve(bytes.len());
-    let mut start = 0;
-    while let Some(found) = memchr(b'\\', &bytes[start..]) {
-        let at = start + found;
-        out.push_str(&spelled[start..at]);
-        start = at + 2;
-        match bytes[at + 1] {
-            b'n' => out.push('\n'),
-            b't' => out.push('\t'),
-            b'r' => out.push('\r'),
-            b'b' => out.push('\u{8}'),
-            b'f' => out.push('\u{c}'),
-            b'u' => {
-                let (character, next) = unicode_escape(bytes, at);
-                out.push(character.ok_or(LoneSurrogate(at))?);
-                start = next;
-            }
-            // `"`, `\` and `/` stand for themselves.
-            other => out.push(char::from(other)),
+    let mut at = unescape_to_unicode(spelled, 0, out);
+    while at < bytes.len() {
+        // Where all that is not ASCII is spelled so, such escapes follow each other.
+        while bytes[at..].starts_with(b"\\u") {
+            let (character, next) = unicode_escape(bytes, at);
+            out.push(character.ok_or(LoneSurrogate(at))?);
+            at = next;
         }
+        at = unescape_to_unicode(spelled, at, out);
     }
-    out.push_str(&spelled[start..]);
     Ok(())
 }
 

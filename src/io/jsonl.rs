@@ -1,6 +1,6 @@
 //! JSON Lines: finds the text and the fields of each object without parsing the rest of it.
 
-use super::json_scan::{Member, Scanner, skip_space};
+use super::json_scan::{Escapes, Member, Scanner, skip_space};
 use super::json_value::{parse, unescape};
 use super::lines::{Line, lines, not_utf8};
 use super::{Decoder, Layout};
@@ -58,16 +58,16 @@ impl JsonlDecoder {
     #[inline]
     fn note(&self, raw: &[u8], member: Member, found: &mut Vec<(Option<u16>, Member)>) {
         let spelled = &raw[member.key.range()];
-        if member.key.escaped {
-            let Ok(spelled) = std::str::from_utf8(spelled) else {
-                return;
-            };
-            let mut key = String::new();
-            if unescape(spelled, &mut key).is_ok() {
-                self.note_key(key.as_bytes(), member, found);
-            }
-        } else {
+        if member.key.escapes == Escapes::None {
             self.note_key(spelled, member, found);
+            return;
+        }
+        let Ok(spelled) = std::str::from_utf8(spelled) else {
+            return;
+        };
+        let mut key = String::new();
+        if unescape(spelled, &mut key).is_ok() {
+            self.note_key(key.as_bytes(), member, found);
         }
     }
 
@@ -136,15 +136,14 @@ impl JsonlDecoder {
             ));
         }
         let inside = Span::new(member.start + 1..member.end - 1);
-        let escapes = escapes(&raw[inside.range()], member.escaped);
-        let spelling = match escapes {
+        let spelling = match member.escapes {
             Escapes::None => Spelling::Plain,
             Escapes::Short | Escapes::Unicode => Spelling::Json,
         };
         #[expect(unsafe_code, reason = "the decoder checks the whole batch or the whole line at once")]
         // SAFETY: `decode` comes here only with lines that are UTF-8, and the span lies between two ASCII quotes of one.
         let view = unsafe { batch.view_of_raw_unchecked(inside, spelling) };
-        if escapes != Escapes::Unicode {
+        if member.escapes != Escapes::Unicode {
             return Ok(view);
         }
         // Half of a surrogate pair is found by unescaping only, and a text must not fail later than here.
@@ -155,23 +154,6 @@ impl JsonlDecoder {
         result
             .map(|()| view)
             .map_err(|surrogate| surrogate.failure(spelled, offset as usize, &self.text))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Escapes {
-    None,
-    Short,
-    Unicode,
-}
-
-fn escapes(spelled: &[u8], escaped: bool) -> Escapes {
-    if !escaped {
-        Escapes::None
-    } else if memchr::memmem::find(spelled, b"\\u").is_some() {
-        Escapes::Unicode
-    } else {
-        Escapes::Short
     }
 }
 

@@ -4,4 +4,5 @@
 //! processor (or its kind) has nothing better, and which the tests hold the others to. What a processor can do is asked
 //! when the program runs; `is_x86_feature_detected!` remembers the answer.
 
+pub(crate) mod json;
 pub(crate) mod sweep;
