@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     __m128i, __m256i, __m512i, _mm_storeu_si128, _mm256_storeu_si256, _mm512_and_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi16_mask, _mm512_cmpeq_epi32_mask,
     _mm512_cmpge_epi8_mask, _mm512_cmpge_epu8_mask, _mm512_cmpge_epu16_mask, _mm512_cmpge_epu32_mask,
     _mm512_cvtepi16_epi8, _mm512_cvtepi32_epi8, _mm512_cvtepu8_epi16, _mm512_cvtepu16_epi32,
-    _mm512_extracti64x4_epi64, _mm512_mask_add_epi8, _mm512_mask_blend_epi16, _mm512_mask_blend_epi32,
+    _mm512_extracti64x4_epi64, _mm512_extracti32x4_epi32, _mm512_cvtepu8_epi32, _mm512_mask_add_epi8, _mm512_mask_blend_epi16, _mm512_mask_blend_epi32,
     _mm512_mask_mov_epi8, _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi16, _mm512_maskz_loadu_epi8,
     _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_epi32, _mm512_maskz_mov_epi16, _mm512_max_epu8,
     _mm512_mask_storeu_epi8, _mm512_mask_storeu_epi16, _mm512_mask_storeu_epi32, _mm512_movepi8_mask, _mm512_or_si512,
@@ -116,6 +116,13 @@ fn high_half(value: __m512i) -> __m256i {
     _mm512_extracti64x4_epi64::<1>(value)
 }
 
+/// Sixteen bytes of the 64.
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi2,popcnt")]
+#[inline]
+fn quarter<const NUMBER: i32>(value: __m512i) -> __m128i {
+    _mm512_extracti32x4_epi32::<NUMBER>(value)
+}
+
 /// The bits of the bytes with which a character begins.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi2,popcnt")]
 #[inline]
@@ -212,10 +219,17 @@ pub(super) fn to_two(bytes: &[u8], out: &mut [MaybeUninit<u16>]) -> usize {
 pub(super) fn to_four(bytes: &[u8], out: &mut [MaybeUninit<u32>]) -> usize {
     let mut to = 0;
     for from in (0..bytes.len()).step_by(STEP / 2) {
-        let count = low_bits((bytes.len() - from).min(STEP / 2)) as u32;
+        let block = load_from(bytes, from);
+        let decoded = (bytes.len() - from).min(STEP / 2);
+        if _mm512_movepi8_mask(block) as u32 == 0 {
+            to += store_some_four(&mut out[to..], _mm512_cvtepu8_epi32(quarter::<0>(block)), decoded.min(16));
+            to += store_some_four(&mut out[to..], _mm512_cvtepu8_epi32(quarter::<1>(block)), decoded.saturating_sub(16));
+            continue;
+        }
+        let count = low_bits(decoded) as u32;
         let widen = |further: usize| _mm512_cvtepu8_epi16(low_half(load_from(bytes, from + further)));
         let (at, next, third) = (widen(0), widen(1), widen(2));
-        let keep = _mm512_cmpge_epi8_mask(load_from(bytes, from), _mm512_set1_epi8(-64)) as u32 & count;
+        let keep = beginnings(block) as u32 & count;
         let mut lower = up_to_three(at, next, third);
         let is_four = _mm512_cmpge_epu16_mask(at, _mm512_set1_epi16(0xF0));
         let mut planes = _mm512_setzero_si512();

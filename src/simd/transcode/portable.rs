@@ -9,25 +9,54 @@ pub(super) trait Unit: Copy {
     fn of(code_point: u32) -> Self;
     /// The code point that the unit holds.
     fn code_point(self) -> u32;
+    /// The character that begins at a byte, if one does. A text has none that does not fit the unit.
+    fn character(window: &[u8; STEP + 3], at: usize) -> Self;
 }
 
 macro_rules! unit {
-    ($($type:ty),+) => {
-        $(impl Unit for $type {
-            #[inline]
+    ($type:ty, |$bytes:ident| $character:expr) => {
+        impl Unit for $type {
+            #[inline(always)]
             fn of(code_point: u32) -> Self {
                 code_point as Self
             }
-            #[inline]
+            #[inline(always)]
             #[allow(clippy::useless_conversion, reason = "one of the types is the type it becomes")]
             fn code_point(self) -> u32 {
                 self.into()
             }
-        })+
+            #[inline(always)]
+            #[allow(clippy::useless_conversion, reason = "one of the types is the type it becomes")]
+            fn character(window: &[u8; STEP + 3], at: usize) -> Self {
+                let $bytes: [Self; 4] = std::array::from_fn(|byte| window[at + byte].into());
+                $character
+            }
+        }
     };
 }
 
-unit!(u8, u16, u32);
+unit!(u8, |bytes| if bytes[0] < 0x80 { bytes[0] } else { bytes[0] << 6 | bytes[1] & 0x3F });
+unit!(u16, |bytes| {
+    let two = (bytes[0] & 0x3F) << 6 | bytes[1] & 0x3F;
+    // What does not fit is shifted out: it is the part of the byte that says how many bytes follow.
+    let three = two << 6 | bytes[2] & 0x3F;
+    match bytes[0] {
+        ..0x80 => bytes[0],
+        0x80..0xE0 => two,
+        0xE0.. => three,
+    }
+});
+unit!(u32, |bytes| {
+    let two = (bytes[0] & 0x1F) << 6 | bytes[1] & 0x3F;
+    let three = (two & 0x3FF) << 6 | bytes[2] & 0x3F;
+    let four = (three & 0x7FFF) << 6 | bytes[3] & 0x3F;
+    match bytes[0] {
+        ..0x80 => bytes[0],
+        0x80..0xE0 => two,
+        0xE0..0xF0 => three,
+        0xF0.. => four,
+    }
+});
 
 /// The highest byte, and how many characters begin.
 ///
@@ -83,30 +112,68 @@ pub(super) fn to_four(bytes: &[u8], out: &mut [MaybeUninit<u32>]) -> usize {
     decode(bytes, out)
 }
 
+/// How many bytes are decoded at a time where few are ASCII.
+const STEP: usize = 16;
+
 /// Decodes valid UTF-8, as far as there is room.
 #[inline]
 fn decode<U: Unit>(bytes: &[u8], out: &mut [MaybeUninit<U>]) -> usize {
-    let (mut rest, mut to) = (bytes, 0);
-    while let Some(&first) = rest.first() {
-        if first < 0x80
-            && let (Some(block), Some(room)) = (rest.first_chunk::<8>(), out[to..].first_chunk_mut::<8>())
-        {
+    let (mut from, mut to) = (0, 0);
+    while from < bytes.len() {
+        if let (Some(block), Some(room)) = (bytes[from..].first_chunk::<8>(), out[to..].first_chunk_mut::<8>()) {
             for (&byte, slot) in block.iter().zip(room) {
                 slot.write(U::of(byte.into()));
             }
+            let above_ascii = u64::from_le_bytes(*block) & 0x8080_8080_8080_8080;
+            if above_ascii == 0 {
+                from += 8;
+                to += 8;
+                continue;
+            }
+            if above_ascii.count_ones() > 4
+                && let (Some(window), Some(room)) = (bytes[from..].first_chunk(), out[to..].first_chunk_mut())
+            {
+                to += decode_all(window, room);
+                from += STEP;
+                // The last character may have ended behind the block.
+                while bytes.get(from).is_some_and(|&byte| !begins_character(byte)) {
+                    from += 1;
+                }
+                continue;
+            }
             // What was written for other characters is written again.
-            let ascii = (u64::from_le_bytes(*block) & 0x8080_8080_8080_8080).trailing_zeros() as usize / 8;
-            rest = &rest[ascii..];
+            let ascii = above_ascii.trailing_zeros() as usize / 8;
+            from += ascii;
             to += ascii;
-            continue;
         }
-        let (code_point, length) = character(rest);
-        let Some(slot) = out.get_mut(to) else { break };
-        slot.write(U::of(code_point));
-        rest = rest.get(length..).unwrap_or_default();
-        to += 1;
+        // Characters above ASCII often come in rows.
+        loop {
+            let Some(slot) = out.get_mut(to) else { return to };
+            let (code_point, length) = character(&bytes[from..]);
+            slot.write(U::of(code_point));
+            from += length;
+            to += 1;
+            if bytes.get(from).is_none_or(|&byte| byte < 0x80) {
+                break;
+            }
+        }
     }
     to
+}
+
+/// Decodes the characters that begin in a block. Returns how many they are.
+///
+/// What a character would be is worked out for each byte, as if it began there. That needs no decision that could be
+/// guessed wrong, and the compiler makes vector instructions of it; then those where none begins are written over.
+#[inline]
+fn decode_all<U: Unit>(window: &[u8; STEP + 3], room: &mut [MaybeUninit<U>; STEP]) -> usize {
+    let units: [U; STEP] = std::array::from_fn(|at| U::character(window, at));
+    let mut written = 0;
+    for (unit, &byte) in units.into_iter().zip(window) {
+        room[written % STEP].write(unit);
+        written += usize::from(begins_character(byte));
+    }
+    written
 }
 
 /// The first character, and how many bytes it has.
@@ -135,48 +202,45 @@ pub(super) fn from_four(characters: &[u32], out: &mut [MaybeUninit<u8>]) -> Resu
     encode(characters, out, |block: &[u32; 8]| block.iter().fold(0, |all, unit| all | unit) < 0x80)
 }
 
-/// Encodes characters. There is room for the longest encoding of each.
+/// Encodes characters. There is room for the longest encoding of each, and behind it.
 #[inline]
-pub(super) fn encode<U: Unit>(
+fn encode<U: Unit>(
     characters: &[U],
     out: &mut [MaybeUninit<u8>],
     is_ascii: impl Fn(&[U; 8]) -> bool,
 ) -> Result<usize, Surrogate> {
-    let (mut rest, mut to) = (characters, 0);
-    while let Some(&first) = rest.first() {
-        if let Some(block) = rest.first_chunk::<8>()
-            && is_ascii(block)
-        {
-            for (unit, slot) in block.iter().zip(&mut out[to..to + 8]) {
+    let (blocks, rest) = characters.as_chunks::<8>();
+    let mut to = 0;
+    for block in blocks {
+        if is_ascii(block) {
+            let room = out[to..].first_chunk_mut::<8>().expect("there is room for each character");
+            for (unit, slot) in block.iter().zip(room) {
                 slot.write(unit.code_point() as u8);
             }
-            rest = &rest[8..];
             to += 8;
-            continue;
+        } else {
+            to += encode_each(block, &mut out[to..])?;
         }
-        // The block is not looked at again before its end: most of it may be ASCII still.
-        let few = rest.len().min(8);
-        to += encode_each(&rest[..few], &mut out[to..])?;
-        rest = &rest[few..];
-        let _ = first;
     }
-    Ok(to)
+    Ok(to + encode_each(rest, &mut out[to..])?)
 }
 
-/// Encodes characters one by one.
+/// Encodes characters one by one. There is room for the longest encoding of each, and behind it.
 #[inline]
 pub(super) fn encode_each<U: Unit>(characters: &[U], out: &mut [MaybeUninit<u8>]) -> Result<usize, Surrogate> {
     let mut to = 0;
     for unit in characters {
-        let character = char::from_u32(unit.code_point()).ok_or(Surrogate)?;
         let point = unit.code_point();
-        let (bytes, length) = match character.len_utf8() {
-            1 => ([point, 0, 0, 0], 1),
-            2 => ([0xC0 | point >> 6, last(point), 0, 0], 2),
-            3 => ([0xE0 | point >> 12, last(point >> 6), last(point), 0], 3),
-            _ => ([0xF0 | point >> 18, last(point >> 12), last(point >> 6), last(point)], 4),
+        let (bytes, length) = match point {
+            ..0x80 => ([point, 0, 0, 0], 1),
+            0x80..0x800 => ([0xC0 | point >> 6, last(point), 0, 0], 2),
+            0xD800..0xE000 | 0x11_0000.. => return Err(Surrogate),
+            0x800..0x1_0000 => ([0xE0 | point >> 12, last(point >> 6), last(point), 0], 3),
+            0x1_0000..0x11_0000 => ([0xF0 | point >> 18, last(point >> 12), last(point >> 6), last(point)], 4),
         };
-        for (slot, byte) in out[to..to + length].iter_mut().zip(bytes) {
+        // All four are written, because that is one instruction; what follows is written over those that do not count.
+        let room = out[to..].first_chunk_mut::<4>().expect("there is room behind each character");
+        for (slot, byte) in room.iter_mut().zip(bytes) {
             slot.write(byte as u8);
         }
         to += length;
