@@ -36,6 +36,8 @@ fn decoded<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyString>> {
     let Measure { width, characters } = transcode::measure(form, text);
     match width {
         Width::Ascii => filled(py, characters, 0x7F, |room| copy(text, room)),
+        // Without vector instructions Python decodes some of these more quickly.
+        Width::Latin1 if form.is_portable() => None,
         Width::Latin1 => filled(py, characters, 0xFF, |room| to_latin1(form, text, room)),
         Width::Two => filled(py, characters, 0xFFFF, |room| to_two(form, text, room)),
         Width::Four => filled(py, characters, 0x10_FFFF, |room| to_four(form, text, room)),
@@ -116,7 +118,10 @@ pub(crate) fn characters<'t>(text: &'t Bound<'_, PyString>) -> PyResult<Characte
 /// The characters of a `str`.
 #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
 #[inline]
-#[expect(unsafe_code, reason = "reading a `str` in any other way makes a copy and leaves it there")]
+#[expect(
+    unsafe_code,
+    reason = "reading a `str` in any other way makes a copy and leaves it there"
+)]
 pub(crate) fn characters<'t>(text: &'t Bound<'_, PyString>) -> PyResult<Characters<'t>> {
     use pyo3::types::string::PyStringData;
     // SAFETY: The thread is attached, and nobody writes to a `str` that more than its maker knows.

@@ -78,6 +78,11 @@ impl Form {
         Self(Instructions::Portable)
     }
 
+    /// Whether this processor has no vector instructions that serve here.
+    pub(crate) fn is_portable(self) -> bool {
+        self == Self(Instructions::Portable)
+    }
+
     /// Every form that this processor can run.
     #[cfg(test)]
     pub(crate) fn all() -> Vec<Self> {
@@ -101,13 +106,20 @@ fn has_sse() -> bool {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
 }
 
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512vbmi2") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("bmi2")
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vbmi2")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
 }
 
 /// Runs a kernel in a form.
@@ -173,7 +185,9 @@ const SLACK: usize = 64;
 
 /// Appends characters that take one byte each.
 pub(crate) fn push_latin1(form: Form, characters: &[u8], out: &mut String) {
-    let encoded = push(characters, 2, out, |block, room| Ok(run!(form, from_latin1, block, room)));
+    let encoded = push(characters, 2, out, |block, room| {
+        Ok(run!(form, from_latin1, block, room))
+    });
     debug_assert!(encoded.is_ok(), "no surrogate fits a byte");
 }
 
@@ -196,7 +210,10 @@ fn push<U>(
     encode: impl Fn(&[U], &mut [MaybeUninit<u8>]) -> Result<usize, Surrogate>,
 ) -> Result<(), Surrogate> {
     let before = out.len();
-    #[expect(unsafe_code, reason = "a vector knows what a string does not: how to take bytes that were written behind its end")]
+    #[expect(
+        unsafe_code,
+        reason = "a vector knows what a string does not: how to take bytes that were written behind its end"
+    )]
     // SAFETY: Kernels write UTF-8 of whole characters and say how many bytes, all of which they have written.
     let bytes = unsafe { out.as_mut_vec() };
     for block in characters.chunks(BLOCK) {
@@ -221,14 +238,18 @@ fn push<U>(
 /// Whether there is a surrogate among characters that take two bytes each.
 pub(crate) fn has_surrogate_two(characters: &[u16]) -> bool {
     // Without a way out in the middle of a block, the compiler makes vector instructions of this on every processor.
-    characters
-        .chunks(256)
-        .any(|block| block.iter().fold(false, |found, &unit| found | (unit & 0xF800 == 0xD800)))
+    characters.chunks(256).any(|block| {
+        block
+            .iter()
+            .fold(false, |found, &unit| found | (unit & 0xF800 == 0xD800))
+    })
 }
 
 /// Whether there is a surrogate among characters that take four bytes each.
 pub(crate) fn has_surrogate_four(characters: &[u32]) -> bool {
-    characters
-        .chunks(256)
-        .any(|block| block.iter().fold(false, |found, &unit| found | (unit & 0xFFFF_F800 == 0xD800)))
+    characters.chunks(256).any(|block| {
+        block
+            .iter()
+            .fold(false, |found, &unit| found | (unit & 0xFFFF_F800 == 0xD800))
+    })
 }

@@ -1,18 +1,18 @@
 //! The form for processors that squeeze bytes by themselves: AVX-512 with VBMI2. What is behind the end of a text is
 //! masked out, so that there is no remainder to go through one by one.
 
-use super::{Surrogate, portable};
+use super::Surrogate;
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, _mm_storeu_si128, _mm256_storeu_si256, _mm512_and_si512, _mm512_castsi512_si256, _mm512_cmpeq_epi16_mask, _mm512_cmpeq_epi32_mask,
-    _mm512_cmpge_epi8_mask, _mm512_cmpge_epu8_mask, _mm512_cmpge_epu16_mask, _mm512_cmpge_epu32_mask,
-    _mm512_cvtepi16_epi8, _mm512_cvtepi32_epi8, _mm512_cvtepu8_epi16, _mm512_cvtepu16_epi32,
-    _mm512_extracti64x4_epi64, _mm512_extracti32x4_epi32, _mm512_cvtepu8_epi32, _mm512_mask_add_epi8, _mm512_mask_blend_epi16, _mm512_mask_blend_epi32,
-    _mm512_mask_mov_epi8, _mm512_maskz_compress_epi8, _mm512_maskz_compress_epi16, _mm512_maskz_loadu_epi8,
-    _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_epi32, _mm512_maskz_mov_epi16, _mm512_max_epu8,
-    _mm512_mask_storeu_epi8, _mm512_mask_storeu_epi16, _mm512_mask_storeu_epi32, _mm512_movepi8_mask, _mm512_or_si512,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_setzero_si512,
-    _mm512_slli_epi16, _mm512_slli_epi32, _mm512_srli_epi16, _mm512_srli_epi32, _mm512_storeu_si512,
-    _mm512_test_epi16_mask, _mm512_test_epi32_mask,
+    __m128i, __m256i, __m512i, _mm_storeu_si128, _mm256_storeu_si256, _mm512_and_si512, _mm512_castsi512_si256,
+    _mm512_cmpeq_epi16_mask, _mm512_cmpeq_epi32_mask, _mm512_cmpge_epi8_mask, _mm512_cmpge_epu8_mask,
+    _mm512_cmpge_epu16_mask, _mm512_cmpge_epu32_mask, _mm512_cvtepi16_epi8, _mm512_cvtepi32_epi8, _mm512_cvtepu8_epi16,
+    _mm512_cvtepu8_epi32, _mm512_cvtepu16_epi32, _mm512_extracti32x4_epi32, _mm512_extracti64x4_epi64,
+    _mm512_mask_add_epi8, _mm512_mask_blend_epi16, _mm512_mask_blend_epi32, _mm512_mask_mov_epi8,
+    _mm512_mask_storeu_epi8, _mm512_mask_storeu_epi16, _mm512_mask_storeu_epi32, _mm512_maskz_compress_epi8,
+    _mm512_maskz_compress_epi16, _mm512_maskz_loadu_epi8, _mm512_maskz_loadu_epi16, _mm512_maskz_loadu_epi32,
+    _mm512_maskz_mov_epi16, _mm512_max_epu8, _mm512_movepi8_mask, _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi16,
+    _mm512_set1_epi32, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_slli_epi32, _mm512_srli_epi16,
+    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_test_epi16_mask, _mm512_test_epi32_mask,
 };
 use std::mem::MaybeUninit;
 
@@ -93,7 +93,9 @@ macro_rules! store {
         #[inline]
         #[expect(unsafe_code, reason = "vector store")]
         fn $name(out: &mut [MaybeUninit<u8>], value: $vector) {
-            let room = out.first_chunk_mut::<$bytes>().expect("there is room behind what is encoded");
+            let room = out
+                .first_chunk_mut::<$bytes>()
+                .expect("there is room behind what is encoded");
             // SAFETY: The array has as many bytes as the vector; the store needs no alignment.
             unsafe { $instruction(room.as_mut_ptr().cast(), value) };
         }
@@ -222,8 +224,16 @@ pub(super) fn to_four(bytes: &[u8], out: &mut [MaybeUninit<u32>]) -> usize {
         let block = load_from(bytes, from);
         let decoded = (bytes.len() - from).min(STEP / 2);
         if _mm512_movepi8_mask(block) as u32 == 0 {
-            to += store_some_four(&mut out[to..], _mm512_cvtepu8_epi32(quarter::<0>(block)), decoded.min(16));
-            to += store_some_four(&mut out[to..], _mm512_cvtepu8_epi32(quarter::<1>(block)), decoded.saturating_sub(16));
+            to += store_some_four(
+                &mut out[to..],
+                _mm512_cvtepu8_epi32(quarter::<0>(block)),
+                decoded.min(16),
+            );
+            to += store_some_four(
+                &mut out[to..],
+                _mm512_cvtepu8_epi32(quarter::<1>(block)),
+                decoded.saturating_sub(16),
+            );
             continue;
         }
         let count = low_bits(decoded) as u32;
@@ -247,7 +257,10 @@ pub(super) fn to_four(bytes: &[u8], out: &mut [MaybeUninit<u32>]) -> usize {
         let lower = _mm512_maskz_compress_epi16(keep, lower);
         let characters = keep.count_ones() as usize;
         let join = |lower, planes| {
-            _mm512_or_si512(_mm512_cvtepu16_epi32(lower), _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(planes)))
+            _mm512_or_si512(
+                _mm512_cvtepu16_epi32(lower),
+                _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(planes)),
+            )
         };
         let first = join(low_half(lower), low_half(planes));
         to += store_some_four(&mut out[to..], first, characters.min(16));
@@ -297,7 +310,11 @@ pub(super) fn from_latin1(characters: &[u8], out: &mut [MaybeUninit<u8>]) -> usi
         }
         let first = block.len().min(STEP / 2);
         to += from_up_to_two(_mm512_cvtepu8_epi16(low_half(units)), first, &mut out[to..]);
-        to += from_up_to_two(_mm512_cvtepu8_epi16(high_half(units)), block.len() - first, &mut out[to..]);
+        to += from_up_to_two(
+            _mm512_cvtepu8_epi16(high_half(units)),
+            block.len() - first,
+            &mut out[to..],
+        );
     }
     to
 }
@@ -366,7 +383,11 @@ pub(super) fn from_two(characters: &[u16], out: &mut [MaybeUninit<u8>]) -> Resul
         }
         let first = block.len().min(16);
         to += from_any(_mm512_cvtepu16_epi32(low_half(units)), first, &mut out[to..]);
-        to += from_any(_mm512_cvtepu16_epi32(high_half(units)), block.len() - first, &mut out[to..]);
+        to += from_any(
+            _mm512_cvtepu16_epi32(high_half(units)),
+            block.len() - first,
+            &mut out[to..],
+        );
     }
     Ok(to)
 }

@@ -21,12 +21,18 @@ macro_rules! unit {
                 code_point as Self
             }
             #[inline(always)]
-            #[allow(clippy::useless_conversion, reason = "one of the types is the type it becomes")]
+            #[allow(
+                clippy::useless_conversion,
+                reason = "one of the types is the type it becomes"
+            )]
             fn code_point(self) -> u32 {
                 self.into()
             }
             #[inline(always)]
-            #[allow(clippy::useless_conversion, reason = "one of the types is the type it becomes")]
+            #[allow(
+                clippy::useless_conversion,
+                reason = "one of the types is the type it becomes"
+            )]
             fn character(window: &[u8; STEP + 3], at: usize) -> Self {
                 let $bytes: [Self; 4] = std::array::from_fn(|byte| window[at + byte].into());
                 $character
@@ -35,7 +41,11 @@ macro_rules! unit {
     };
 }
 
-unit!(u8, |bytes| if bytes[0] < 0x80 { bytes[0] } else { bytes[0] << 6 | bytes[1] & 0x3F });
+unit!(u8, |bytes| if bytes[0] < 0x80 {
+    bytes[0]
+} else {
+    bytes[0] << 6 | bytes[1] & 0x3F
+});
 unit!(u16, |bytes| {
     let two = (bytes[0] & 0x3F) << 6 | bytes[1] & 0x3F;
     // What does not fit is shifted out: it is the part of the byte that says how many bytes follow.
@@ -195,11 +205,15 @@ pub(super) fn from_latin1(characters: &[u8], out: &mut [MaybeUninit<u8>]) -> usi
 }
 
 pub(super) fn from_two(characters: &[u16], out: &mut [MaybeUninit<u8>]) -> Result<usize, Surrogate> {
-    encode(characters, out, |block: &[u16; 8]| block.iter().fold(0, |all, unit| all | unit) < 0x80)
+    encode(characters, out, |block: &[u16; 8]| {
+        block.iter().fold(0, |all, unit| all | unit) < 0x80
+    })
 }
 
 pub(super) fn from_four(characters: &[u32], out: &mut [MaybeUninit<u8>]) -> Result<usize, Surrogate> {
-    encode(characters, out, |block: &[u32; 8]| block.iter().fold(0, |all, unit| all | unit) < 0x80)
+    encode(characters, out, |block: &[u32; 8]| {
+        block.iter().fold(0, |all, unit| all | unit) < 0x80
+    })
 }
 
 /// Encodes characters. There is room for the longest encoding of each, and behind it.
@@ -213,7 +227,9 @@ fn encode<U: Unit>(
     let mut to = 0;
     for block in blocks {
         if is_ascii(block) {
-            let room = out[to..].first_chunk_mut::<8>().expect("there is room for each character");
+            let room = out[to..]
+                .first_chunk_mut::<8>()
+                .expect("there is room for each character");
             for (unit, slot) in block.iter().zip(room) {
                 slot.write(unit.code_point() as u8);
             }
@@ -236,10 +252,15 @@ pub(super) fn encode_each<U: Unit>(characters: &[U], out: &mut [MaybeUninit<u8>]
             0x80..0x800 => ([0xC0 | point >> 6, last(point), 0, 0], 2),
             0xD800..0xE000 | 0x11_0000.. => return Err(Surrogate),
             0x800..0x1_0000 => ([0xE0 | point >> 12, last(point >> 6), last(point), 0], 3),
-            0x1_0000..0x11_0000 => ([0xF0 | point >> 18, last(point >> 12), last(point >> 6), last(point)], 4),
+            0x1_0000..0x11_0000 => (
+                [0xF0 | point >> 18, last(point >> 12), last(point >> 6), last(point)],
+                4,
+            ),
         };
         // All four are written, because that is one instruction; what follows is written over those that do not count.
-        let room = out[to..].first_chunk_mut::<4>().expect("there is room behind each character");
+        let room = out[to..]
+            .first_chunk_mut::<4>()
+            .expect("there is room behind each character");
         for (slot, byte) in room.iter_mut().zip(bytes) {
             slot.write(byte as u8);
         }

@@ -63,8 +63,25 @@ fn check(text: &str) {
 
 /// The characters at the borders of what takes one, two, three and four bytes, and of what a `str` keeps in as many.
 const BORDERS: &[char] = &[
-    '\0', '\u{7f}', '\u{80}', '\u{bf}', '\u{c0}', '\u{ff}', '\u{100}', '\u{7ff}', '\u{800}', '\u{fff}', '\u{1000}',
-    '\u{d7ff}', '\u{e000}', '\u{ffff}', '\u{1_0000}', '\u{3_ffff}', '\u{4_0000}', '\u{f_ffff}', '\u{10_ffff}',
+    '\0',
+    '\u{7f}',
+    '\u{80}',
+    '\u{bf}',
+    '\u{c0}',
+    '\u{ff}',
+    '\u{100}',
+    '\u{7ff}',
+    '\u{800}',
+    '\u{fff}',
+    '\u{1000}',
+    '\u{d7ff}',
+    '\u{e000}',
+    '\u{ffff}',
+    '\u{1_0000}',
+    '\u{3_ffff}',
+    '\u{4_0000}',
+    '\u{f_ffff}',
+    '\u{10_ffff}',
 ];
 
 #[test]
@@ -157,7 +174,10 @@ fn too_little_room_is_never_overstepped() {
                 let two = decoded(0xEEEE, room, |out| to_two(form, text, out));
                 assert_eq!(String::from_utf16(&two).unwrap(), expected);
                 let four = decoded(0xEEEE_EEEE, room, |out| to_four(form, text, out));
-                assert_eq!(four.iter().filter_map(|&unit| char::from_u32(unit)).collect::<String>(), expected);
+                assert_eq!(
+                    four.iter().filter_map(|&unit| char::from_u32(unit)).collect::<String>(),
+                    expected
+                );
             }
         }
     }
@@ -176,8 +196,11 @@ fn texts() -> impl Strategy<Value = String> {
     let mixed = proptest::collection::vec(runs, 0..12).prop_map(|runs| runs.concat());
     let widest = prop_oneof![Just(0x7F), Just(0xFF), Just(0x7FF), Just(0xFFFF), Just(0x10_FFFF)];
     // Most mixtures would hold a character of four bytes; narrower texts matter as much.
-    (prop_oneof![mixed, any::<String>()], widest)
-        .prop_map(|(text, widest)| text.chars().filter(|&character| u32::from(character) <= widest).collect())
+    (prop_oneof![mixed, any::<String>()], widest).prop_map(|(text, widest)| {
+        text.chars()
+            .filter(|&character| u32::from(character) <= widest)
+            .collect()
+    })
 }
 
 proptest! {
