@@ -115,11 +115,11 @@ pub struct Changes {
 const BATCH_LIMIT: usize = 1 << 30;
 
 #[cold]
-fn too_much() -> Box<Failure> {
-    Box::new(Failure::new(
+fn too_much() -> Failure {
+    Failure::new(
         FailureKind::OutputTooLarge,
         format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
-    ))
+    )
 }
 
 impl Changes {
@@ -140,7 +140,7 @@ impl Changes {
     /// Writes a text into the batch. It belongs to no row yet.
     pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + text.len() > BATCH_LIMIT {
-            return Err(too_much());
+            return Err(Box::new(too_much()));
         }
         Ok(self.writer.push(text))
     }
@@ -152,14 +152,14 @@ impl Changes {
         append: impl FnOnce(&mut String) -> std::result::Result<(), Box<Failure>>,
     ) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + least > BATCH_LIMIT {
-            return Err(too_much());
+            return Err(Box::new(too_much()));
         }
         let mut written = Ok(());
         let view = self.writer.push_with(|text| {
             let before = text.len();
             written = append(text);
             if written.is_ok() && text.len() > BATCH_LIMIT {
-                written = Err(too_much());
+                written = Err(Box::new(too_much()));
             }
             if written.is_err() {
                 text.truncate(before);

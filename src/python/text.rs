@@ -61,12 +61,12 @@ fn copy(text: &str, room: &mut [std::mem::MaybeUninit<u8>]) -> usize {
 #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
 #[inline]
 #[expect(unsafe_code, reason = "PyO3 has no way to write into a new `str`")]
-fn filled<'py, U: Copy>(
-    py: Python<'py>,
+fn filled<U: Copy>(
+    py: Python<'_>,
     characters: usize,
     highest: ffi::Py_UCS4,
     fill: impl FnOnce(&mut [std::mem::MaybeUninit<U>]) -> usize,
-) -> Option<Bound<'py, PyString>> {
+) -> Option<Bound<'_, PyString>> {
     let length = ffi::Py_ssize_t::try_from(characters).ok()?;
     // SAFETY: The thread is attached. The function returns a new reference to a `str`, or null with an exception set. Nobody
     // else knows the object yet, so that it may be written: `characters` units of the width that goes with `highest`. It

@@ -241,7 +241,8 @@ pub(crate) fn has_surrogate_two(characters: &[u16]) -> bool {
     characters.chunks(256).any(|block| {
         block
             .iter()
-            .fold(false, |found, &unit| found | (unit & 0xF800 == 0xD800))
+            .fold(0, |found, &unit| found | u16::from(unit & 0xF800 == 0xD800))
+            != 0
     })
 }
 
@@ -250,6 +251,7 @@ pub(crate) fn has_surrogate_four(characters: &[u32]) -> bool {
     characters.chunks(256).any(|block| {
         block
             .iter()
-            .fold(false, |found, &unit| found | (unit & 0xFFFF_F800 == 0xD800))
+            .fold(0, |found, &unit| found | u32::from(unit & 0xFFFF_F800 == 0xD800))
+            != 0
     })
 }

@@ -16,11 +16,11 @@ pub(super) trait Unit: Copy {
 macro_rules! unit {
     ($type:ty, |$bytes:ident| $character:expr) => {
         impl Unit for $type {
-            #[inline(always)]
+            #[inline]
             fn of(code_point: u32) -> Self {
                 code_point as Self
             }
-            #[inline(always)]
+            #[inline]
             #[allow(
                 clippy::useless_conversion,
                 reason = "one of the types is the type it becomes"
@@ -28,7 +28,7 @@ macro_rules! unit {
             fn code_point(self) -> u32 {
                 self.into()
             }
-            #[inline(always)]
+            #[inline]
             #[allow(
                 clippy::useless_conversion,
                 reason = "one of the types is the type it becomes"
@@ -96,6 +96,7 @@ pub(super) fn measure(bytes: &[u8]) -> (u8, usize) {
     (highest.into_iter().fold(0, u8::max), characters)
 }
 
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled again")]
 #[inline(always)]
 fn look<const LANES: usize>(block: &[u8; LANES], highest: &mut [u8; LANES], counts: &mut [u8; LANES]) {
     for lane in 0..LANES {
