@@ -2,20 +2,6 @@
 
 use crate::simd::json::escape;
 
-/// Appends the text that the inside of a JSON string spells, where no escape of it is `\uXXXX`.
-pub(crate) fn unescape_short(spelled: &str, out: &mut String) {
-    let bytes = spelled.as_bytes();
-    out.reserve(bytes.len());
-    let mut start = 0;
-    while let Some(found) = memchr::memchr(b'\\', &bytes[start..]) {
-        let at = start + found;
-        out.push_str(&spelled[start..at]);
-        out.push(char::from(super::spelling::unescaped(bytes[at + 1])));
-        start = at + 2;
-    }
-    out.push_str(&spelled[start..]);
-}
-
 /// Appends a text as a JSON string, with quotes. Only what JSON requires is escaped; other characters stand as UTF-8.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');

@@ -4,7 +4,8 @@
 //! changes is copied as it stands, and the common cleaning steps can work on the spelling. So a text is unescaped when
 //! somebody reads it, and not before.
 
-use super::json_string::{unescape_short, write_json_string};
+use super::json_string::write_json_string;
+use crate::simd::json::unescape_to_unicode;
 use memchr::memchr;
 
 /// How a text is spelled.
@@ -52,7 +53,7 @@ impl<'t> Text<'t> {
             Spelling::Plain => self.spelled,
             Spelling::Json => {
                 scratch.clear();
-                unescape_short(self.spelled, scratch);
+                unescape_to_unicode(self.spelled, 0, scratch);
                 scratch
             }
         }
@@ -105,7 +106,7 @@ fn spells(spelled: &str, text: &str) -> bool {
 }
 
 /// The byte that stands behind a backslash, unescaped.
-pub(super) fn unescaped(byte: u8) -> u8 {
+fn unescaped(byte: u8) -> u8 {
     match byte {
         b'n' => b'\n',
         b't' => b'\t',

@@ -6,3 +6,6 @@
 
 pub(crate) mod json;
 pub(crate) mod sweep;
+// Only the boundary to Python has characters that are not UTF-8; the tests need no Python.
+#[cfg(any(feature = "python", test))]
+pub(crate) mod transcode;

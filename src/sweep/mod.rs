@@ -15,20 +15,12 @@ mod tests;
 
 pub use rule::{Collapse, Controls, Ends, Rule};
 
+use crate::record::Spelling;
 use crate::simd::sweep::{Form, Pass, Role, Roles, escaped};
 use crate::steps::units::{self, Side};
 use std::ops::Range;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfc_quick};
-
-/// How a text is spelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
-    /// As it is.
-    Plain,
-    /// As the inside of a valid JSON string in which every escape has two characters: no `\u`.
-    Json,
-}
 
 /// What a sweep made of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
