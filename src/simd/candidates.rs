@@ -1,0 +1,397 @@
+//! Finds the few places of a text at which an e-mail address, an IP address, a card number or an account number can stand.
+//!
+//! Each thing has a shape, of which a part is told by the classes of its bytes alone: `digit . digit` three times within
+//! a few bytes, two letters and two digits after something else. The kernel makes one bit per byte and class, 64 bytes at
+//! a time, and combines these with shifts. Every real thing has its candidate; what a candidate is, its finder decides.
+//!
+//! All shapes are looked for backwards from their last byte, so that a block needs the bits of the block before it and
+//! never those of the next.
+
+/// How many bytes are looked at in one go: as many as a mask has bits.
+const BLOCK: usize = 64;
+
+/// Which shapes are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Shapes {
+    /// An `@`.
+    pub(crate) email: bool,
+    /// The first digit after the third dot of four numbers with dots between them.
+    pub(crate) ipv4: bool,
+    /// A colon that follows another with no more than four bytes between them.
+    pub(crate) ipv6: bool,
+    /// The last of three digits that follow three others at once or with up to three bytes between them.
+    pub(crate) card: bool,
+    /// The second of two digits after two letters that are no part of a longer ASCII word.
+    pub(crate) iban: bool,
+}
+
+/// The candidates in a block of bytes: a bit is set where the last byte of a shape stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Candidates {
+    /// Where the block begins: the byte of the lowest bit.
+    pub(crate) start: usize,
+    /// Of e-mail addresses.
+    pub(crate) email: u64,
+    /// Of IPv4 addresses.
+    pub(crate) ipv4: u64,
+    /// Of IPv6 addresses.
+    pub(crate) ipv6: u64,
+    /// Of card numbers.
+    pub(crate) card: u64,
+    /// Of account numbers.
+    pub(crate) iban: u64,
+}
+
+impl Candidates {
+    /// The places of the bits of one of the masks, in order.
+    pub(crate) fn places(self, mut mask: u64) -> impl Iterator<Item = usize> {
+        std::iter::from_fn(move || {
+            let bit = (mask != 0).then_some(mask.trailing_zeros())?;
+            mask &= mask - 1;
+            Some(self.start + bit as usize)
+        })
+    }
+}
+
+/// A search for candidates, which may be interrupted and goes on where it was.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    shapes: Shapes,
+    /// The first byte that was not looked at.
+    from: usize,
+    before: Before,
+}
+
+/// The masks of the block before.
+#[derive(Debug, Clone, Copy, Default)]
+struct Before {
+    classes: Classes,
+    /// The digit after a dot after a digit; the same, with another just before; the third digit of three.
+    dotted: u64,
+    twice_dotted: u64,
+    third_digits: u64,
+}
+
+/// Which bytes of a block are of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Classes {
+    at: u64,
+    dot: u64,
+    colon: u64,
+    digit: u64,
+    letter: u64,
+}
+
+impl Scan {
+    /// A search from the beginning of a text.
+    pub(crate) fn new(shapes: Shapes) -> Self {
+        Self {
+            shapes,
+            from: 0,
+            before: Before::default(),
+        }
+    }
+
+    /// The next block with candidates that begins before `until`; `None` if there is none, after which the search can go
+    /// on with a later `until`. The bytes are the same in each call.
+    pub(crate) fn next(&mut self, bytes: &[u8], until: usize) -> Option<Candidates> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            #[expect(
+                unsafe_code,
+                reason = "a function for a kind of processor is called after asking for it"
+            )]
+            // SAFETY: the processor has AVX2.
+            return unsafe { avx2::next(self, bytes, until) };
+        }
+        self.next_with(bytes, until, portable)
+    }
+
+    /// The loop of every form; each brings its way to tell classes.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it becomes a part of functions for certain processors"
+    )]
+    fn next_with(
+        &mut self,
+        bytes: &[u8],
+        until: usize,
+        classes: impl Fn(&[u8; BLOCK]) -> Classes,
+    ) -> Option<Candidates> {
+        while self.from < until.min(bytes.len()) {
+            let rest = &bytes[self.from..];
+            let classes = match rest.first_chunk() {
+                Some(block) => classes(block),
+                None => {
+                    // A zero is of no class.
+                    let mut block = [0; BLOCK];
+                    block[..rest.len()].copy_from_slice(rest);
+                    classes(&block)
+                }
+            };
+            let candidates = self.combine(classes);
+            self.from += BLOCK;
+            if candidates.email | candidates.ipv4 | candidates.ipv6 | candidates.card | candidates.iban != 0 {
+                return Some(candidates);
+            }
+        }
+        None
+    }
+
+    /// Makes candidates of the classes of a block, and keeps what the next block needs.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it becomes a part of functions for certain processors"
+    )]
+    fn combine(&mut self, now: Classes) -> Candidates {
+        let Self { shapes, before, .. } = self;
+        let last = before.classes;
+        let mut candidates = Candidates {
+            start: self.from,
+            email: if shapes.email { now.at } else { 0 },
+            ipv4: 0,
+            ipv6: 0,
+            card: 0,
+            iban: 0,
+        };
+        if shapes.ipv4 {
+            let dotted = now.digit & shift(now.dot, last.dot, 1) & shift(now.digit, last.digit, 2);
+            let twice = dotted & after_octet(dotted, before.dotted);
+            candidates.ipv4 = twice & after_octet(twice, before.twice_dotted);
+            (before.dotted, before.twice_dotted) = (dotted, twice);
+        }
+        if shapes.ipv6 {
+            let near = |distance| shift(now.colon, last.colon, distance);
+            candidates.ipv6 = now.colon & (near(1) | near(2) | near(3) | near(4) | near(5));
+        }
+        if shapes.card {
+            let third = now.digit & shift(now.digit, last.digit, 1) & shift(now.digit, last.digit, 2);
+            let near = |distance| shift(third, before.third_digits, distance);
+            candidates.card = third & (near(3) | near(4) | near(5) | near(6));
+            before.third_digits = third;
+        }
+        if shapes.iban {
+            let letter = |distance| shift(now.letter, last.letter, distance);
+            let digit = |distance| shift(now.digit, last.digit, distance);
+            candidates.iban = now.digit & digit(1) & letter(2) & letter(3) & !letter(4) & !digit(4);
+        }
+        before.classes = now;
+        candidates
+    }
+}
+
+/// The bits of a mask moved to bytes that are so much later; those of the block before come in.
+#[inline]
+fn shift(now: u64, before: u64, distance: u32) -> u64 {
+    now << distance | before >> (u64::BITS - distance)
+}
+
+/// Where one to three digits and a dot may stand since a bit was set.
+#[inline]
+fn after_octet(now: u64, before: u64) -> u64 {
+    shift(now, before, 2) | shift(now, before, 3) | shift(now, before, 4)
+}
+
+/// The form for every processor. Compilers make vector instructions of it, but for the gathering of the bits.
+fn portable(block: &[u8; BLOCK]) -> Classes {
+    Classes {
+        at: mask(block, |byte| byte == b'@'),
+        dot: mask(block, |byte| byte == b'.'),
+        colon: mask(block, |byte| byte == b':'),
+        digit: mask(block, |byte| byte.is_ascii_digit()),
+        letter: mask(block, |byte| byte.is_ascii_alphabetic()),
+    }
+}
+
+/// A bit for each byte that belongs to a class.
+fn mask(block: &[u8; BLOCK], belongs: impl Fn(u8) -> bool) -> u64 {
+    let mut mask = 0;
+    for (index, eight) in block.as_chunks::<8>().0.iter().enumerate() {
+        let flags = u64::from_le_bytes(eight.map(|byte| u8::from(belongs(byte))));
+        // The product has the flag of byte n in bit 56 + n.
+        mask |= flags.wrapping_mul(0x0102_0408_1020_4080) >> 56 << (8 * index);
+    }
+    mask
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    //! The form for processors with AVX2.
+
+    use super::{BLOCK, Candidates, Classes, Scan};
+    use std::arch::x86_64::{
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8, _mm256_sub_epi8,
+    };
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn next(scan: &mut Scan, bytes: &[u8], until: usize) -> Option<Candidates> {
+        scan.next_with(bytes, until, |block| classes(block))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub(super) fn classes(block: &[u8; BLOCK]) -> Classes {
+        #[expect(unsafe_code, reason = "vectors are loaded through pointers")]
+        // SAFETY: the two vectors are the 64 bytes of the block.
+        let halves = unsafe {
+            let pointer = block.as_ptr().cast::<__m256i>();
+            [_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))]
+        };
+        let is = |byte: u8| mask(halves.map(|half| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))));
+        Classes {
+            at: is(b'@'),
+            dot: is(b'.'),
+            colon: is(b':'),
+            digit: mask(halves.map(|half| reaches(half, b'0', 9))),
+            letter: mask(halves.map(|half| reaches(_mm256_or_si256(half, _mm256_set1_epi8(0x20)), b'a', 25))),
+        }
+    }
+
+    /// Whether each byte is one of `first` and so many that follow it.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn reaches(bytes: __m256i, first: u8, more: u8) -> __m256i {
+        let distance = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first.cast_signed()));
+        _mm256_cmpeq_epi8(
+            _mm256_min_epu8(distance, _mm256_set1_epi8(more.cast_signed())),
+            distance,
+        )
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn mask([low, high]: [__m256i; 2]) -> u64 {
+        let bits = |half| u64::from(_mm256_movemask_epi8(half).cast_unsigned());
+        bits(low) | bits(high) << 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALL: Shapes = Shapes {
+        email: true,
+        ipv4: true,
+        ipv6: true,
+        card: true,
+        iban: true,
+    };
+
+    /// The places of the five kinds of candidates, by a search in strides.
+    type Places = [Vec<usize>; 5];
+
+    fn places(bytes: &[u8], stride: usize, next: impl Fn(&mut Scan, &[u8], usize) -> Option<Candidates>) -> Places {
+        let mut scan = Scan::new(ALL);
+        let mut places = Places::default();
+        let mut until = 0;
+        while until < bytes.len() {
+            until += stride;
+            while let Some(found) = next(&mut scan, bytes, until) {
+                for (places, mask) in
+                    places
+                        .iter_mut()
+                        .zip([found.email, found.ipv4, found.ipv6, found.card, found.iban])
+                {
+                    places.extend(found.places(mask));
+                }
+            }
+        }
+        places
+    }
+
+    /// The definitions, byte by byte.
+    fn expected(bytes: &[u8]) -> Places {
+        let back = |place: usize, distance: usize| place.checked_sub(distance).map_or(0, |place| bytes[place]);
+        let digit = |place, distance| back(place, distance).is_ascii_digit();
+        let dotted =
+            |place, distance| digit(place, distance) && back(place, distance + 1) == b'.' && digit(place, distance + 2);
+        let third = |place, distance| (distance..distance + 3).all(|distance| digit(place, distance));
+        let word = |place, distance| back(place, distance).is_ascii_alphanumeric();
+        let letter = |place, distance| back(place, distance).is_ascii_alphabetic();
+        let all = |is: &dyn Fn(usize) -> bool| (0..bytes.len()).filter(|&place| is(place)).collect();
+        [
+            all(&|place| bytes[place] == b'@'),
+            all(&|place| {
+                dotted(place, 0) && (2..=4).any(|one| dotted(place, one) && (2..=4).any(|two| dotted(place, one + two)))
+            }),
+            all(&|place| bytes[place] == b':' && (1..=5).any(|distance| back(place, distance) == b':')),
+            all(&|place| third(place, 0) && (3..=6).any(|distance| third(place, distance))),
+            all(&|place| digit(place, 0) && digit(place, 1) && letter(place, 2) && letter(place, 3) && !word(place, 4)),
+        ]
+    }
+
+    fn assert_forms_agree(bytes: &[u8]) {
+        let expected = expected(bytes);
+        for stride in [1, 64, 100, 1 << 20] {
+            let portably = |scan: &mut Scan, bytes: &[u8], until| scan.next_with(bytes, until, portable);
+            assert_eq!(places(bytes, stride, portably), expected, "portable");
+            assert_eq!(places(bytes, stride, Scan::next), expected, "by this processor");
+        }
+    }
+
+    #[test]
+    fn every_byte_has_its_classes() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for block in bytes.as_chunks().0 {
+            let classes = portable(block);
+            for (bit, byte) in block.iter().enumerate() {
+                let is = |mask: u64| mask >> bit & 1 == 1;
+                assert_eq!(is(classes.at), *byte == b'@');
+                assert_eq!(is(classes.dot), *byte == b'.');
+                assert_eq!(is(classes.colon), *byte == b':');
+                assert_eq!(is(classes.digit), byte.is_ascii_digit());
+                assert_eq!(is(classes.letter), byte.is_ascii_alphabetic());
+            }
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") {
+                #[expect(
+                    unsafe_code,
+                    reason = "a function for a kind of processor is called after asking for it"
+                )]
+                // SAFETY: the processor has AVX2.
+                let with_avx2 = unsafe { avx2::classes(block) };
+                assert_eq!(with_avx2, classes);
+            }
+        }
+    }
+
+    #[test]
+    fn shapes_are_found_at_each_place_of_a_block() {
+        for shape in [
+            "@",
+            "1.22.333.4",
+            "a::b",
+            "x:1234:",
+            "123 456",
+            "123\u{2011}456",
+            "123456",
+            " DE89",
+            "é DE89",
+        ] {
+            for padding in 0..140 {
+                let mut bytes = vec![b' '; padding];
+                bytes.extend(shape.bytes());
+                bytes.extend(shape.bytes());
+                assert_forms_agree(&bytes);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_forms_find_what_the_definitions_say(text in "[0-9]{0,3}([0-9]|[0-9]\\.|[0-9]{3}|[.:@ -]|[a-zA-Z_é]|\\PC){0,150}", from in 0_usize..64) {
+            let bytes = text.as_bytes();
+            assert_forms_agree(&bytes[from.min(bytes.len())..]);
+        }
+
+        #[test]
+        fn any_bytes_will_do(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            assert_forms_agree(&bytes);
+        }
+    }
+}
