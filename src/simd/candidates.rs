@@ -12,6 +12,10 @@ const BLOCK: usize = 64;
 
 /// Which shapes are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each shape is looked for or not, whatever the others are"
+)]
 pub(crate) struct Shapes {
     /// An `@`.
     pub(crate) email: bool,
@@ -23,6 +27,12 @@ pub(crate) struct Shapes {
     pub(crate) card: bool,
     /// The second of two digits after two letters that are no part of a longer ASCII word.
     pub(crate) iban: bool,
+}
+
+impl Shapes {
+    fn has_digits(self) -> bool {
+        self.ipv4 || self.card || self.iban
+    }
 }
 
 /// The candidates in a block of bytes: a bit is set where the last byte of a shape stands.
@@ -72,7 +82,7 @@ struct Before {
     third_digits: u64,
 }
 
-/// Which bytes of a block are of a class.
+/// Which bytes of a block are of a class. A class that no shape has which is looked for is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Classes {
     at: u64,
@@ -117,68 +127,70 @@ impl Scan {
         &mut self,
         bytes: &[u8],
         until: usize,
-        classes: impl Fn(&[u8; BLOCK]) -> Classes,
+        classes: impl Fn(&[u8; BLOCK], Shapes) -> Classes,
     ) -> Option<Candidates> {
-        while self.from < until.min(bytes.len()) {
-            let rest = &bytes[self.from..];
-            let classes = match rest.first_chunk() {
-                Some(block) => classes(block),
+        let (shapes, end) = (self.shapes, until.min(bytes.len()));
+        // Kept apart from `self`, these stay in registers.
+        let (mut from, mut before) = (self.from, self.before);
+        let mut found = None;
+        while from < end && found.is_none() {
+            let rest = &bytes[from..];
+            let now = match rest.first_chunk() {
+                Some(block) => classes(block, shapes),
                 None => {
                     // A zero is of no class.
                     let mut block = [0; BLOCK];
                     block[..rest.len()].copy_from_slice(rest);
-                    classes(&block)
+                    classes(&block, shapes)
                 }
             };
-            let candidates = self.combine(classes);
-            self.from += BLOCK;
-            if candidates.email | candidates.ipv4 | candidates.ipv6 | candidates.card | candidates.iban != 0 {
-                return Some(candidates);
-            }
+            found = before.combine(now, shapes, from);
+            from += BLOCK;
         }
-        None
+        (self.from, self.before) = (from, before);
+        found
     }
+}
 
+impl Before {
     /// Makes candidates of the classes of a block, and keeps what the next block needs.
     #[inline(always)]
     #[expect(
         clippy::inline_always,
         reason = "it becomes a part of functions for certain processors"
     )]
-    fn combine(&mut self, now: Classes) -> Candidates {
-        let Self { shapes, before, .. } = self;
-        let last = before.classes;
-        let mut candidates = Candidates {
-            start: self.from,
-            email: if shapes.email { now.at } else { 0 },
-            ipv4: 0,
-            ipv6: 0,
-            card: 0,
-            iban: 0,
-        };
+    fn combine(&mut self, now: Classes, shapes: Shapes, start: usize) -> Option<Candidates> {
+        let last = std::mem::replace(&mut self.classes, now);
+        let (mut ipv4, mut ipv6, mut card, mut iban) = (0, 0, 0, 0);
         if shapes.ipv4 {
             let dotted = now.digit & shift(now.dot, last.dot, 1) & shift(now.digit, last.digit, 2);
-            let twice = dotted & after_octet(dotted, before.dotted);
-            candidates.ipv4 = twice & after_octet(twice, before.twice_dotted);
-            (before.dotted, before.twice_dotted) = (dotted, twice);
+            let twice = dotted & after_octet(dotted, self.dotted);
+            ipv4 = twice & after_octet(twice, self.twice_dotted);
+            (self.dotted, self.twice_dotted) = (dotted, twice);
         }
         if shapes.ipv6 {
             let near = |distance| shift(now.colon, last.colon, distance);
-            candidates.ipv6 = now.colon & (near(1) | near(2) | near(3) | near(4) | near(5));
+            ipv6 = now.colon & (near(1) | near(2) | near(3) | near(4) | near(5));
         }
         if shapes.card {
             let third = now.digit & shift(now.digit, last.digit, 1) & shift(now.digit, last.digit, 2);
-            let near = |distance| shift(third, before.third_digits, distance);
-            candidates.card = third & (near(3) | near(4) | near(5) | near(6));
-            before.third_digits = third;
+            let near = |distance| shift(third, self.third_digits, distance);
+            card = third & (near(3) | near(4) | near(5) | near(6));
+            self.third_digits = third;
         }
         if shapes.iban {
             let letter = |distance| shift(now.letter, last.letter, distance);
             let digit = |distance| shift(now.digit, last.digit, distance);
-            candidates.iban = now.digit & digit(1) & letter(2) & letter(3) & !letter(4) & !digit(4);
+            iban = now.digit & digit(1) & letter(2) & letter(3) & !letter(4) & !digit(4);
         }
-        before.classes = now;
-        candidates
+        (now.at | ipv4 | ipv6 | card | iban != 0).then_some(Candidates {
+            start,
+            email: now.at,
+            ipv4,
+            ipv6,
+            card,
+            iban,
+        })
     }
 }
 
@@ -195,13 +207,14 @@ fn after_octet(now: u64, before: u64) -> u64 {
 }
 
 /// The form for every processor. Compilers make vector instructions of it, but for the gathering of the bits.
-fn portable(block: &[u8; BLOCK]) -> Classes {
+fn portable(block: &[u8; BLOCK], shapes: Shapes) -> Classes {
+    let is = |wanted: bool, belongs: fn(u8) -> bool| if wanted { mask(block, belongs) } else { 0 };
     Classes {
-        at: mask(block, |byte| byte == b'@'),
-        dot: mask(block, |byte| byte == b'.'),
-        colon: mask(block, |byte| byte == b':'),
-        digit: mask(block, |byte| byte.is_ascii_digit()),
-        letter: mask(block, |byte| byte.is_ascii_alphabetic()),
+        at: is(shapes.email, |byte| byte == b'@'),
+        dot: is(shapes.ipv4, |byte| byte == b'.'),
+        colon: is(shapes.ipv6, |byte| byte == b':'),
+        digit: is(shapes.has_digits(), |byte| byte.is_ascii_digit()),
+        letter: is(shapes.iban, |byte| byte.is_ascii_alphabetic()),
     }
 }
 
@@ -220,34 +233,42 @@ fn mask(block: &[u8; BLOCK], belongs: impl Fn(u8) -> bool) -> u64 {
 mod avx2 {
     //! The form for processors with AVX2.
 
-    use super::{BLOCK, Candidates, Classes, Scan};
+    use super::{BLOCK, Candidates, Classes, Scan, Shapes};
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set1_epi8, _mm256_sub_epi8,
+        __m256i, _mm256_cmpeq_epi8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_sub_epi8,
     };
 
     #[target_feature(enable = "avx2")]
     pub(super) fn next(scan: &mut Scan, bytes: &[u8], until: usize) -> Option<Candidates> {
-        scan.next_with(bytes, until, |block| classes(block))
+        scan.next_with(bytes, until, |block, shapes| classes(block, shapes))
     }
 
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(super) fn classes(block: &[u8; BLOCK]) -> Classes {
-        #[expect(unsafe_code, reason = "vectors are loaded through pointers")]
-        // SAFETY: the two vectors are the 64 bytes of the block.
-        let halves = unsafe {
-            let pointer = block.as_ptr().cast::<__m256i>();
-            [_mm256_loadu_si256(pointer), _mm256_loadu_si256(pointer.add(1))]
-        };
+    pub(super) fn classes(block: &[u8; BLOCK], shapes: Shapes) -> Classes {
+        #[expect(unsafe_code, reason = "bytes become vectors")]
+        // SAFETY: two vectors have 64 bytes, and all bits that bytes can have.
+        let halves: [__m256i; 2] = unsafe { std::mem::transmute(*block) };
         let is = |byte: u8| mask(halves.map(|half| _mm256_cmpeq_epi8(half, _mm256_set1_epi8(byte.cast_signed()))));
-        Classes {
-            at: is(b'@'),
-            dot: is(b'.'),
-            colon: is(b':'),
-            digit: mask(halves.map(|half| reaches(half, b'0', 9))),
-            letter: mask(halves.map(|half| reaches(_mm256_or_si256(half, _mm256_set1_epi8(0x20)), b'a', 25))),
+        let mut classes = Classes::default();
+        if shapes.email {
+            classes.at = is(b'@');
         }
+        if shapes.ipv4 {
+            classes.dot = is(b'.');
+        }
+        if shapes.ipv6 {
+            classes.colon = is(b':');
+        }
+        if shapes.has_digits() {
+            classes.digit = mask(halves.map(|half| reaches(half, b'0', 9)));
+        }
+        if shapes.iban {
+            let small = halves.map(|half| _mm256_or_si256(half, _mm256_set1_epi8(0x20)));
+            classes.letter = mask(small.map(|half| reaches(half, b'a', 25)));
+        }
+        classes
     }
 
     /// Whether each byte is one of `first` and so many that follow it.
@@ -338,7 +359,7 @@ mod tests {
     fn every_byte_has_its_classes() {
         let bytes: Vec<u8> = (0..=255).collect();
         for block in bytes.as_chunks().0 {
-            let classes = portable(block);
+            let classes = portable(block, ALL);
             for (bit, byte) in block.iter().enumerate() {
                 let is = |mask: u64| mask >> bit & 1 == 1;
                 assert_eq!(is(classes.at), *byte == b'@');
@@ -354,7 +375,7 @@ mod tests {
                     reason = "a function for a kind of processor is called after asking for it"
                 )]
                 // SAFETY: the processor has AVX2.
-                let with_avx2 = unsafe { avx2::classes(block) };
+                let with_avx2 = unsafe { avx2::classes(block, ALL) };
                 assert_eq!(with_avx2, classes);
             }
         }
