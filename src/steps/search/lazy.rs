@@ -10,7 +10,8 @@ use regex_automata::nfa::thompson::NFA;
 use regex_automata::{Anchored, Input, MatchErrorKind, MatchKind};
 use std::ops::Range;
 
-/// How many bytes are read between two looks at the guard, and at whether a match may be under way.
+/// How many bytes are read between two looks at the guard, and at whether a match may be under way. It also bounds how often
+/// bytes are read in vain: of more searches than this, two began a multiple of it apart, and the first looked where the second began.
 const STRIDE: usize = 64;
 
 /// The most memory that the states of one automaton take. When it is full, they are made anew.
@@ -139,6 +140,7 @@ impl Lazy {
             }
         }
         let (Some(sieve), Some(cache)) = (&self.sieve, &mut caches.sieve) else {
+            // Without a sieve, the search has returned above.
             return Ok(Outcome::Exhausted { clean });
         };
         Ok(match self.end(sieve, text, clean, cache, guard)? {
