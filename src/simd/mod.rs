@@ -4,6 +4,7 @@
 //! processor (or its kind) has nothing better, and which the tests hold the others to. What a processor can do is asked
 //! when the program runs; `is_x86_feature_detected!` remembers the answer.
 
+pub(crate) mod candidates;
 pub(crate) mod json;
 pub(crate) mod sweep;
 // Only the boundary to Python has characters that are not UTF-8; the tests need no Python.
