@@ -155,7 +155,7 @@ impl Changes {
             return Err(Box::new(too_much()));
         }
         let mut written = Ok(());
-        let view = self.writer.push_with(|text| {
+        let view = self.writer.push_with(Spelling::Plain, |text| {
             let before = text.len();
             written = append(text);
             if written.is_ok() && text.len() > BATCH_LIMIT {
