@@ -19,6 +19,7 @@ holds the promised figures.
 """
 
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -139,7 +140,7 @@ class Comparison:
             differing, compared = differences(ours, theirs, job.same, leave_out_odd=job.leave_out_odd)
             if differing and peer.must_agree:
                 return f"not compared: {differing} of {compared} texts differ"
-            if job.unchanged and ours.output.read_bytes() != theirs.source.read_bytes():
+            if job.unchanged and not filecmp.cmp(ours.output, theirs.source, shallow=False):
                 return "not compared: ours changed its source"
             remove_output(ours)
             pairs = in_turn(self.ours(name, job, source, peer.workers), theirs, self.rounds)

@@ -44,7 +44,11 @@ class Corpora:
         """Copy the first megabytes of a corpus, up to a line end. Its lines are shuffled, so they are a fair sample."""
         path = self._folder / f"{megabytes}MB-{source.name}"
         if not path.is_file():
-            with source.open("rb") as lines:
-                part = lines.read(megabytes * 1_000_000) + lines.readline()
-            path.write_bytes(part)
+            left = megabytes * 1_000_000
+            with source.open("rb") as lines, path.open("wb") as part:
+                for line in lines:
+                    if left <= 0:
+                        break
+                    part.write(line)
+                    left -= len(line)
         return path

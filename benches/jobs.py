@@ -102,7 +102,7 @@ class Job:
     """The figure that the peak memory of ours with one worker decides."""
 
 
-def _chain(name: str, figure: str | None = None, *, small: int = 30) -> list[Peer | Floor | Ourselves]:
+def _chain(name: str, figure: str | None = None, *, head: int = 100) -> list[Peer | Floor | Ourselves]:
     """The peers that run a chain of Python functions over JSON Lines."""
     return [
         Peer("article_loop.py", ["orjson", name, "IN", "OUT"], ["orjson"], figure),
@@ -110,9 +110,9 @@ def _chain(name: str, figure: str | None = None, *, small: int = 30) -> list[Pee
         Peer("article_pool.py", [name, "IN", "OUT", "2"], ["orjson"], workers=2),
         Peer("article_polars.py", ["batches", name, "IN", "OUT"], ["polars"]),
         Peer("article_polars.py", ["lazy", name, "IN", "OUT"], ["polars"]),
-        Peer("article_datasets.py", ["batched", name, "IN", "OUT", "1"], ["datasets"], head=small),
-        Peer("article_datasets.py", ["single", name, "IN", "OUT", "1"], ["datasets"], head=small),
-        Peer("article_datatrove.py", [name, "IN", "OUT", "1"], ["datatrove", "orjson"], head=small, folders=True),
+        Peer("article_datasets.py", ["batched", name, "IN", "OUT", "1"], ["datasets"]),
+        Peer("article_datasets.py", ["single", name, "IN", "OUT", "1"], ["datasets"], head=head),
+        Peer("article_datatrove.py", [name, "IN", "OUT", "1"], ["datatrove", "orjson"], head=head, folders=True),
     ]
 
 
@@ -135,7 +135,7 @@ JOBS = {
     "noop": Job(
         "One plugin that changes nothing, a million lines as JSON Lines",
         "lines1m.jsonl",
-        _chain("noop", "call-jsonl", small=7),
+        _chain("noop", "call-jsonl", head=30),
         ["noop"],
     ),
     "article": Job(
@@ -162,7 +162,7 @@ JOBS = {
                 for mode in ("batches", "lazy")
             ),
             Peer("article_loop.py", ["orjson", "copy", "IN", "OUT"], ["orjson"]),
-            Peer("article_datatrove.py", ["copy", "IN", "OUT", "1"], ["datatrove", "orjson"], head=30, folders=True),
+            Peer("article_datatrove.py", ["copy", "IN", "OUT", "1"], ["datatrove", "orjson"], head=100, folders=True),
         ],
         ["trim"],
         unchanged=True,
@@ -173,8 +173,8 @@ JOBS = {
         [
             Floor("clean", "clean-floor"),
             *_polars("clean_polars.py", ["clean"], "clean-polars", ["polars", "datatrove"]),
-            Peer("clean_loop.py", ["clean", "IN", "OUT"], ["orjson", "datatrove"], "clean-loop", head=30),
-            Peer("clean_datatrove.py", ["split", "clean", "IN", "OUT", "1"], ["datatrove"], head=30, folders=True),
+            Peer("clean_loop.py", ["clean", "IN", "OUT"], ["orjson", "datatrove"], "clean-loop"),
+            Peer("clean_datatrove.py", ["split", "clean", "IN", "OUT", "1"], ["datatrove"], head=100, folders=True),
             Ourselves("scaling"),
         ],
         CLEANING,
@@ -186,10 +186,10 @@ JOBS = {
             Floor("redact", "redact", must_agree=False),
             Floor("redact_pre", must_agree=False),
             Peer("redact_polars.py", ["IN", "OUT"], ["polars"], must_agree=False),
-            Peer("redact_loop.py", ["re", "IN", "OUT"], ["orjson"], head=30, must_agree=False),
-            Peer("redact_loop.py", ["regex", "IN", "OUT"], ["orjson", "regex"], head=30, must_agree=False),
-            Peer("redact_loop.py", ["re", "IN", "OUT", "prefilter"], ["orjson"], head=30, must_agree=False),
-            Peer("redact_datatrove.py", ["IN", "OUT", "1"], ["datatrove"], head=30, folders=True, must_agree=False),
+            Peer("redact_loop.py", ["re", "IN", "OUT"], ["orjson"], head=100, must_agree=False),
+            Peer("redact_loop.py", ["regex", "IN", "OUT"], ["orjson", "regex"], head=100, must_agree=False),
+            Peer("redact_loop.py", ["re", "IN", "OUT", "prefilter"], ["orjson"], head=100, must_agree=False),
+            Peer("redact_datatrove.py", ["IN", "OUT", "1"], ["datatrove"], head=100, folders=True, must_agree=False),
         ],
         ["redact:entities=[email,ipv4]"],
         same=_but_for_placeholders,
@@ -199,7 +199,7 @@ JOBS = {
         "docs.jsonl",
         [
             Floor("redact"),
-            Peer("redact_loop.py", ["re", "IN", "OUT"], ["orjson"], head=30),
+            Peer("redact_loop.py", ["re", "IN", "OUT"], ["orjson"], head=100),
             Peer("redact_polars.py", ["IN", "OUT"], ["polars"]),
         ],
     ),

@@ -37,7 +37,8 @@ class Run:
     """What one run of a program cost."""
 
     seconds: float
-    processor_seconds: float
+    processor_seconds: float | None
+    """`None` where the time is the program's own: what it does besides is no part of the comparison."""
     peak_bytes: int
     source_bytes: int
 
@@ -52,7 +53,11 @@ class ProgramFailedError(Exception):
 
 
 def run(program: Program) -> Run:
-    """Run a program once. The peak memory is that of its largest process."""
+    """Run a program once.
+
+    The peak memory is that of its largest process. Linux counts what this process had when it started the program, too:
+    it must stay small, and what is smaller than itself, some 25 MiB, cannot be seen.
+    """
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -69,9 +74,9 @@ def run(program: Program) -> Run:
         said = log.read().decode(errors="replace")
     if process.returncode != 0:
         raise ProgramFailedError(said[-1000:].strip() or f"exit code {process.returncode}")
+    processor_seconds: float | None = usage.ru_utime + usage.ru_stime
     if program.own_seconds is not None:
-        seconds = program.own_seconds(said)
-    processor_seconds = usage.ru_utime + usage.ru_stime
+        seconds, processor_seconds = program.own_seconds(said), None
     return Run(seconds, processor_seconds, usage.ru_maxrss * 1024, program.source.stat().st_size)
 
 
@@ -161,6 +166,11 @@ def heading(title: str) -> str:
     return f"\n{title}\n{'peer':<{first[1]}}" + "".join(f"{name:>{width}}" for name, width in others)
 
 
+def _processor_seconds(runs: tuple[Run, ...]) -> str:
+    known = [run.processor_seconds for run in runs if run.processor_seconds is not None]
+    return f"{statistics.median(known):.2f}" if known else "-"
+
+
 def summary(name: str, pairs: list[tuple[Run, Run]]) -> str:
     """Say how a peer compares: medians, the median ratio, and the highest peaks of memory."""
     ours, theirs = zip(*pairs, strict=True)
@@ -168,8 +178,8 @@ def summary(name: str, pairs: list[tuple[Run, Run]]) -> str:
         f"{statistics.median(run.seconds for run in theirs):.2f}",
         f"{statistics.median(run.seconds for run in ours):.2f}",
         f"{times_faster(pairs):.2f} x",
-        f"{statistics.median(run.processor_seconds for run in theirs):.2f}",
-        f"{statistics.median(run.processor_seconds for run in ours):.2f}",
+        _processor_seconds(theirs),
+        _processor_seconds(ours),
         f"{max(run.peak_bytes for run in theirs) / 2**20:.0f}",
         f"{max(run.peak_bytes for run in ours) / 2**20:.0f}",
     ]
