@@ -166,7 +166,7 @@ def _peers_python(session: nox.Session) -> str:
         return given
     folder = ROOT / "target" / "peers-of-bench"
     python = str(folder / "bin" / "python")
-    if not _succeeds(python, "-m", "pip", "--version"):
+    if not Path(python).is_file():
         session.run("python", "-m", "venv", "--clear", str(folder))
     session.run(python, "-m", "pip", "install", "--quiet", *_group("peers"), external=True)
     return python

@@ -70,6 +70,7 @@ class Comparison:
     corpora: Corpora
     folder: Path
     rounds: int
+    only_figures: bool
     scores: Scores
 
     def ours(self, name: str, job: jobs.Job, source: Path, workers: int, *, output: str = "ours") -> Program:
@@ -110,10 +111,14 @@ class Comparison:
 
     def job(self, name: str, job: jobs.Job) -> bool:
         """Compare ours with each peer of a job. Returns whether all wrote what they should."""
+        if self.only_figures and not any(peer.figure for peer in job.peers):
+            return True
         say(heading(job.title))
         source = self.corpora.source(job.source)
         good = True
         for peer in job.peers:
+            if self.only_figures and peer.figure is None:
+                continue
             missing = self.missing(peer)
             if missing is not None:
                 say(f"{peer.name:<44}skipped: {missing}")
@@ -171,6 +176,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"what to compare: {', '.join(choices)}; default: all")
     rounds = int(os.environ.get("TEXT_PROCESSOR_BENCH_ROUNDS") or 5)
     parser.add_argument("--rounds", type=int, default=rounds, help="how often each pair runs after the warm-up")
+    parser.add_argument("--figures", action="store_true", help="only the pairs that decide a promised figure")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.jobs) - set(choices))
     if unknown:
@@ -202,6 +208,7 @@ def main() -> int:
             corpora=Corpora(Path(bench), command, Path(folder)),
             folder=Path(folder),
             rounds=arguments.rounds,
+            only_figures=arguments.figures,
             scores=Scores(),
         )
         version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout.strip()
