@@ -3,20 +3,23 @@
 
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Result};
-use crate::plan::workbench::{End, Extent, Rhythm, TIMED_EACH, Watch, Workbench};
+use crate::plan::chain::Chain;
+use crate::plan::workbench::{End, Extent, Rhythm, Workbench};
 use crate::record::Value;
 use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
 
 /// Consecutive steps that Rust executes, on any thread.
 pub struct RustSegment {
     steps: Vec<PlacedStep>,
+    chains: Vec<Chain>,
 }
 
 impl RustSegment {
     /// Fuses steps.
     #[must_use]
     pub fn new(steps: Vec<PlacedStep>) -> Self {
-        Self { steps }
+        let chains = passes(&steps).map(Chain::new).collect();
+        Self { steps, chains }
     }
 }
 
@@ -30,8 +33,8 @@ impl Segment for RustSegment {
     }
 
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
-        for steps in passes(&self.steps) {
-            run_pass(steps, batch, context, pulse)?;
+        for chain in &self.chains {
+            run_pass(chain, batch, context, pulse)?;
         }
         Ok(())
     }
@@ -42,10 +45,11 @@ pub fn passes(steps: &[PlacedStep]) -> impl Iterator<Item = &[PlacedStep]> {
     steps.split_inclusive(|placed| placed.step.declaration().kind == Kind::Split)
 }
 
-fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
+fn run_pass(chain: &Chain, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
+    let steps = chain.steps();
     let mut changes = Changes::new(batch, steps);
     let mut workbench = Workbench::default();
-    let mut watches = vec![Watch::default(); steps.len()];
+    let mut watches = chain.watch(batch.rows.len());
     let mut rhythm = Rhythm::default();
     for row in 0..batch.rows.len() {
         if rhythm.is_due(row) {
@@ -58,7 +62,8 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
         }
         let text = batch.text(current.text);
         let field = |number: u16| batch.field(number, row).clone();
-        let end = workbench.run(steps, text, &field, context, &mut watches, row % TIMED_EACH == 0);
+        let manner = watches.manner(row);
+        let end = workbench.follow(chain, text, &field, context, &mut watches, manner);
         changes.annotate(row, &mut workbench.added);
         match end {
             End::Text(Extent::Input(range)) => {
@@ -87,10 +92,10 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
         }
     }
     changes.apply(batch);
-    for (placed, watch) in steps.iter().zip(watches) {
+    for (placed, (entered, nanoseconds)) in steps.iter().zip(chain.account(&watches)) {
         let tally = batch.tally(placed.index);
-        tally.entered += watch.entered;
-        tally.nanoseconds += watch.estimate();
+        tally.entered += entered;
+        tally.nanoseconds += nanoseconds;
     }
     Ok(())
 }
