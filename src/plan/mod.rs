@@ -4,6 +4,7 @@
 //! finds and loads its steps, puts them in order (`order`) and fuses them to segments.
 
 mod arguments;
+mod chain;
 mod config;
 mod document;
 mod explanation;
@@ -11,6 +12,7 @@ mod order;
 mod segment;
 mod workbench;
 
+pub use chain::{Chain, Manner, Watches};
 pub use document::Place;
 pub use explanation::ExplainedStep;
 pub use segment::{Changes, RustSegment, passes};

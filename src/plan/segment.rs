@@ -3,20 +3,24 @@
 
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Result};
-use crate::plan::workbench::{End, Extent, Rhythm, TIMED_EACH, Watch, Workbench};
+use crate::plan::chain::{Chain, Manner};
+use crate::plan::workbench::{End, Extent, Rhythm, Workbench, quietly};
 use crate::record::{Spelling, Value};
 use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
+use crate::sweep::{Sweep, Swept};
 
 /// Consecutive steps that Rust executes, on any thread.
 pub struct RustSegment {
     steps: Vec<PlacedStep>,
+    chains: Vec<Chain>,
 }
 
 impl RustSegment {
     /// Fuses steps.
     #[must_use]
     pub fn new(steps: Vec<PlacedStep>) -> Self {
-        Self { steps }
+        let chains = passes(&steps).map(Chain::new).collect();
+        Self { steps, chains }
     }
 }
 
@@ -30,8 +34,8 @@ impl Segment for RustSegment {
     }
 
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
-        for steps in passes(&self.steps) {
-            run_pass(steps, batch, context, pulse)?;
+        for chain in &self.chains {
+            run_pass(chain, batch, context, pulse)?;
         }
         Ok(())
     }
@@ -42,10 +46,11 @@ pub fn passes(steps: &[PlacedStep]) -> impl Iterator<Item = &[PlacedStep]> {
     steps.split_inclusive(|placed| placed.step.declaration().kind == Kind::Split)
 }
 
-fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
+fn run_pass(chain: &Chain, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
+    let steps = chain.steps();
     let mut changes = Changes::new(batch, steps);
     let mut workbench = Workbench::default();
-    let mut watches = vec![Watch::default(); steps.len()];
+    let mut watches = chain.watch(batch.rows.len());
     let mut rhythm = Rhythm::default();
     let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
@@ -58,9 +63,22 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
             continue;
         }
         let spelled = batch.text(current.text);
+        let mut manner = watches.manner(row);
+        if let Some(sweep) = chain.sweep()
+            && manner != Manner::Apart
+            && spelled.spelled().len() <= context.limits.record_bytes
+        {
+            // In the spelling in which the text came: what need not be unescaped need not be escaped again.
+            let after = watches.pass(chain, 0, manner, || changes.sweep(sweep, batch, current.text));
+            if let Some(after) = after {
+                changes.text(row, current.text, after);
+                continue;
+            }
+            manner = Manner::Apart;
+        }
         let text = spelled.read(&mut unescaped);
         let field = |number: u16| batch.field(number, row).clone();
-        let end = workbench.run(steps, text, &field, context, &mut watches, row % TIMED_EACH == 0);
+        let end = workbench.follow(chain, text, &field, context, &mut watches, manner);
         changes.annotate(row, &mut workbench.added);
         match end {
             End::Text(Extent::Input(range)) if range.len() == text.len() => {
@@ -87,10 +105,10 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
         }
     }
     changes.apply(batch);
-    for (placed, watch) in steps.iter().zip(watches) {
+    for (placed, (entered, nanoseconds)) in steps.iter().zip(chain.account(&watches)) {
         let tally = batch.tally(placed.index);
-        tally.entered += watch.entered;
-        tally.nanoseconds += watch.estimate();
+        tally.entered += entered;
+        tally.nanoseconds += nanoseconds;
     }
     Ok(())
 }
@@ -166,6 +184,29 @@ impl Changes {
             }
         });
         written.map(|()| view)
+    }
+
+    /// Writes what a pass makes of the text of a view, in the same spelling. `None`: it is not certain.
+    fn sweep(&mut self, sweep: &Sweep, batch: &Batch, view: View) -> Option<View> {
+        let text = batch.text(view);
+        // A pass makes no text longer.
+        if self.writer.len() + text.spelled().len() > BATCH_LIMIT {
+            return None;
+        }
+        let mut swept = Swept::Doubt;
+        let written = self.writer.push_with(text.spelling(), |out| {
+            let before = out.len();
+            swept = quietly(|| sweep.run(text.spelled(), text.spelling(), out)).unwrap_or(Swept::Doubt);
+            if swept != Swept::Written {
+                out.truncate(before);
+            }
+        });
+        match swept {
+            Swept::Same => Some(view),
+            Swept::Part(range) => Some(batch.slice(view, range)),
+            Swept::Written => Some(written),
+            Swept::Doubt => None,
+        }
     }
 
     /// Passes a row on as it is.

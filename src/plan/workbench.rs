@@ -5,8 +5,10 @@
 //! "unchanged" and "only trimmed" free: nothing is copied until the caller asks for the result.
 
 use crate::error::{Failure, FailureKind};
-use crate::record::Value;
+use crate::plan::chain::{Chain, Manner, Watches};
+use crate::record::{Spelling, Value};
 use crate::step::{Context, PlacedStep, Scratch, Verdict};
+use crate::sweep::{Sweep, Swept};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
@@ -23,6 +25,14 @@ pub enum Extent {
     Written(Range<usize>),
 }
 
+impl Extent {
+    /// Leaves this part of the text.
+    fn narrow(&mut self, part: Range<usize>) {
+        let (Self::Input(whole) | Self::Written(whole)) = self;
+        *whole = whole.start + part.start..whole.start + part.end;
+    }
+}
+
 /// How a chain of steps ended for one text. Steps are counted from the start of the chain.
 #[derive(Debug)]
 pub enum End {
@@ -36,7 +46,25 @@ pub enum End {
     Split(usize, Vec<String>),
 }
 
-/// What happened in the steps of a chain, in total.
+/// Why a text went no further.
+enum Stop {
+    Rejected(Cow<'static, str>),
+    Failed(Box<Failure>),
+    Split(Vec<String>),
+}
+
+impl Stop {
+    /// The end of the text at a step.
+    fn at(self, index: usize) -> End {
+        match self {
+            Self::Rejected(reason) => End::Rejected(index, reason),
+            Self::Failed(failure) => End::Failed(index, failure),
+            Self::Split(parts) => End::Split(index, parts),
+        }
+    }
+}
+
+/// What happened in a step, in total.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Watch {
     /// Texts that entered.
@@ -73,7 +101,7 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// Runs the steps over a text. `field` tells the value of a field of the plan that came with the record.
+    /// Runs the steps over a text, one after the other. `field` tells the value of a field of the plan that came with the record.
     /// `watches` has an entry per step, or none where
     /// nobody watches; times are taken where `timed` says so.
     pub fn run(
@@ -87,21 +115,91 @@ impl Workbench {
     ) -> End {
         self.added.clear();
         let mut extent = Extent::Input(0..text.len());
+        let end = self.one_by_one(steps, text, &mut extent, field, context, watches, timed);
+        end.map_or(End::Text(extent), |(index, end)| end.at(index))
+    }
+
+    /// Runs a chain over a text: its passes where they are certain of the result, and its steps where not.
+    pub fn follow(
+        &mut self,
+        chain: &Chain,
+        text: &str,
+        field: &dyn Fn(u16) -> Value,
+        context: &Context,
+        watches: &mut Watches,
+        manner: Manner,
+    ) -> End {
+        self.added.clear();
+        let mut extent = Extent::Input(0..text.len());
+        for (number, link) in chain.links().iter().enumerate() {
+            let steps = link.steps.clone();
+            let mut timed = manner != Manner::Untimed;
+            if let Some(sweep) = &link.sweep {
+                if manner != Manner::Apart {
+                    let sweep = || self.sweep(sweep, text, &mut extent, context);
+                    if watches.pass(chain, number, manner, sweep).is_some() {
+                        continue;
+                    }
+                }
+                timed = true;
+            }
+            let (placed, watches) = (&chain.steps()[steps.clone()], &mut watches.steps[steps.clone()]);
+            if let Some((index, end)) = self.one_by_one(placed, text, &mut extent, field, context, watches, timed) {
+                return end.at(steps.start + index);
+            }
+        }
+        End::Text(extent)
+    }
+
+    /// Runs a pass over the text of an extent. `None`: it is not certain of the result, and nothing has happened.
+    fn sweep(&mut self, sweep: &Sweep, text: &str, extent: &mut Extent, context: &Context) -> Option<()> {
+        // A step that writes more than the limit fails, also if the next one would make less of it.
+        if self.text(text, extent).len() > context.limits.record_bytes {
+            return None;
+        }
+        let mut spare = std::mem::take(&mut self.spare);
+        spare.clear();
+        let input = self.text(text, extent);
+        let swept = quietly(|| sweep.run(input, Spelling::Plain, &mut spare)).unwrap_or(Swept::Doubt);
+        self.spare = spare;
+        match swept {
+            Swept::Same => {}
+            Swept::Part(range) => extent.narrow(range),
+            Swept::Written => {
+                std::mem::swap(&mut self.written, &mut self.spare);
+                *extent = Extent::Written(0..self.written.len());
+            }
+            Swept::Doubt => return None,
+        }
+        Some(())
+    }
+
+    /// Runs steps over the text of an extent, one after the other. `Some` tells at which step, and how, it ended.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what `run` and `follow` are given, and where the text is"
+    )]
+    fn one_by_one(
+        &mut self,
+        steps: &[PlacedStep],
+        text: &str,
+        extent: &mut Extent,
+        field: &dyn Fn(u16) -> Value,
+        context: &Context,
+        watches: &mut [Watch],
+        timed: bool,
+    ) -> Option<(usize, Stop)> {
         let mut clock = timed.then(Instant::now);
         for (index, placed) in steps.iter().enumerate() {
             if let Err(failure) = self.ask(placed, field) {
-                return End::Failed(index, Box::new(failure));
+                return Some((index, Stop::Failed(Box::new(failure))));
             }
-            let input = match &extent {
-                Extent::Input(range) => &text[range.clone()],
-                Extent::Written(range) => &self.written[range.clone()],
-            };
             let mut scratch = Scratch {
                 text: std::mem::take(&mut self.spare),
                 cancel: &context.cancel,
             };
             scratch.text.clear();
-            let next = apply(placed, input, &self.asked, &mut scratch);
+            let next = apply(placed, self.text(text, extent), &self.asked, &mut scratch);
             self.spare = scratch.text;
             if let Some(watch) = watches.get_mut(index) {
                 watch.entered += 1;
@@ -112,31 +210,37 @@ impl Workbench {
                     clock = Some(now);
                 }
             }
-            match next {
-                Next::Keep => {}
+            let stop = match next {
+                Next::Keep => continue,
                 Next::Part(range) => {
-                    let (Extent::Input(whole) | Extent::Written(whole)) = &mut extent;
-                    *whole = whole.start + range.start..whole.start + range.end;
+                    extent.narrow(range);
+                    continue;
                 }
                 Next::Scratch(range) => {
-                    if range.len() > context.limits.record_bytes {
-                        return End::Failed(index, Box::new(output_too_large(range.len(), context)));
+                    if range.len() <= context.limits.record_bytes {
+                        std::mem::swap(&mut self.written, &mut self.spare);
+                        *extent = Extent::Written(range);
+                        continue;
                     }
-                    std::mem::swap(&mut self.written, &mut self.spare);
-                    extent = Extent::Written(range);
+                    Stop::Failed(Box::new(output_too_large(range.len(), context)))
                 }
                 Next::Foreign(text) => {
                     self.written.clear();
                     self.written.push_str(text);
-                    extent = Extent::Written(0..text.len());
+                    *extent = Extent::Written(0..text.len());
+                    continue;
                 }
-                Next::Annotate(values) => self.added.extend(placed.adds.iter().copied().zip(values)),
-                Next::Reject(reason) => return End::Rejected(index, reason),
-                Next::Failed(failure) => return End::Failed(index, failure),
-                Next::Split(parts) => return End::Split(index, parts),
-            }
+                Next::Annotate(values) => {
+                    self.added.extend(placed.adds.iter().copied().zip(values));
+                    continue;
+                }
+                Next::Reject(reason) => Stop::Rejected(reason),
+                Next::Failed(failure) => Stop::Failed(failure),
+                Next::Split(parts) => Stop::Split(parts),
+            };
+            return Some((index, stop));
         }
-        End::Text(extent)
+        None
     }
 
     /// The text of an extent, where `input` is the text that went in.
@@ -224,7 +328,7 @@ fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratc
 
 /// Catches a panic without the line that Rust writes to standard error for it: the failure of the record says the same,
 /// and a step that panics on each record must not fill the terminal.
-fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
     thread_local! {
         static IN_STEP: Cell<bool> = const { Cell::new(false) };

@@ -246,7 +246,10 @@ fn character_at<const JSON: bool>(text: &str, at: usize) -> Option<(char, usize)
     match text.as_bytes()[at] {
         b'\\' if JSON => Some((char::from(escaped(*text.as_bytes().get(at + 1)?)?), 2)),
         byte @ ..0x80 => Some((char::from(byte), 1)),
-        _ => text[at..].chars().next().map(|character| (character, character.len_utf8())),
+        _ => text[at..]
+            .chars()
+            .next()
+            .map(|character| (character, character.len_utf8())),
     }
 }
 

@@ -105,7 +105,11 @@ fn assert_equal(steps: &[Arc<dyn Step>], text: &str, spellings: &[String]) {
             }
             assert_eq!(json.is_none(), plain.is_none(), "{form:?}: {spelling:?}");
             if let Some(json) = json {
-                let expected = if expected == text { spelling.clone() } else { self::spelled(&expected) };
+                let expected = if expected == text {
+                    spelling.clone()
+                } else {
+                    self::spelled(&expected)
+                };
                 assert_eq!(json, expected, "{form:?}: {spelling:?}");
             }
         }
@@ -140,7 +144,10 @@ fn every_character_is_swept_as_its_steps_would() {
             for form in Form::available() {
                 match swept(&sweep, form, &text, Spelling::Plain) {
                     Some(new) => assert_eq!(new, expected, "{form:?}: {character:?}"),
-                    None => assert!(sweep.composes && !settled::is_settled(character), "{form:?}: {character:?}"),
+                    None => assert!(
+                        sweep.composes && !settled::is_settled(character),
+                        "{form:?}: {character:?}"
+                    ),
                 }
             }
         }
@@ -155,10 +162,21 @@ fn rules_compile_in_their_order_only() {
         keep_lines: true,
     });
     let trim = Rule::Trim(Ends { start: true, end: true });
-    for rules in [&[compose, strip, collapse, trim][..], &[compose, trim], &[strip, collapse], &[trim]] {
+    for rules in [
+        &[compose, strip, collapse, trim][..],
+        &[compose, trim],
+        &[strip, collapse],
+        &[trim],
+    ] {
         assert!(Sweep::new(rules).is_some(), "{rules:?}");
     }
-    for rules in [&[][..], &[strip, compose], &[trim, collapse], &[strip, strip], &[compose, collapse, strip]] {
+    for rules in [
+        &[][..],
+        &[strip, compose],
+        &[trim, collapse],
+        &[strip, strip],
+        &[compose, collapse, strip],
+    ] {
         assert!(Sweep::new(rules).is_none(), "{rules:?}");
     }
 }
@@ -167,10 +185,14 @@ fn rules_compile_in_their_order_only() {
 fn marks_in_order_are_no_doubt() {
     let all = ["normalize-unicode", "strip-control", "collapse-whitespace", "trim"].map(|name| step(name, "{}"));
     let sweep = sweep(&all);
-    for text in ["हिन्दी में  लिखा", "ภาษาไทยที่เขียน  ", "  مَكْتُوب", "בְּרֵאשִׁית  "] {
+    for text in ["हिन्दी में  लिखा", "ภาษาไทยที่เขียน  ", "  مَكْتُوب", "בְּרֵאשִׁית  "]
+    {
         for form in Form::available() {
             let new = swept(&sweep, form, text, Spelling::Plain);
-            assert!(new.is_none() || new.as_deref() == Some(&*one_by_one(&all, text)), "{text}");
+            assert!(
+                new.is_none() || new.as_deref() == Some(&*one_by_one(&all, text)),
+                "{text}"
+            );
         }
     }
     let doubts = |text: &str| swept(&sweep, Form::Portable, text, Spelling::Plain).is_none();

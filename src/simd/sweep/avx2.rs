@@ -118,7 +118,12 @@ const fn third_table(low: bool) -> Table {
 }
 
 const fn tables(classes: &[Class; 8]) -> [Table; 4] {
-    [table(classes, 0), table(classes, 1), table(classes, 2), table(classes, 3)]
+    [
+        table(classes, 0),
+        table(classes, 1),
+        table(classes, 2),
+        table(classes, 3),
+    ]
 }
 
 static TWO_TABLES: [Table; 4] = tables(&TWO);
@@ -273,12 +278,12 @@ fn doubtful(bytes: __m256i, window: &Window, start: usize) -> __m256i {
             found = _mm256_or_si256(found, _mm256_and_si256(block, classes));
         }
         let (first, [least, most]) = FOUR;
-        let settled = _mm256_and_si256(is(bytes, first), _mm256_and_si256(at_least(second, least), at_most(second, most)));
+        let settled = _mm256_and_si256(
+            is(bytes, first),
+            _mm256_and_si256(at_least(second, least), at_most(second, most)),
+        );
         found = _mm256_or_si256(found, _mm256_andnot_si256(settled, at_least(bytes, 0xf0)));
     }
     // No bit at all means that the character stays.
-    _mm256_xor_si256(
-        _mm256_cmpeq_epi8(found, _mm256_setzero_si256()),
-        _mm256_set1_epi8(-1),
-    )
+    _mm256_xor_si256(_mm256_cmpeq_epi8(found, _mm256_setzero_si256()), _mm256_set1_epi8(-1))
 }

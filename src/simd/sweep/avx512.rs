@@ -57,7 +57,11 @@ impl Kernel for Avx512 {
                 } else {
                     0
                 },
-                doubtful: if outside_ascii == 0 { 0 } else { doubtful(bytes, window, roles) },
+                doubtful: if outside_ascii == 0 {
+                    0
+                } else {
+                    doubtful(bytes, window, roles)
+                },
             }
         }
     }
@@ -93,7 +97,12 @@ fn doubtful(bytes: __m512i, window: &Window, roles: &Roles) -> u64 {
         )
     };
     let seven = _mm512_set1_epi8(7);
-    let bit_of = |byte| _mm512_shuffle_epi8(_mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64), _mm512_and_si512(byte, seven));
+    let bit_of = |byte| {
+        _mm512_shuffle_epi8(
+            _mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64),
+            _mm512_and_si512(byte, seven),
+        )
+    };
     let octet_of = |byte| _mm512_and_si512(_mm512_srli_epi16::<3>(byte), seven);
     // Where in a table the bit is: of the first byte the low bits, of the second all but the last three.
     let first_shifted = _mm512_and_si512(_mm512_slli_epi16::<3>(bytes), _mm512_set1_epi8(0xf8_u8 as i8));

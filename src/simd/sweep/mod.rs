@@ -108,7 +108,10 @@ impl Form {
     }
 
     /// Moves a pass on to the next byte that it cannot decide by itself, or to the end of the text.
-    #[expect(unsafe_code, reason = "calls functions compiled for instructions that not every processor has")]
+    #[expect(
+        unsafe_code,
+        reason = "calls functions compiled for instructions that not every processor has"
+    )]
     pub(crate) fn stretch<const JSON: bool>(self, roles: &Roles, pass: &mut Pass<'_, '_>) {
         match self {
             Self::Portable => pass.stretch::<_, JSON>(portable::Portable, roles),

@@ -90,7 +90,10 @@ impl<'t, 'o> Pass<'t, 'o> {
     }
 
     /// Moves on to the next byte that cannot be decided in a window, or to the end of the text.
-    #[expect(unsafe_code, reason = "windows are written to spare capacity, more bytes than are kept")]
+    #[expect(
+        unsafe_code,
+        reason = "windows are written to spare capacity, more bytes than are kept"
+    )]
     #[inline(always)]
     pub(super) fn stretch<K: Kernel, const JSON: bool>(&mut self, kernel: K, roles: &Roles) {
         let bytes = self.text.as_bytes();
@@ -120,7 +123,10 @@ impl<'t, 'o> Pass<'t, 'o> {
 
     /// Decides windows of `bytes`, the first of which is byte `base` of the text, as long as they can be read and lie before
     /// `end`. Returns whether there was one that cannot be decided. `written` bytes stand behind the new text.
-    #[expect(unsafe_code, reason = "windows are written to spare capacity, more bytes than are kept")]
+    #[expect(
+        unsafe_code,
+        reason = "windows are written to spare capacity, more bytes than are kept"
+    )]
     #[inline(always)]
     fn windows<K: Kernel, const JSON: bool>(
         &mut self,

@@ -45,8 +45,16 @@ impl Roles {
     pub(crate) fn new(ascii: [Role; 128], kept_lines: usize, is_doubtful: &dyn Fn(char) -> bool) -> Self {
         let mut roles = Self {
             ascii,
-            spaces: if ascii[usize::from(b' ')] == Role::White { u64::MAX } else { 0 },
-            lines: if ascii[usize::from(b'\n')] == Role::Line { u64::MAX } else { 0 },
+            spaces: if ascii[usize::from(b' ')] == Role::White {
+                u64::MAX
+            } else {
+                0
+            },
+            lines: if ascii[usize::from(b'\n')] == Role::Line {
+                u64::MAX
+            } else {
+                0
+            },
             kept_lines,
             two: [0; 256],
             three: [0; 128],
