@@ -87,23 +87,24 @@ pub(super) fn string_end(
 
 /// Checks the escapes of a block that have more than two characters. Returns where their `u` stand and where
 /// digits must stand in the next block, or `None` if one of them is no escape.
-#[inline]
+#[inline(always)]
 fn unicode_escapes(block: &[u8; BLOCK], unicode: u64, digits_due: u64, inside: u64) -> Option<(u64, u64)> {
-    let mut rest = unicode;
-    while rest != 0 {
-        if block[rest.trailing_zeros() as usize] != b'u' {
-            return None;
-        }
-        rest &= rest - 1;
-    }
-    let mut due = (digits_due | unicode << 1 | unicode << 2 | unicode << 3 | unicode << 4) & inside;
-    while due != 0 {
-        if !block[due.trailing_zeros() as usize].is_ascii_hexdigit() {
-            return None;
-        }
-        due &= due - 1;
-    }
-    Some((unicode, unicode >> 63 | unicode >> 62 | unicode >> 61 | unicode >> 60))
+    let wrong_letters = unicode & !gather(block, |byte| u8::from(byte == b'u'));
+    let due = digits_due | unicode << 1 | unicode << 2 | unicode << 3 | unicode << 4;
+    let wrong_digits = due & inside & !gather(block, |byte| u8::from(byte.is_ascii_hexdigit()));
+    let due_next = unicode >> 63 | unicode >> 62 | unicode >> 61 | unicode >> 60;
+    (wrong_letters | wrong_digits == 0).then_some((unicode, due_next))
+}
+
+/// Marks the bytes for which `flag` is 1 and not 0.
+#[inline(always)]
+pub(super) fn gather(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8) -> u64 {
+    let flags = block.map(flag);
+    let (words, _) = flags.as_chunks::<8>();
+    // The multiplication gathers eight flags in the top byte.
+    words.iter().rev().fold(0, |mask, word| {
+        mask << 8 | u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 /// Marks those of the bytes in `escaped` that make an escape of two characters, one by one.

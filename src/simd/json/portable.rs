@@ -1,6 +1,6 @@
 //! The portable form: loops over arrays, which become what vector instructions every processor of a kind has.
 
-use super::loops::{self, Special};
+use super::loops::{self, Special, gather};
 use super::{BLOCK, Escapes};
 
 pub(super) fn string_end(bytes: &[u8], start: usize) -> Option<(usize, Escapes)> {
@@ -45,16 +45,6 @@ fn mask(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8 + Copy) -> u64 {
     } else {
         gather(block, flag)
     }
-}
-
-#[inline]
-fn gather(block: &[u8; BLOCK], flag: impl Fn(u8) -> u8) -> u64 {
-    let flags = block.map(flag);
-    let (words, _) = flags.as_chunks::<8>();
-    // The multiplication gathers eight flags in the top byte.
-    words.iter().rev().fold(0, |mask, word| {
-        mask << 8 | u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
 }
 
 /// The index of the first special byte, if that is a quote.
