@@ -4,7 +4,9 @@
 //! for as long as that lives. Here a `str` is made at its final width and written once, and read from where it keeps its
 //! characters. Where the inside of a `str` is not known (the limited API, other implementations), Python does both.
 
-use crate::simd::transcode::{self, Form, Surrogate};
+use crate::simd::transcode::Surrogate;
+#[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
+use crate::simd::transcode::{self, Form};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
