@@ -8,7 +8,7 @@ use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
-use crate::python::single::{Fields, Outcome, Single};
+use crate::python::single::{Fields, Halt, Outcome, Single};
 use crate::python::{load, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
@@ -103,30 +103,20 @@ impl PyPipeline {
         text: &Bound<'py, PyString>,
         ordinal: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let mut processed = None;
-        self.single
-            .run(py, text.clone(), &mut Fields::new(), &mut |outcome, _| match outcome {
-                Outcome::Text(text) => {
-                    processed = Some(text);
-                    Ok(())
-                }
-                Outcome::Rejected { .. } => Ok(()),
-                Outcome::Failed { step, failure } => {
-                    let step = Some(self.step_name(step).to_owned());
-                    Err(raise(
-                        py,
-                        RecordError {
-                            failure: *failure,
-                            step,
-                            input: None,
-                            ordinal,
-                            id: None,
-                        }
-                        .into(),
-                    ))
-                }
-            })?;
-        Ok(processed)
+        let (step, failure) = match self.single.advance(py, (0, 0), text.clone(), &mut Fields::new())? {
+            Halt::End(Outcome::Text(text)) => return Ok(Some(text)),
+            Halt::End(Outcome::Rejected { .. }) => return Ok(None),
+            Halt::End(Outcome::Failed { step, failure }) => (step, failure),
+            Halt::Split(..) => unreachable!("pipelines that split are refused before"),
+        };
+        let error = RecordError {
+            failure: *failure,
+            step: Some(self.step_name(step).to_owned()),
+            input: None,
+            ordinal,
+            id: None,
+        };
+        Err(raise(py, error.into()))
     }
 
     /// The values of the fields that steps ask for, from a mapping that came with a text.
@@ -289,8 +279,9 @@ impl PyPipeline {
     ///     >>> from text_processor import Pipeline
     ///     >>> Pipeline(["collapse-whitespace"]).process("a   b")
     ///     'a b'
+    // Callers get here by way of `entry`.
     #[pyo3(signature = (text, /))]
-    fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
+    pub(super) fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
         self.refuse_split(py, "process")?;
         self.process_one(py, text, None)
     }

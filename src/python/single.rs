@@ -7,16 +7,20 @@ use crate::error::{Error, Failure};
 use crate::plan::{End, Extent, Plan, Workbench};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::exceptions::to_python as raise;
+use crate::python::failure::failure_of;
 use crate::python::step::PythonStep;
+use crate::python::turn::ThreadNumber;
 use crate::python::verdict::check;
-use crate::python::{signals, values};
+use crate::python::{signals, text, values};
 use crate::record::Value;
 use crate::step::{Context, PlacedStep};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Steps of one runtime, in order.
@@ -36,6 +40,14 @@ pub(super) enum Outcome<'py> {
     Text(Bound<'py, PyString>),
     Rejected { step: u16, reason: Cow<'static, str> },
     Failed { step: u16, failure: Box<Failure> },
+}
+
+/// Where the steps stopped.
+pub(super) enum Halt<'py> {
+    /// They came to an end.
+    End(Outcome<'py>),
+    /// A step split the text. The parts go on at the step with these numbers.
+    Split(Vec<Bound<'py, PyString>>, (usize, usize)),
 }
 
 /// The fields of a record: the plan's number, and the value.
@@ -79,10 +91,26 @@ impl Single {
         &self,
         py: Python<'py>,
         from: (usize, usize),
-        mut text: Bound<'py, PyString>,
+        text: Bound<'py, PyString>,
         fields: &mut Fields,
         sink: &mut dyn FnMut(Outcome<'py>, &Fields) -> PyResult<()>,
     ) -> PyResult<()> {
+        match self.advance(py, from, text, fields)? {
+            Halt::End(outcome) => sink(outcome, fields),
+            Halt::Split(parts, next) => parts
+                .into_iter()
+                .try_for_each(|part| self.follow(py, next, part, &mut fields.clone(), sink)),
+        }
+    }
+
+    /// Runs the steps from the given one on, counted by stretches and within the stretch, until the text ends or is split.
+    pub(super) fn advance<'py>(
+        &self,
+        py: Python<'py>,
+        from: (usize, usize),
+        mut text: Bound<'py, PyString>,
+        fields: &mut Fields,
+    ) -> PyResult<Halt<'py>> {
         let mut skip = from.1;
         for (number, stretch) in self.stretches.iter().enumerate().skip(from.0) {
             let (next, index) = match stretch {
@@ -97,37 +125,22 @@ impl Single {
                 Next::Unchanged => {}
                 Next::Text(after) => text = after,
                 Next::Rejected(reason) => {
-                    return sink(
-                        Outcome::Rejected {
-                            step: placed(index).index,
-                            reason,
-                        },
-                        fields,
-                    );
+                    let step = placed(index).index;
+                    return Ok(Halt::End(Outcome::Rejected { step, reason }));
                 }
                 Next::Failed(failure) => {
-                    return sink(
-                        Outcome::Failed {
-                            step: placed(index).index,
-                            failure,
-                        },
-                        fields,
-                    );
+                    let step = placed(index).index;
+                    return Ok(Halt::End(Outcome::Failed { step, failure }));
                 }
                 Next::Split(parts) if parts.is_empty() => {
                     let (step, reason) = (placed(index).index, "no_parts".into());
-                    return sink(Outcome::Rejected { step, reason }, fields);
+                    return Ok(Halt::End(Outcome::Rejected { step, reason }));
                 }
-                Next::Split(parts) => {
-                    for part in parts {
-                        self.follow(py, (number, skip + index + 1), part, &mut fields.clone(), sink)?;
-                    }
-                    return Ok(());
-                }
+                Next::Split(parts) => return Ok(Halt::Split(parts, (number, skip + index + 1))),
             }
             skip = 0;
         }
-        sink(Outcome::Text(text), fields)
+        Ok(Halt::End(Outcome::Text(text)))
     }
 
     fn rust<'py>(
@@ -146,6 +159,10 @@ impl Single {
             fields.append(&mut workbench.added);
             match end {
                 End::Text(Extent::Input(range)) if range.len() == read.len() => (Next::Unchanged, 0),
+                End::Text(Extent::Input(range)) => match part(text, read, &range) {
+                    Ok(part) => (Next::Text(part), 0),
+                    Err(error) => (Next::Failed(failure_of(py, error)), 0),
+                },
                 End::Text(place) => (Next::Text(PyString::new(py, workbench.text(read, &place))), 0),
                 End::Rejected(index, reason) => (Next::Rejected(reason), index),
                 End::Failed(index, failure) => (Next::Failed(failure), index),
@@ -168,10 +185,11 @@ impl Single {
             limits: &self.context.limits,
             interrupted: &signals::interrupted,
         };
+        let me = ThreadNumber::mine();
         let mut current = text.clone();
         let mut maker = 0;
         for (index, (placed, step)) in steps.iter().enumerate() {
-            let _turn = step.turn(py);
+            let _turn = step.turn_of(py, me);
             let verdict = step.call(&current, |asked| find(fields, placed.asks[asked]), &context);
             match verdict {
                 Ok(CallVerdict::Text(after)) => {
@@ -197,6 +215,25 @@ impl Single {
         // Nothing here needs the bytes of the text, but what a run would not write is not returned either.
         let checked = check(&current, context.limits);
         Ok((checked.map_or_else(Next::Failed, |()| Next::Text(current)), maker))
+    }
+}
+
+/// A part of a text, where `read` is the text's UTF-8 and `range` says where in that. It is cut out of the text itself,
+/// which makes a `str` of it without decoding anything: to count the characters before and after it is enough.
+#[expect(unsafe_code, reason = "slicing a subclass would call its own method")]
+fn part<'py>(text: &Bound<'py, PyString>, read: &str, range: &Range<usize>) -> PyResult<Bound<'py, PyString>> {
+    let length = text::length(text);
+    let (start, end) = if length == read.len() {
+        (range.start, range.end)
+    } else {
+        let after = read[range.end..].chars().count();
+        (read[..range.start].chars().count(), length - after)
+    };
+    // SAFETY: The thread is attached, the object is a `str`, and the range lies within its characters, whose number fits
+    // a `Py_ssize_t`. The function returns a new reference to exactly a `str`, or null with an exception set.
+    unsafe {
+        let part = ffi::PyUnicode_Substring(text.as_ptr(), start.cast_signed(), end.cast_signed());
+        Ok(Bound::from_owned_ptr_or_err(text.py(), part)?.cast_into_unchecked::<PyString>())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::error::{Failure, FailureKind};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::names;
-use crate::python::turn::{Turn, Turns};
+use crate::python::turn::{ThreadNumber, Turn, Turns};
 use crate::python::verdict::utf8;
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Limits, Scratch, Step, Verdict};
@@ -87,8 +87,13 @@ impl PythonStep {
 
     /// Takes the turn to call the step, until it is dropped; a step that declares itself safe needs none. Whoever calls a
     /// step takes its turn first: once for all the records of a batch.
-    pub(super) fn turn(&self, py: Python<'_>) -> Option<Turn<'_>> {
-        self.turns.as_ref().map(|turns| turns.take(py))
+    pub(super) fn turn<'t>(&'t self, py: Python<'t>) -> Option<Turn<'t>> {
+        self.turn_of(py, ThreadNumber::mine())
+    }
+
+    /// Takes the turn for this thread, whose number the caller has looked up: once for all steps of a single text.
+    pub(super) fn turn_of<'t>(&'t self, py: Python<'t>, me: ThreadNumber) -> Option<Turn<'t>> {
+        self.turns.as_ref().map(|turns| turns.take(py, me))
     }
 }
 
