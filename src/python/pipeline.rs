@@ -1,14 +1,14 @@
 //! `Pipeline`: the main door of the library.
 
 use crate::engine;
-use crate::error::{ConfigError, FailureKind, RecordError};
+use crate::error::{ConfigError, Error, Failure, FailureKind, RecordError};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan, PlannedStep};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
-use crate::python::single::{Fields, Halt, Outcome, Single};
+use crate::python::single::{Fields, Halt, Place, Single};
 use crate::python::{load, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,24 +104,30 @@ impl PyPipeline {
         text: &Bound<'py, PyString>,
         ordinal: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let (step, failure) = match self.single.advance(py, (0, 0), text.clone(), &mut Fields::new())? {
-            Halt::End(Outcome::Text(text)) => return Ok(Some(text)),
-            Halt::End(Outcome::Rejected { .. }) => return Ok(None),
-            Halt::End(Outcome::Failed { step, failure }) => (step, failure),
-            Halt::Split(..) => unreachable!("pipelines that split are refused before"),
-        };
+        let mut text = text.clone();
+        match self.single.advance(Place::default(), &mut text, &mut Fields::new()) {
+            ControlFlow::Continue(()) => Ok(Some(text)),
+            ControlFlow::Break(Halt::Rejected { .. }) => Ok(None),
+            ControlFlow::Break(Halt::Failed { step, failure }) => Err(self.failed(py, step, *failure, ordinal)),
+            ControlFlow::Break(Halt::Interrupted(interrupt)) => Err(raise(py, Error::Interrupted(interrupt))),
+            ControlFlow::Break(Halt::Split(..)) => unreachable!("a pipeline that splits was refused"),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, py: Python<'_>, step: u16, failure: Failure, ordinal: Option<u64>) -> PyErr {
         let error = RecordError {
-            failure: *failure,
+            failure,
             step: Some(self.step_name(step).to_owned()),
             input: None,
             ordinal,
             id: None,
         };
-        Err(raise(py, error.into()))
+        raise(py, error.into())
     }
 
     /// The values of the fields that steps ask for, from a mapping that came with a text.
-    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, crate::error::Failure>> {
+    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, Failure>> {
         let mut known = Fields::new();
         for (number, field) in self.plan.fields.iter().enumerate() {
             if field.from_source && fields.contains(&field.name)? {

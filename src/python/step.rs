@@ -6,7 +6,7 @@ use crate::python::names;
 use crate::python::turn::{ThreadNumber, Turn, Turns};
 use crate::python::verdict::utf8;
 use crate::record::Value;
-use crate::step::{Configuration, Declaration, Limits, Scratch, Step, Verdict};
+use crate::step::{Configuration, Declaration, Kind, Limits, Scratch, Step, Verdict};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use std::collections::HashSet;
@@ -20,6 +20,8 @@ pub(crate) struct PythonStep {
     object: Py<PyAny>,
     /// What is called with each text: the object, or its method `__call__`, bound once.
     pub(super) callable: Py<PyAny>,
+    /// Whether it makes a text of a text and asks for nothing else.
+    pub(super) only_maps: bool,
     /// The names of the fields it asks for, which are passed by name.
     pub(super) asked_names: Py<PyTuple>,
     /// The names of the fields it adds.
@@ -72,7 +74,9 @@ impl PythonStep {
             .map(|field| PyString::intern(py, &field.name).unbind())
             .collect();
         let turns = (!thread_safe).then(Turns::default);
+        let only_maps = declaration.kind == Kind::Map && declaration.asks.is_empty();
         Ok(Self {
+            only_maps,
             declaration,
             configuration,
             object: object.unbind(),
