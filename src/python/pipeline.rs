@@ -1,14 +1,14 @@
 //! `Pipeline`: the main door of the library.
 
 use crate::engine;
-use crate::error::{ConfigError, FailureKind, RecordError};
+use crate::error::{ConfigError, Error, Failure, FailureKind, RecordError};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan, PlannedStep};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
-use crate::python::single::{Fields, Outcome, Single};
+use crate::python::single::{Fields, Halt, Place, Single};
 use crate::python::{load, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,34 +104,30 @@ impl PyPipeline {
         text: &Bound<'py, PyString>,
         ordinal: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let mut processed = None;
-        self.single
-            .run(py, text.clone(), &mut Fields::new(), &mut |outcome, _| match outcome {
-                Outcome::Text(text) => {
-                    processed = Some(text);
-                    Ok(())
-                }
-                Outcome::Rejected { .. } => Ok(()),
-                Outcome::Failed { step, failure } => {
-                    let step = Some(self.step_name(step).to_owned());
-                    Err(raise(
-                        py,
-                        RecordError {
-                            failure: *failure,
-                            step,
-                            input: None,
-                            ordinal,
-                            id: None,
-                        }
-                        .into(),
-                    ))
-                }
-            })?;
-        Ok(processed)
+        let mut text = text.clone();
+        match self.single.advance(Place::default(), &mut text, &mut Fields::new()) {
+            ControlFlow::Continue(()) => Ok(Some(text)),
+            ControlFlow::Break(Halt::Rejected { .. }) => Ok(None),
+            ControlFlow::Break(Halt::Failed { step, failure }) => Err(self.failed(py, step, *failure, ordinal)),
+            ControlFlow::Break(Halt::Interrupted(interrupt)) => Err(raise(py, Error::Interrupted(interrupt))),
+            ControlFlow::Break(Halt::Split(..)) => unreachable!("a pipeline that splits was refused"),
+        }
+    }
+
+    #[cold]
+    fn failed(&self, py: Python<'_>, step: u16, failure: Failure, ordinal: Option<u64>) -> PyErr {
+        let error = RecordError {
+            failure,
+            step: Some(self.step_name(step).to_owned()),
+            input: None,
+            ordinal,
+            id: None,
+        };
+        raise(py, error.into())
     }
 
     /// The values of the fields that steps ask for, from a mapping that came with a text.
-    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, crate::error::Failure>> {
+    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, Failure>> {
         let mut known = Fields::new();
         for (number, field) in self.plan.fields.iter().enumerate() {
             if field.from_source && fields.contains(&field.name)? {
@@ -289,8 +286,9 @@ impl PyPipeline {
     ///     >>> from text_processor import Pipeline
     ///     >>> Pipeline(["collapse-whitespace"]).process("a   b")
     ///     'a b'
+    // Callers get here by way of `entry`.
     #[pyo3(signature = (text, /))]
-    fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
+    pub(super) fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
         self.refuse_split(py, "process")?;
         self.process_one(py, text, None)
     }

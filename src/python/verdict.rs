@@ -67,17 +67,17 @@ fn made_surrogate() -> Box<Failure> {
     surrogate("The text that the step returned")
 }
 
-/// Reads what a step of kind `map` returned.
+/// Reads what a step of kind `map` returned: the very object that it was given, or exactly a `str`.
 pub(super) fn read_text<'py>(
     given: &Bound<'py, PyString>,
     returned: Bound<'py, PyAny>,
     limits: &Limits,
-) -> Result<CallVerdict<'py>, Box<Failure>> {
+) -> Result<Bound<'py, PyString>, Box<Failure>> {
     if returned.is(given) {
-        return Ok(CallVerdict::Text(given.clone()));
+        return Ok(given.clone());
     }
     match exact_text(returned, limits)? {
-        Ok(text) => Ok(CallVerdict::Text(text)),
+        Ok(text) => Ok(text),
         Err(returned) => Err(bad_return("`str`", &returned, hint_for_map(&returned))),
     }
 }
