@@ -288,7 +288,11 @@ impl PyPipeline {
     ///     'a b'
     // Callers get here by way of `entry`.
     #[pyo3(signature = (text, /))]
-    pub(super) fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
+    pub(super) fn process<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyString>,
+    ) -> PyResult<Option<Bound<'py, PyString>>> {
         self.refuse_split(py, "process")?;
         self.process_one(py, text, None)
     }

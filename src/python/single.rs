@@ -44,8 +44,14 @@ pub(super) enum Outcome<'py> {
 
 /// Why a text did not go through all the steps.
 pub(super) enum Halt<'py> {
-    Rejected { step: u16, reason: Cow<'static, str> },
-    Failed { step: u16, failure: Box<Failure> },
+    Rejected {
+        step: u16,
+        reason: Cow<'static, str>,
+    },
+    Failed {
+        step: u16,
+        failure: Box<Failure>,
+    },
     /// The parts go on at this place.
     Split(Vec<Bound<'py, PyString>>, Place),
     Interrupted(Interrupt),
@@ -271,7 +277,6 @@ impl Single {
         ControlFlow::Continue(())
     }
 }
-
 
 /// A part of a text, where `read` is the text's UTF-8 and `range` says where in that. It is cut out of the text itself,
 /// which makes a `str` of it without decoding anything: to count the characters before and after it is enough.
