@@ -55,15 +55,28 @@ fn unicode_escape(bytes: &[u8], at: usize) -> (Option<char>, usize) {
 }
 
 /// The number of a `\uXXXX` escape, if there is one.
+#[inline]
 fn unit_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let escape = bytes.get(at..at + 6)?;
-    if !escape.starts_with(b"\\u") {
+    let [b'\\', b'u', digits @ ..] = bytes.get(at..)?.first_chunk::<6>()? else {
         return None;
-    }
-    escape[2..]
-        .iter()
-        .try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+    };
+    let [first, second, third, fourth] = digits.map(|digit| DIGITS[usize::from(digit)]);
+    // One that is no digit marks the upper half of its byte.
+    let valid = (first | second | third | fourth) < 0x10;
+    valid.then(|| u32::from(first) << 12 | u32::from(second) << 8 | u32::from(third) << 4 | u32::from(fourth))
 }
+
+/// The values of the hexadecimal digits.
+const DIGITS: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 /// The bytes that the inside of a JSON string spells, where a lone surrogate is encoded like any other number. For
 /// comparing keys only: nothing of it is ever written.
