@@ -4,7 +4,8 @@
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Result};
 use crate::plan::chain::Chain;
-use crate::plan::workbench::{End, Extent, Rhythm, Workbench};
+use crate::plan::rhythm::Rhythm;
+use crate::plan::workbench::{End, Extent, Workbench};
 use crate::record::Value;
 use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
 
