@@ -4,7 +4,8 @@
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Result};
 use crate::plan::chain::{Chain, Manner};
-use crate::plan::workbench::{End, Extent, Rhythm, Workbench, quietly};
+use crate::plan::rhythm::Rhythm;
+use crate::plan::workbench::{End, Extent, Workbench, quietly};
 use crate::record::{Spelling, Value};
 use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
 use crate::sweep::{Sweep, Swept};

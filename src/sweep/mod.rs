@@ -36,6 +36,9 @@ pub enum Swept {
     Doubt,
 }
 
+/// The blocks of 64 characters outside ASCII in which there are control characters or white space.
+const BLOCKS_WITH_ROLES: [u32; 5] = [0x80 / 64, 0x1680 / 64, 0x2000 / 64, 0x2040 / 64, 0x3000 / 64];
+
 /// Rules, compiled.
 #[derive(Debug, Clone)]
 pub struct Sweep {
@@ -43,6 +46,8 @@ pub struct Sweep {
     strips: Controls,
     collapse: Option<Collapse>,
     trim: Ends,
+    /// Whether nothing but NFC is asked for.
+    only_composes: bool,
     /// Whether only the ends of a text are looked at.
     only_ends: bool,
     roles: Roles,
@@ -74,14 +79,29 @@ impl Sweep {
         let role = |character| role(character, strips, collapse);
         let ascii = std::array::from_fn(|code| role(char::from(code as u8)));
         let kept_lines = collapse.map_or(0, |collapse| collapse.blank_lines.saturating_add(1));
-        let is_doubtful = |character| role(character) != Role::Keep || composes && !settled::is_settled(character);
+        let doubtful = |block: u32| {
+            let bit =
+                |offset| char::from_u32(block * 64 + offset).is_some_and(|character| role(character) != Role::Keep);
+            let special = if BLOCKS_WITH_ROLES.contains(&block) {
+                (0..64).fold(0, |bits, offset| bits | u64::from(bit(offset)) << offset)
+            } else {
+                0
+            };
+            special
+                | if composes {
+                    settled::unsettled(block as usize)
+                } else {
+                    0
+                }
+        };
         Some(Self {
             composes,
             strips,
             collapse,
             trim,
+            only_composes: matches!(rules, [Rule::Compose]),
             only_ends: matches!(rules, [Rule::Trim(_)]),
-            roles: Roles::new(ascii, kept_lines, &is_doubtful),
+            roles: Roles::new(ascii, kept_lines, &doubtful),
         })
     }
 
@@ -101,6 +121,11 @@ impl Sweep {
     }
 
     fn sweep<const JSON: bool>(&self, form: Form, text: &str, out: &mut String) -> Swept {
+        // The first character that is not settled is U+0300, whose first byte is 0xCC; the bytes inside a character are
+        // smaller.
+        if self.only_composes && text.bytes().fold(0, u8::max) < 0xcc {
+            return Swept::Same;
+        }
         let before = out.len();
         let Some(start) = self.trimmed_start::<JSON>(text) else {
             return Swept::Doubt;

@@ -6,6 +6,7 @@ use crate::step::Step;
 use crate::steps::testing::{apply_map, messy_text, step};
 use proptest::prelude::*;
 use std::sync::Arc;
+use unicode_normalization::UnicodeNormalization;
 
 /// Any configuration of each step that has a rule, in order, and which of them are there.
 fn configurations() -> impl Strategy<Value = Vec<(&'static str, String)>> {
@@ -56,6 +57,47 @@ fn sweep(steps: &[Arc<dyn Step>]) -> Sweep {
     Sweep::new(&rules).expect("in order")
 }
 
+/// What a rule says, character by character and with nothing clever.
+fn by_definition(rule: Rule, text: &str) -> String {
+    let is_white = units::is_white_space;
+    match rule {
+        Rule::Compose => text.nfc().collect(),
+        Rule::Strip(controls) => text
+            .chars()
+            .filter(|&character| !controls.contains(character))
+            .collect(),
+        Rule::Trim(ends) => {
+            let text = if ends.start {
+                text.trim_start_matches(is_white)
+            } else {
+                text
+            };
+            let text = if ends.end {
+                text.trim_end_matches(is_white)
+            } else {
+                text
+            };
+            text.to_owned()
+        }
+        Rule::Collapse(collapse) => {
+            let mut new = String::new();
+            let mut rest = text;
+            while let Some(start) = rest.find(is_white) {
+                let run = rest[start..].len() - rest[start..].trim_start_matches(is_white).len();
+                let lines = rest[start..start + run].matches('\n').count();
+                new.push_str(&rest[..start]);
+                if collapse.keep_lines && lines > 0 {
+                    new.push_str(&"\n".repeat(lines.min(collapse.blank_lines.saturating_add(1))));
+                } else {
+                    new.push(' ');
+                }
+                rest = &rest[start + run..];
+            }
+            new + rest
+        }
+    }
+}
+
 fn one_by_one(steps: &[Arc<dyn Step>], text: &str) -> String {
     let apply = |text: String, step: &Arc<dyn Step>| apply_map(&**step, &text).expect("within the limit");
     steps.iter().fold(text.to_owned(), apply)
@@ -91,6 +133,12 @@ fn swept(sweep: &Sweep, form: Form, text: &str, spelling: Spelling) -> Option<St
 fn assert_equal(steps: &[Arc<dyn Step>], text: &str, spellings: &[String]) {
     let sweep = sweep(steps);
     let expected = one_by_one(steps, text);
+    let rules = steps.iter().filter_map(|step| step.rule());
+    assert_eq!(
+        expected,
+        rules.fold(text.to_owned(), |text, rule| by_definition(rule, &text)),
+        "{text:?}"
+    );
     for form in Form::available() {
         let plain = swept(&sweep, form, text, Spelling::Plain);
         if let Some(plain) = &plain {
@@ -140,7 +188,8 @@ fn every_character_is_swept_as_its_steps_would() {
         for character in '\0'..=char::MAX {
             // Long enough for a window, with each neighbour that matters.
             let text = format!("ab {character} c{character}d {:080}", 0);
-            let expected = one_by_one(steps, &text);
+            let rules = steps.iter().filter_map(|step| step.rule());
+            let expected = rules.fold(text.clone(), |text, rule| by_definition(rule, &text));
             for form in Form::available() {
                 match swept(&sweep, form, &text, Spelling::Plain) {
                     Some(new) => assert_eq!(new, expected, "{form:?}: {character:?}"),

@@ -2,7 +2,8 @@
 //!
 //! A byte shuffle looks up sixteen nibbles or more at once. Each of eight classes of doubtful characters is a product of
 //! nibbles, "first bytes C2 and D9 before second bytes A0 and B0", and has a bit in the tables of each nibble: a
-//! character is doubtful if some bit is in all of them. A class may hold characters that would stay; none is missing.
+//! character may be doubtful if some bit is in all of them. The classes hold more characters than needs be, and the exact tables
+//! are asked about these.
 
 use super::tables::{FOUR, MIXED};
 use super::{Kernel, Marks, Pass, Roles, Window, write_in_pieces};
@@ -157,7 +158,7 @@ impl Kernel for Avx2 {
     }
 
     #[inline(always)]
-    fn marks<const JSON: bool>(self, bytes: [__m256i; 2], window: &Window, _roles: &Roles) -> Marks {
+    fn marks<const JSON: bool>(self, bytes: [__m256i; 2], window: &Window, roles: &Roles) -> Marks {
         // SAFETY: The processor has the instructions, for there is a kernel.
         unsafe {
             let [low, high] = bytes;
@@ -169,7 +170,8 @@ impl Kernel for Avx2 {
                 doubtful: if _mm256_movemask_epi8(_mm256_or_si256(low, high)) == 0 {
                     0
                 } else {
-                    mask([doubtful(low, window, 0), doubtful(high, window, 32)])
+                    let found = mask([doubtful(low, window, 0), doubtful(high, window, 32)]);
+                    roles.doubtful_among(found, window)
                 },
             }
         }

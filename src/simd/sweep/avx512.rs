@@ -49,11 +49,11 @@ impl Kernel for Avx512 {
             let delete = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(0x7f));
             let outside_ascii = _mm512_movepi8_mask(bytes);
             Marks {
-                space: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b' ' as i8)),
-                line: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\n' as i8)),
+                space: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b' '.cast_signed())),
+                line: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\n'.cast_signed())),
                 control: special | delete,
                 backslash: if JSON {
-                    _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\\' as i8))
+                    _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'\\'.cast_signed()))
                 } else {
                     0
                 },
@@ -69,7 +69,7 @@ impl Kernel for Avx512 {
     #[inline(always)]
     fn equal(self, bytes: __m512i, _window: &Window, value: u8) -> u64 {
         // SAFETY: The processor has the instructions, for there is a kernel.
-        unsafe { _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(value as i8)) }
+        unsafe { _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(value.cast_signed())) }
     }
 
     #[inline(always)]
@@ -77,7 +77,7 @@ impl Kernel for Avx512 {
         // SAFETY: The processor has the instructions, for there is a kernel; the caller promises room for more than
         // the 64 bytes that are written.
         unsafe {
-            let bytes = _mm512_mask_mov_epi8(bytes, spaces, _mm512_set1_epi8(b' ' as i8));
+            let bytes = _mm512_mask_mov_epi8(bytes, spaces, _mm512_set1_epi8(b' '.cast_signed()));
             _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi8(keep, bytes));
         }
     }
@@ -99,17 +99,17 @@ fn doubtful(bytes: __m512i, window: &Window, roles: &Roles) -> u64 {
     let seven = _mm512_set1_epi8(7);
     let bit_of = |byte| {
         _mm512_shuffle_epi8(
-            _mm512_set1_epi64(0x8040_2010_0804_0201_u64 as i64),
+            _mm512_set1_epi64(0x8040_2010_0804_0201_u64.cast_signed()),
             _mm512_and_si512(byte, seven),
         )
     };
     let octet_of = |byte| _mm512_and_si512(_mm512_srli_epi16::<3>(byte), seven);
     // Where in a table the bit is: of the first byte the low bits, of the second all but the last three.
-    let first_shifted = _mm512_and_si512(_mm512_slli_epi16::<3>(bytes), _mm512_set1_epi8(0xf8_u8 as i8));
+    let first_shifted = _mm512_and_si512(_mm512_slli_epi16::<3>(bytes), _mm512_set1_epi8(0xf8_u8.cast_signed()));
     let index = _mm512_or_si512(first_shifted, octet_of(second));
     let bit = bit_of(second);
-    let kind = _mm512_and_si512(bytes, _mm512_set1_epi8(0xf0_u8 as i8));
-    let is_kind = |value: u8| _mm512_cmpeq_epi8_mask(kind, _mm512_set1_epi8(value as i8));
+    let kind = _mm512_and_si512(bytes, _mm512_set1_epi8(0xf0_u8.cast_signed()));
+    let is_kind = |value: u8| _mm512_cmpeq_epi8_mask(kind, _mm512_set1_epi8(value.cast_signed()));
     let looked_up = |low, high| _mm512_test_epi8_mask(_mm512_permutex2var_epi8(low, index, high), bit);
 
     let mut doubtful = is_kind(0xc0) & looked_up(two[0], two[1]) | is_kind(0xd0) & looked_up(two[2], two[3]);
@@ -120,8 +120,8 @@ fn doubtful(bytes: __m512i, window: &Window, roles: &Roles) -> u64 {
         let third = unsafe { _mm512_loadu_si512(window.as_ptr().add(2).cast()) };
         let (octet, bit) = (octet_of(third), bit_of(third));
         for ([first, other], table) in MIXED.iter().zip(&roles.mixed) {
-            let block = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(*first as i8))
-                & _mm512_cmpeq_epi8_mask(second, _mm512_set1_epi8(*other as i8));
+            let block = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(first.cast_signed()))
+                & _mm512_cmpeq_epi8_mask(second, _mm512_set1_epi8(other.cast_signed()));
             // SAFETY: The table has 16 bytes.
             let table = unsafe { _mm_loadu_si128(table.as_ptr().cast()) };
             let table = _mm512_broadcast_i32x4(table);
@@ -131,9 +131,9 @@ fn doubtful(bytes: __m512i, window: &Window, roles: &Roles) -> u64 {
     let four_bytes = is_kind(0xf0);
     if four_bytes != 0 {
         let (first, [least, most]) = FOUR;
-        let settled = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(first as i8))
-            & _mm512_cmpge_epu8_mask(second, _mm512_set1_epi8(least as i8))
-            & _mm512_cmple_epu8_mask(second, _mm512_set1_epi8(most as i8));
+        let settled = _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(first.cast_signed()))
+            & _mm512_cmpge_epu8_mask(second, _mm512_set1_epi8(least.cast_signed()))
+            & _mm512_cmple_epu8_mask(second, _mm512_set1_epi8(most.cast_signed()));
         doubtful |= four_bytes & !settled;
     }
     doubtful

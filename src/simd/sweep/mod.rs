@@ -7,6 +7,18 @@
 //! **doubtful** ones: outside ASCII, and not in a block in which all stay) ends the window before it; the caller looks at
 //! it alone and calls again.
 
+#![expect(
+    clippy::inline_always,
+    reason = "an instruction is inlined only where all that surrounds it is compiled for the same processor"
+)]
+#![cfg_attr(
+    all(target_arch = "x86_64", not(test)),
+    expect(
+        clippy::wildcard_imports,
+        reason = "instructions have names of their own that say where they are from"
+    )
+)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

@@ -1,34 +1,19 @@
-//! The form for any processor: a class for each byte from a table, and eight classes gathered to masks at a time.
+//! The form for any processor: classes of bytes by comparisons, which become what vector instructions every processor of
+//! its kind has, and eight classes at a time gathered to masks.
 
 use super::{Kernel, Marks, Roles, WIDTH, Window, write_in_pieces};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Portable;
 
-const SPACE: u8 = 1;
-const LINE: u8 = 2;
-const CONTROL: u8 = 4;
-const BACKSLASH: u8 = 8;
-const DOUBTFUL: u8 = 16;
+const SPACE: u32 = 0;
+const LINE: u32 = 1;
+const CONTROL: u32 = 2;
+const BACKSLASH: u32 = 3;
+const OUTSIDE_ASCII: u32 = 4;
 
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b' ' => SPACE,
-            b'\n' => LINE | CONTROL,
-            0..0x20 | 0x7f => CONTROL,
-            b'\\' => BACKSLASH,
-            // All characters that begin with these bytes stay: Latin, Cyrillic and Armenian letters, CJK characters and
-            // Hangul. Bytes inside a character are no first bytes.
-            0..0x80 | 0x80..0xc0 | 0xc3..=0xcb | 0xd0 | 0xd1 | 0xd3..=0xd5 | 0xe4..=0xe9 | 0xeb | 0xec => 0,
-            _ => DOUBTFUL,
-        };
-        byte += 1;
-    }
-    classes
-};
+/// The lowest bit of each of eight bytes.
+const LOWEST: u64 = 0x0101_0101_0101_0101;
 
 impl Kernel for Portable {
     type Bytes = ();
@@ -36,33 +21,44 @@ impl Kernel for Portable {
     fn load(self, _window: &Window) {}
 
     #[inline(always)]
-    fn marks<const JSON: bool>(self, (): (), window: &Window, _roles: &Roles) -> Marks {
-        let mut marks = Marks::default();
-        for (number, bytes) in window[..WIDTH].as_chunks::<8>().0.iter().enumerate() {
-            let classes = u64::from_le_bytes(bytes.map(|byte| CLASSES[usize::from(byte)]));
-            if classes == 0 {
-                continue;
-            }
-            let shift = 8 * number;
-            marks.space |= gather(classes) << shift;
-            if classes & !0x0101_0101_0101_0101 == 0 {
-                continue;
-            }
-            marks.line |= gather(classes >> 1) << shift;
-            marks.control |= gather(classes >> 2) << shift;
-            if JSON {
-                marks.backslash |= gather(classes >> 3) << shift;
-            }
-            marks.doubtful |= gather(classes >> 4) << shift;
+    fn marks<const JSON: bool>(self, (): (), window: &Window, roles: &Roles) -> Marks {
+        let mut classes = [0; WIDTH];
+        for (class, &byte) in classes.iter_mut().zip(window) {
+            *class = u8::from(byte == b' ') << SPACE
+                | u8::from(byte == b'\n') << LINE
+                | u8::from(byte < 0x20) << CONTROL
+                | u8::from(byte == 0x7f) << CONTROL
+                | u8::from(byte == b'\\') << BACKSLASH
+                | u8::from(byte >= 0x80) << OUTSIDE_ASCII;
         }
-        marks
+        let words: [u64; 8] = std::array::from_fn(|word| u64::from_le_bytes(*chunk(&classes, word)));
+        let any = words.iter().fold(0, |any, word| any | word);
+        let mask = |class: u32| {
+            if any >> class & LOWEST == 0 {
+                return 0;
+            }
+            words
+                .iter()
+                .rev()
+                .fold(0, |mask, word| mask << 8 | gather(word >> class))
+        };
+        Marks {
+            space: mask(SPACE),
+            line: mask(LINE),
+            control: mask(CONTROL),
+            backslash: if JSON { mask(BACKSLASH) } else { 0 },
+            doubtful: roles.doubtful_among(mask(OUTSIDE_ASCII), window),
+        }
     }
 
     #[inline(always)]
     fn equal(self, (): (), window: &Window, value: u8) -> u64 {
-        let words = window[..WIDTH].as_chunks::<8>().0.iter();
-        words.rev().fold(0, |mask, bytes| {
-            mask << 8 | gather(u64::from_le_bytes(bytes.map(|byte| u8::from(byte == value))))
+        let mut flags = [0; WIDTH];
+        for (flag, &byte) in flags.iter_mut().zip(window) {
+            *flag = u8::from(byte == value);
+        }
+        (0..8).rev().fold(0, |mask, word| {
+            mask << 8 | gather(u64::from_le_bytes(*chunk(&flags, word)))
         })
     }
 
@@ -78,5 +74,9 @@ impl Kernel for Portable {
 #[inline(always)]
 fn gather(classes: u64) -> u64 {
     // The multiplication gathers the eight bits in the top byte.
-    (classes & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    (classes & LOWEST).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+fn chunk(bytes: &[u8; WIDTH], word: usize) -> &[u8; 8] {
+    &bytes.as_chunks().0[word]
 }

@@ -1,5 +1,7 @@
 //! What the pass is told of characters: what is done with each of ASCII, and which others may need a look.
 
+use super::Window;
+
 /// What is done with a character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -40,9 +42,9 @@ pub(super) const MIXED: [[u8; 2]; 3] = [[0xe2, 0x80], [0xe3, 0x80], [0xe3, 0x82]
 pub(super) const FOUR: (u8, [u8; 2]) = (0xf0, [0x9f, 0xae]);
 
 impl Roles {
-    /// The roles of characters. `kept_lines` is how many line ends of a run stay. `is_doubtful` tells of a character
-    /// outside ASCII whether more may be done with it than to keep it.
-    pub(crate) fn new(ascii: [Role; 128], kept_lines: usize, is_doubtful: &dyn Fn(char) -> bool) -> Self {
+    /// The roles of characters. `kept_lines` is how many line ends of a run stay. `doubtful` tells of a block of 64
+    /// characters outside ASCII, with a bit for each, which of them may not just be kept.
+    pub(crate) fn new(ascii: [Role; 128], kept_lines: usize, doubtful: &dyn Fn(u32) -> u64) -> Self {
         let mut roles = Self {
             ascii,
             spaces: if ascii[usize::from(b' ')] == Role::White {
@@ -60,19 +62,50 @@ impl Roles {
             three: [0; 128],
             mixed: [[0; 16]; 3],
         };
-        let is_doubtful = |code: u32| char::from_u32(code).is_some_and(is_doubtful);
-        for code in (0x80..0x800).filter(|&code| is_doubtful(code)) {
-            roles.two[(code >> 3) as usize] |= 1 << (code & 7);
-        }
-        for code in (0x800..0x1_0000).filter(|&code| is_doubtful(code)) {
-            let block = code >> 6;
+        for block in 0x80 / 64..0x1_0000 / 64 {
+            let bits = doubtful(block);
             let bytes = [0xe0 | (block >> 6) as u8, 0x80 | (block & 0x3f) as u8];
-            match MIXED.iter().position(|mixed| *mixed == bytes) {
-                Some(mixed) => roles.mixed[mixed][(code >> 3 & 7) as usize] |= 1 << (code & 7),
-                None => roles.three[(block >> 3) as usize] |= 1 << (block & 7),
+            if block < 0x800 / 64 {
+                roles.two[8 * block as usize..][..8].copy_from_slice(&bits.to_le_bytes());
+            } else if let Some(mixed) = MIXED.iter().position(|mixed| *mixed == bytes) {
+                roles.mixed[mixed][..8].copy_from_slice(&bits.to_le_bytes());
+            } else {
+                roles.three[(block >> 3) as usize] |= u8::from(bits != 0) << (block & 7);
             }
         }
         roles
+    }
+
+    /// The first bytes of characters that are doubtful, of the bytes in `among`.
+    #[inline(always)]
+    pub(super) fn doubtful_among(&self, mut among: u64, window: &Window) -> u64 {
+        let mut doubtful = 0;
+        while among != 0 {
+            let at = among.trailing_zeros() as usize;
+            let bytes = [window[at], window[at + 1], window[at + 2]];
+            doubtful |= u64::from(self.is_doubtful(bytes)) << at;
+            among &= among - 1;
+        }
+        doubtful
+    }
+
+    /// Whether a character that begins with these bytes is doubtful; no byte inside a character is.
+    #[inline(always)]
+    fn is_doubtful(&self, [first, second, third]: [u8; 3]) -> bool {
+        let bit = |table: &[u8], octet: u8, byte: u8| table[usize::from(octet)] >> (byte & 7) & 1 == 1;
+        let octet = first << 3 | (second & 0x3f) >> 3;
+        match first {
+            ..0xc0 => false,
+            0xc0..0xe0 => bit(&self.two, octet, second),
+            0xe0..0xf0 => match MIXED.iter().position(|mixed| *mixed == [first, second]) {
+                Some(mixed) => bit(&self.mixed[mixed], (third & 0x3f) >> 3, third),
+                None => bit(&self.three, octet & 0x7f, second),
+            },
+            _ => {
+                let (settled, [least, most]) = FOUR;
+                first != settled || second < least || second > most
+            }
+        }
     }
 
     /// What is done with a character of ASCII.
