@@ -162,6 +162,23 @@ pub(crate) fn measure(form: Form, text: &str) -> Measure {
     Measure { width, characters }
 }
 
+/// Whether a short text is ASCII. The standard library's way is quicker for long texts only.
+#[inline]
+pub(crate) fn is_short_ascii(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    let mut all = blocks.iter().fold(0, |all, block| all | u128::from_ne_bytes(*block));
+    // The last bytes are looked at together with some before them, or else one by one.
+    if let Some(last) = bytes.last_chunk::<16>() {
+        all |= u128::from_ne_bytes(*last);
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        all |= u128::from(u64::from_ne_bytes(*first) | u64::from_ne_bytes(*last));
+    } else {
+        all |= rest.iter().fold(0, |all, &byte| all | u128::from(byte));
+    }
+    all & 0x8080_8080_8080_8080_8080_8080_8080_8080 == 0
+}
+
 /// Writes the characters of a text that has none above U+00FF. Returns how many were written: all, if there is room.
 pub(crate) fn to_latin1(form: Form, text: &str, out: &mut [MaybeUninit<u8>]) -> usize {
     run!(form, to_latin1, text.as_bytes(), out)

@@ -41,6 +41,7 @@ fn decoded<U: Copy + PartialEq + std::fmt::Debug>(
 /// Checks one text in all forms: measured, decoded to every width that holds it, and encoded again behind other text.
 fn check(text: &str) {
     let Measure { width, characters } = measured(text);
+    assert_eq!(is_short_ascii(text), text.is_ascii(), "{text:?}");
     for form in Form::all() {
         assert_eq!(measure(form, text), Measure { width, characters }, "{form:?} {text:?}");
         let again = |push: &dyn Fn(&mut String)| {
