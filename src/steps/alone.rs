@@ -1,7 +1,8 @@
 //! A step whose work can be said as a rule about single characters, where it does this work alone.
 
+use crate::record::Spelling;
 use crate::step::Scratch;
-use crate::sweep::{Rule, Spelling, Sweep, Swept};
+use crate::sweep::{Rule, Sweep, Swept};
 
 /// The sweep of one rule.
 pub(super) struct Alone {
