@@ -21,6 +21,12 @@ use std::time::Duration;
 /// unless records are huge; then few of them are in flight at once.
 const BUDGET: usize = 64 << 20;
 
+/// How often a worker looks whether another has read, before it sleeps.
+const LOOKS: usize = 64;
+
+/// How long a worker pauses between two looks: a few microseconds.
+const PAUSES: usize = 64;
+
 /// What a worker is to do.
 pub(super) enum Task {
     /// Fill the job from the inputs, and go on with it.
@@ -151,11 +157,23 @@ impl Round {
 
     /// Waits for something to do for a worker.
     pub(super) fn next_task(&self) -> Task {
+        let mut looks = 0;
         let mut state = self.lock();
         loop {
             if let Some(task) = state.next_task(self.workers_read) {
                 return task;
             }
+            // Another worker reads, which is mostly over before this one would have been asleep and awake again.
+            if state.reading && looks < LOOKS {
+                looks += 1;
+                drop(state);
+                for _ in 0..PAUSES {
+                    std::hint::spin_loop();
+                }
+                state = self.lock();
+                continue;
+            }
+            looks = 0;
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
