@@ -10,8 +10,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// One text in so many goes through the steps of a pass one by one. They take ten times as long as the pass.
-const APART_EACH: u64 = 1024;
+/// One text in so many goes through the steps of a pass one by one, which takes a few times as long.
+const APART_EACH: u64 = 256;
 
 /// Consecutive Rust steps, compiled.
 #[derive(Default)]
@@ -214,7 +214,11 @@ impl Watches {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::testing::step;
+    use crate::plan::workbench::{End, Workbench};
+    use crate::record::Value;
+    use crate::step::Context;
+    use crate::steps::testing::{messy_text, step};
+    use proptest::prelude::*;
 
     fn chain(steps: &[(&str, &str)]) -> Chain {
         let placed: Vec<PlacedStep> = (0..)
@@ -295,5 +299,43 @@ mod tests {
             nanoseconds: 400,
         };
         assert_eq!(chain.account(&watches), [(0, 3000), (0, 1000)]);
+    }
+
+    /// What a text becomes, or the step at which it fails and why.
+    fn result(workbench: &Workbench, text: &str, end: End) -> Result<String, (usize, String)> {
+        match end {
+            End::Text(extent) => Ok(workbench.text(text, &extent).to_owned()),
+            End::Failed(step, failure) => Err((step, failure.message)),
+            other => panic!("a map ended as {other:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_chain_is_its_steps_one_by_one(text in messy_text(), record_bytes in prop_oneof![Just(1 << 20), 0_usize..20]) {
+            let other = ("replace", r#"{"pattern":"b","replacement":" b "}"#);
+            let mut context = Context::default();
+            context.limits.record_bytes = record_bytes;
+            for steps in [
+                &[("normalize-unicode", "{}"), ("strip-control", "{}"), ("collapse-whitespace", "{}"), ("trim", "{}")][..],
+                &[("strip-control", "{}"), ("trim", "{}"), other, ("collapse-whitespace", "{}"), ("trim", "{}")],
+            ] {
+                let chain = chain(steps);
+                let field = |_| Value::Missing;
+                let mut workbench = Workbench::default();
+                let end = workbench.run(chain.steps(), &text, &field, &context, &mut [], false);
+                let expected = result(&workbench, &text, end);
+                for manner in [Manner::Untimed, Manner::Timed, Manner::Apart] {
+                    let mut watches = chain.watch(1);
+                    let end = workbench.follow(&chain, &text, &field, &context, &mut watches, manner);
+                    let new = result(&workbench, &text, end);
+                    prop_assert_eq!(&new, &expected);
+                    let entered = new.as_ref().map_or_else(|(step, _)| step + 1, |_| steps.len());
+                    for (index, (count, _)) in chain.account(&watches).into_iter().enumerate() {
+                        prop_assert_eq!(count, u64::from(index < entered));
+                    }
+                }
+            }
+        }
     }
 }

@@ -50,7 +50,10 @@ pub struct Sweep {
     only_composes: bool,
     /// Whether only the ends of a text are looked at.
     only_ends: bool,
+    /// Whether nothing but control characters is removed.
+    only_strips: bool,
     roles: Roles,
+    form: Form,
 }
 
 impl Sweep {
@@ -100,6 +103,8 @@ impl Sweep {
             collapse,
             trim,
             only_composes: matches!(rules, [Rule::Compose]),
+            only_strips: matches!(rules, [Rule::Strip(_)]),
+            form: Form::best(),
             only_ends: matches!(rules, [Rule::Trim(_)]),
             roles: Roles::new(ascii, kept_lines, &doubtful),
         })
@@ -110,7 +115,7 @@ impl Sweep {
     ///
     /// The new text is no longer than the old one. A caller that bounds the texts which steps may write bounds the old one.
     pub fn run(&self, text: &str, spelling: Spelling, out: &mut String) -> Swept {
-        self.run_with(Form::best(), text, spelling, out)
+        self.run_with(self.form, text, spelling, out)
     }
 
     fn run_with(&self, form: Form, text: &str, spelling: Spelling, out: &mut String) -> Swept {
@@ -121,9 +126,7 @@ impl Sweep {
     }
 
     fn sweep<const JSON: bool>(&self, form: Form, text: &str, out: &mut String) -> Swept {
-        // The first character that is not settled is U+0300, whose first byte is 0xCC; the bytes inside a character are
-        // smaller.
-        if self.only_composes && text.bytes().fold(0, u8::max) < 0xcc {
+        if self.is_same_by_bytes::<JSON>(text.as_bytes()) {
             return Swept::Same;
         }
         let before = out.len();
@@ -167,6 +170,21 @@ impl Sweep {
                 Swept::Written
             }
         }
+    }
+
+    /// Whether a scan of bytes, without looking where they stand, shows that the text does not change.
+    fn is_same_by_bytes<const JSON: bool>(&self, bytes: &[u8]) -> bool {
+        if self.only_composes {
+            // The first character that is not settled is U+0300, whose first byte is 0xCC; the bytes inside a character
+            // are smaller.
+            return bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0xcc;
+        }
+        // Few long texts have no line end, so that the scan would mostly come first and be for nothing.
+        self.only_strips
+            && bytes.len() <= 128
+            && bytes.iter().fold(true, |none, &byte| {
+                none & (byte >= 0x20) & (byte != 0x7f) & (byte != 0xc2) & (!JSON || byte != b'\\')
+            })
     }
 
     /// Where the text begins when its first characters are trimmed. `None` if that is doubtful.

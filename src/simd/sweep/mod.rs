@@ -78,7 +78,7 @@ trait Kernel: Copy {
     unsafe fn write(self, bytes: Self::Bytes, window: &Window, keep: u64, spaces: u64, to: *mut u8);
 }
 
-/// The instructions to use; what a processor has is asked once per pass.
+/// The instructions to use. What a processor has is asked once per sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// What any processor does.
