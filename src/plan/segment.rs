@@ -114,6 +114,14 @@ pub struct Changes {
 /// The most bytes that the steps of one pass may write for one batch: offsets in a batch are 32 bits wide.
 const BATCH_LIMIT: usize = 1 << 30;
 
+#[cold]
+fn too_much() -> Failure {
+    Failure::new(
+        FailureKind::OutputTooLarge,
+        format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
+    )
+}
+
 impl Changes {
     /// Starts to collect the changes of a pass.
     pub fn new(batch: &mut Batch, steps: &[PlacedStep]) -> Self {
@@ -132,12 +140,32 @@ impl Changes {
     /// Writes a text into the batch. It belongs to no row yet.
     pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + text.len() > BATCH_LIMIT {
-            return Err(Box::new(Failure::new(
-                FailureKind::OutputTooLarge,
-                format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
-            )));
+            return Err(Box::new(too_much()));
         }
         Ok(self.writer.push(text))
+    }
+
+    /// Writes a text of at least so many bytes, which `append` appends. What it appended before it failed is taken back.
+    pub fn write_with(
+        &mut self,
+        least: usize,
+        append: impl FnOnce(&mut String) -> std::result::Result<(), Box<Failure>>,
+    ) -> std::result::Result<View, Box<Failure>> {
+        if self.writer.len() + least > BATCH_LIMIT {
+            return Err(Box::new(too_much()));
+        }
+        let mut written = Ok(());
+        let view = self.writer.push_with(|text| {
+            let before = text.len();
+            written = append(text);
+            if written.is_ok() && text.len() > BATCH_LIMIT {
+                written = Err(Box::new(too_much()));
+            }
+            if written.is_err() {
+                text.truncate(before);
+            }
+        });
+        written.map(|()| view)
     }
 
     /// Passes a row on as it is.
@@ -191,6 +219,19 @@ impl Changes {
         parts: impl ExactSizeIterator<Item = &'p str>,
         context: &Context,
     ) {
+        self.split_with(row, text, step, parts, context, Self::write);
+    }
+
+    /// Splits a row into parts that `write` writes, one by one. No parts at all reject it: a record must not disappear.
+    pub fn split_with<P>(
+        &mut self,
+        row: usize,
+        text: View,
+        step: u16,
+        parts: impl ExactSizeIterator<Item = P>,
+        context: &Context,
+        write: impl Fn(&mut Self, P) -> std::result::Result<View, Box<Failure>>,
+    ) {
         if parts.len() == 0 {
             return self.reject(row, text, step, "no_parts".into());
         }
@@ -201,7 +242,7 @@ impl Changes {
         }
         let before = self.parts.as_ref().map_or(0, Vec::len);
         for part in parts {
-            match self.write(part) {
+            match write(self, part) {
                 Ok(view) => self.parts.get_or_insert_default().push((row as u32, view)),
                 Err(failure) => {
                     self.parts.get_or_insert_default().truncate(before);
