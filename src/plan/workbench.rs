@@ -191,15 +191,20 @@ impl Workbench {
     ) -> Option<(usize, Stop)> {
         let mut clock = timed.then(Instant::now);
         for (index, placed) in steps.iter().enumerate() {
-            if let Err(failure) = self.ask(placed, field) {
+            // Most steps ask for nothing, and short texts leave no time to find that out each time.
+            let asked: &[Value] = if placed.asks.is_empty() {
+                &[]
+            } else if let Err(failure) = self.ask(placed, field) {
                 return Some((index, Stop::Failed(Box::new(failure))));
-            }
+            } else {
+                &self.asked
+            };
             let mut scratch = Scratch {
                 text: std::mem::take(&mut self.spare),
                 cancel: &context.cancel,
             };
             scratch.text.clear();
-            let next = apply(placed, self.text(text, extent), &self.asked, &mut scratch);
+            let next = apply(placed, self.text(text, extent), asked, &mut scratch);
             self.spare = scratch.text;
             if let Some(watch) = watches.get_mut(index) {
                 watch.entered += 1;
@@ -298,32 +303,38 @@ enum Next {
 }
 
 fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratch<'_>) -> Next {
+    // It is written where it stays: to move it twice takes longer than to trim a short text.
+    let mut next = Next::Keep;
     // A step that panics is a fault of that step on that record, and must cost no other record.
-    let result = quietly(|| match placed.step.apply(input, asked, scratch) {
-        Ok(Verdict::Text(text)) => locate(text, input),
-        Ok(Verdict::Keep) => Next::Keep,
-        Ok(Verdict::Reject(reason)) => Next::Reject(reason),
-        Ok(Verdict::Annotate(values)) => Next::Annotate(values),
-        Ok(Verdict::Split(parts)) => Next::Split(parts),
-        Err(failure) => Next::Failed(Box::new(failure)),
+    let result = quietly(|| {
+        next = match placed.step.apply(input, asked, scratch) {
+            Ok(Verdict::Text(text)) => locate(text, input),
+            Ok(Verdict::Keep) => Next::Keep,
+            Ok(Verdict::Reject(reason)) => Next::Reject(reason),
+            Ok(Verdict::Annotate(values)) => Next::Annotate(values),
+            Ok(Verdict::Split(parts)) => Next::Split(parts),
+            Err(failure) => Next::Failed(Box::new(failure)),
+        }
     });
-    match result {
-        Ok(Next::Scratch(range)) => match range_in(&scratch.text, range) {
-            Some(range) => Next::Scratch(range),
-            None => Next::Failed(Box::new(Failure::new(
-                FailureKind::StepPanic,
-                "The step returned a text that it neither got nor wrote. This is a bug in the step.",
-            ))),
-        },
-        Ok(next) => next,
-        Err(panic) => {
-            scratch.text.clear();
-            Next::Failed(Box::new(Failure::new(
-                FailureKind::StepPanic,
-                format!("{} This is a bug in the step.", panic_message("The step", &*panic)),
-            )))
+    if let Err(panic) = result {
+        scratch.text.clear();
+        next = Next::Failed(Box::new(Failure::new(
+            FailureKind::StepPanic,
+            format!("{} This is a bug in the step.", panic_message("The step", &*panic)),
+        )));
+    }
+    if let Next::Scratch(addresses) = &mut next {
+        match range_in(&scratch.text, addresses.clone()) {
+            Some(range) => *addresses = range,
+            None => {
+                next = Next::Failed(Box::new(Failure::new(
+                    FailureKind::StepPanic,
+                    "The step returned a text that it neither got nor wrote. This is a bug in the step.",
+                )));
+            }
         }
     }
+    next
 }
 
 /// Catches a panic without the line that Rust writes to standard error for it: the failure of the record says the same,

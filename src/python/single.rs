@@ -13,6 +13,7 @@ use crate::python::turn::ThreadNumber;
 use crate::python::verdict::check;
 use crate::python::{signals, text, values};
 use crate::record::Value;
+use crate::simd::transcode::Surrogate;
 use crate::step::{Context, PlacedStep};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -77,9 +78,17 @@ impl Place {
 /// The fields of a record: the plan's number, and the value.
 pub(super) type Fields = Vec<(u16, Value)>;
 
+/// What Rust steps work with, to be used again for each text.
+#[derive(Default)]
+struct Bench {
+    work: Workbench,
+    /// The UTF-8 of a text that is not ASCII.
+    read: String,
+}
+
 thread_local! {
-    /// Rust steps never call Python, so the workbench is never asked for while it is in use.
-    static WORKBENCH: RefCell<Workbench> = RefCell::default();
+    /// Rust steps never call Python, so the bench is never asked for while it is in use.
+    static BENCH: RefCell<Bench> = RefCell::default();
 }
 
 impl Single {
@@ -169,39 +178,40 @@ impl Single {
             step: steps[index].index,
             failure,
         };
-        let Ok(read) = text.to_str() else {
-            return ControlFlow::Break(failed(0, values::surrogate("The text")));
-        };
-        let changed = WORKBENCH.with_borrow_mut(|workbench| {
-            let field = |number: u16| find(fields, number).clone();
-            let end = workbench.run(steps, read, &field, &self.context, &mut [], false);
-            fields.append(&mut workbench.added);
-            match end {
-                End::Text(Extent::Input(range)) if range.len() == read.len() => ControlFlow::Continue(None),
-                End::Text(Extent::Input(range)) => match part(text, read, &range) {
-                    Ok(part) => ControlFlow::Continue(Some(part)),
-                    Err(error) => ControlFlow::Break(failed(0, failure_of(py, error))),
+        BENCH.with_borrow_mut(|bench| {
+            let read = match text::ascii(text) {
+                Some(read) => read,
+                None => match read_into(&mut bench.read, text) {
+                    Ok(read) => read,
+                    Err(failure) => return ControlFlow::Break(failed(0, failure)),
                 },
-                End::Text(place) => ControlFlow::Continue(Some(PyString::new(py, workbench.text(read, &place)))),
-                End::Failed(index, failure) => ControlFlow::Break(failed(index, failure)),
+            };
+            let field = |number: u16| find(fields, number).clone();
+            let end = bench.work.run(steps, read, &field, &self.context, &mut [], false);
+            fields.append(&mut bench.work.added);
+            match end {
+                End::Text(Extent::Input(range)) if range.len() == read.len() => {}
+                End::Text(Extent::Input(range)) => match part(text, read, &range) {
+                    Ok(part) => *text = part,
+                    Err(error) => return ControlFlow::Break(failed(0, failure_of(py, error))),
+                },
+                End::Text(place) => *text = text::new(py, bench.work.text(read, &place)),
+                End::Failed(index, failure) => return ControlFlow::Break(failed(index, failure)),
                 End::Rejected(index, reason) => {
                     let step = steps[index].index;
-                    ControlFlow::Break(Halt::Rejected { step, reason })
+                    return ControlFlow::Break(Halt::Rejected { step, reason });
                 }
                 End::Split(index, parts) if parts.is_empty() => {
                     let (step, reason) = (steps[index].index, "no_parts".into());
-                    ControlFlow::Break(Halt::Rejected { step, reason })
+                    return ControlFlow::Break(Halt::Rejected { step, reason });
                 }
                 End::Split(index, parts) => {
-                    let parts = parts.iter().map(|part| PyString::new(py, part)).collect();
-                    ControlFlow::Break(Halt::Split(parts, place.after(index)))
+                    let parts = parts.iter().map(|part| text::new(py, part)).collect();
+                    return ControlFlow::Break(Halt::Split(parts, place.after(index)));
                 }
             }
-        })?;
-        if let Some(changed) = changed {
-            *text = changed;
-        }
-        ControlFlow::Continue(())
+            ControlFlow::Continue(())
+        })
     }
 
     fn python<'py>(
@@ -275,6 +285,19 @@ impl Single {
             return ControlFlow::Break(Halt::Failed { step, failure });
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Writes the UTF-8 of a text over a string.
+fn read_into<'t>(string: &'t mut String, text: &Bound<'_, PyString>) -> Result<&'t str, Box<Failure>> {
+    /// One huge text must not take up its room for ever.
+    const KEPT: usize = 1 << 20;
+    string.clear();
+    string.shrink_to(KEPT);
+    let characters = text::characters(text).map_err(|error| failure_of(text.py(), error))?;
+    match characters.push_to(string) {
+        Ok(()) => Ok(string),
+        Err(Surrogate) => Err(values::surrogate("The text")),
     }
 }
 

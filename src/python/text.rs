@@ -91,6 +91,36 @@ fn filled<U: Copy>(
     }
 }
 
+/// The text of a `str` that is all ASCII, where it keeps it; also `None` where the inside of a `str` is not known. It asks
+/// less than [`characters`], for those who have one short text only.
+#[cfg(any(Py_LIMITED_API, PyPy, GraalPy))]
+pub(crate) fn ascii<'t>(_: &'t Bound<'_, PyString>) -> Option<&'t str> {
+    None
+}
+
+/// The text of a `str` that is all ASCII, where it keeps it; also `None` where the inside of a `str` is not known. It asks
+/// less than [`characters`], for those who have one short text only.
+#[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
+#[inline]
+#[expect(
+    unsafe_code,
+    reason = "reading a `str` in any other way takes longer than a short text has time"
+)]
+pub(crate) fn ascii<'t>(text: &'t Bound<'_, PyString>) -> Option<&'t str> {
+    let object = text.as_ptr();
+    // SAFETY: The thread is attached, the object is a `str`, and nobody writes to one that more than its maker knows. One
+    // that says it is ASCII keeps so many bytes of ASCII, which is UTF-8, as it has characters.
+    unsafe {
+        if ffi::PyUnicode_IS_ASCII(object) == 0 {
+            return None;
+        }
+        let length = usize::try_from(ffi::PyUnicode_GET_LENGTH(object)).ok()?;
+        let bytes = std::slice::from_raw_parts(ffi::PyUnicode_DATA(object).cast::<u8>(), length);
+        debug_assert!(bytes.is_ascii());
+        Some(std::str::from_utf8_unchecked(bytes))
+    }
+}
+
 /// The characters of a `str`, where it keeps them.
 pub(crate) enum Characters<'t> {
     /// They are UTF-8 as they are.

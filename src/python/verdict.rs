@@ -41,6 +41,9 @@ pub(crate) fn append(text: &Bound<'_, PyString>, limits: &Limits, out: &mut Stri
 /// so long that they may be too many.
 pub(crate) fn check(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
     const MOST_BYTES: usize = char::MAX.len_utf8();
+    if text::ascii(text).is_some_and(|text| text.len() <= limits.record_bytes) {
+        return Ok(());
+    }
     let characters = characters(text)?;
     if characters.has_surrogate() {
         return Err(made_surrogate());
