@@ -78,7 +78,7 @@ def _plugin_wheels() -> list[str]:
 def _cargo_tool(session: nox.Session, tool: str, component: str) -> None:
     """Ends the session clearly where a part of the Rust toolchain is missing, instead of passing without the check."""
     if shutil.which("cargo") is None:
-        session.error("`cargo` is missing: install Rust 1.88 or newer (https://rustup.rs).")
+        session.error("`cargo` is missing: install Rust 1.89 or newer (https://rustup.rs).")
     if not _succeeds("cargo", tool, "--version"):
         session.error(f"`cargo {tool}` is missing: install it with `rustup component add {component}`.")
 
