@@ -46,12 +46,8 @@ pub struct Sweep {
     strips: Controls,
     collapse: Option<Collapse>,
     trim: Ends,
-    /// Whether nothing but NFC is asked for.
-    only_composes: bool,
-    /// Whether only the ends of a text are looked at.
-    only_ends: bool,
-    /// Whether nothing but control characters is removed.
-    only_strips: bool,
+    /// The rule, if there is only one.
+    only: Option<Rule>,
     roles: Roles,
     form: Form,
 }
@@ -102,10 +98,8 @@ impl Sweep {
             strips,
             collapse,
             trim,
-            only_composes: matches!(rules, [Rule::Compose]),
-            only_strips: matches!(rules, [Rule::Strip(_)]),
+            only: rules.first().copied().filter(|_| rules.len() == 1),
             form: Form::best(),
-            only_ends: matches!(rules, [Rule::Trim(_)]),
             roles: Roles::new(ascii, kept_lines, &doubtful),
         })
     }
@@ -138,7 +132,8 @@ impl Sweep {
         if self.trim.end && self.collapse.is_none() {
             end = trimmed_end::<JSON>(text).max(start);
         }
-        if !self.only_ends || JSON && end - start < text.len() && text[start..end].contains("\\/") {
+        let only_ends = matches!(self.only, Some(Rule::Trim(_)));
+        if !only_ends || JSON && end - start < text.len() && text[start..end].contains("\\/") {
             let mut class = 0;
             while pass.at() < text.len() {
                 let at = pass.at();
@@ -174,17 +169,22 @@ impl Sweep {
 
     /// Whether a scan of bytes, without looking where they stand, shows that the text does not change.
     fn is_same_by_bytes<const JSON: bool>(&self, bytes: &[u8]) -> bool {
-        if self.only_composes {
+        match self.only {
             // The first character that is not settled is U+0300, whose first byte is 0xCC; the bytes inside a character
             // are smaller.
-            return bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0xcc;
+            Some(Rule::Compose) => bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0xcc,
+            // Few long texts have no line end, so that the scan would mostly come first and be for nothing.
+            Some(Rule::Strip(_)) if bytes.len() <= 128 => {
+                let may_go = |byte| {
+                    u8::from(byte < 0x20)
+                        | u8::from(byte == 0x7f)
+                        | u8::from(byte == 0xc2)
+                        | u8::from(JSON && byte == b'\\')
+                };
+                bytes.iter().fold(0, |any, &byte| any | may_go(byte)) == 0
+            }
+            _ => false,
         }
-        // Few long texts have no line end, so that the scan would mostly come first and be for nothing.
-        self.only_strips
-            && bytes.len() <= 128
-            && bytes.iter().fold(true, |none, &byte| {
-                none & (byte >= 0x20) & (byte != 0x7f) & (byte != 0xc2) & (!JSON || byte != b'\\')
-            })
     }
 
     /// Where the text begins when its first characters are trimmed. `None` if that is doubtful.
