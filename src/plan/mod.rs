@@ -15,7 +15,7 @@ pub use document::Place;
 pub use explanation::ExplainedStep;
 pub use segment::{Changes, RustSegment, passes};
 pub use workbench::{
-    End, Extent, Rhythm, TIMED_EACH, Watch, Workbench, missing_field, output_too_large, panic_message,
+    End, Extent, Rhythm, TIMED_EACH, Watch, Workbench, cut, missing_field, output_too_large, panic_message,
 };
 
 use crate::error::{ConfigError, Error, Result, shown};
