@@ -250,6 +250,13 @@ pub trait Step: Any + Send + Sync {
         asked: &[Value],
         scratch: &'t mut Scratch<'_>,
     ) -> std::result::Result<Verdict<'t>, Failure>;
+
+    /// For a step that always leaves a part of the text, and asks for nothing: that part, the very slice that [`Step::apply`]
+    /// would return. A text that comes alone is cut by this, because to make a scratch ready takes longer than to cut it.
+    fn part<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let _ = text;
+        None
+    }
 }
 
 /// A step at its place in a plan.

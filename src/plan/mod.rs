@@ -18,7 +18,7 @@ pub use document::Place;
 pub use explanation::ExplainedStep;
 pub use rhythm::Rhythm;
 pub use segment::{Changes, RustSegment, passes};
-pub use workbench::{End, Extent, TIMED_EACH, Watch, Workbench, missing_field, output_too_large, panic_message};
+pub use workbench::{End, Extent, TIMED_EACH, Watch, Workbench, cut, missing_field, output_too_large, panic_message};
 
 use crate::error::{ConfigError, Error, Result, shown};
 use crate::plugins::{self, Discovery, Host, Resolved};

@@ -318,23 +318,38 @@ fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratc
     });
     if let Err(panic) = result {
         scratch.text.clear();
-        next = Next::Failed(Box::new(Failure::new(
-            FailureKind::StepPanic,
-            format!("{} This is a bug in the step.", panic_message("The step", &*panic)),
-        )));
+        next = Next::Failed(step_panic(panic_message("The step", &*panic)));
     }
     if let Next::Scratch(addresses) = &mut next {
         match range_in(&scratch.text, addresses.clone()) {
             Some(range) => *addresses = range,
             None => {
-                next = Next::Failed(Box::new(Failure::new(
-                    FailureKind::StepPanic,
-                    "The step returned a text that it neither got nor wrote. This is a bug in the step.",
-                )));
+                let what = "The step returned a text that it neither got nor wrote.";
+                next = Next::Failed(step_panic(what.to_owned()));
             }
         }
     }
     next
+}
+
+/// The part of a text that a step leaves which [always leaves one](crate::step::Step::part).
+pub fn cut<'t>(placed: &PlacedStep, text: &'t str) -> Result<&'t str, Box<Failure>> {
+    match quietly(|| placed.step.part(text)) {
+        Ok(Some(part)) => Ok(part),
+        Ok(None) => Err(step_panic("The step left no part of the text.".to_owned())),
+        Err(panic) => Err(step_panic(panic_message("The step", &*panic))),
+    }
+}
+
+/// The failure of a record whose step did what no step may do.
+#[cold]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+fn step_panic(what: String) -> Box<Failure> {
+    let message = what + " This is a bug in the step.";
+    Box::new(Failure::new(FailureKind::StepPanic, message))
 }
 
 /// Catches a panic without the line that Rust writes to standard error for it: the failure of the record says the same,

@@ -3,8 +3,8 @@
 use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::failure::stop_of;
 use crate::python::step::PythonStep;
-use crate::python::values;
 use crate::python::verdict::{read_parts, read_text};
+use crate::python::{text, values};
 use crate::record::Value;
 use crate::step::{Kind, Limits};
 use pyo3::ffi;
@@ -61,6 +61,7 @@ impl PythonStep {
 
     /// Calls a step that [only maps](PythonStep::only_maps) with a text. The text that it made is exactly a `str`, and the very
     /// object that was passed if the step returned it. The caller has taken the step's turn.
+    #[inline]
     pub(crate) fn map<'py>(
         &self,
         text: &Bound<'py, PyString>,
@@ -69,6 +70,13 @@ impl PythonStep {
         let py = text.py();
         let Some(returned) = call_with_text(self.callable.bind(py), text) else {
             return Err(raised(py, context));
+        };
+        let returned = match returned.cast_into_exact::<PyString>() {
+            Ok(made) if text::ascii(&made).is_some_and(|made| made.len() <= context.limits.record_bytes) => {
+                return Ok(made);
+            }
+            Ok(made) => made.into_any(),
+            Err(other) => other.into_inner(),
         };
         read_text(text, returned, context.limits).map_err(Stop::Failed)
     }
@@ -171,6 +179,7 @@ fn raised(py: Python<'_>, context: &CallContext<'_>) -> Stop {
 }
 
 /// Calls with the text alone. `None`: it raised, and the exception is set.
+#[inline]
 #[expect(
     unsafe_code,
     reason = "PyO3 returns the exception in a value that takes longer to move about than the call has time"

@@ -13,7 +13,8 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::ffi::CString;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ops::ControlFlow;
+use std::panic::catch_unwind;
 
 /// Puts `process` of this module in the place of the method that PyO3 made, with that one's documentation.
 #[expect(unsafe_code, reason = "PyO3 has no method of this calling convention")]
@@ -51,7 +52,7 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
 /// the only way here, makes sure of it.
 #[expect(unsafe_code, reason = "this is what Python calls")]
 unsafe extern "C" fn process(pipeline: *mut ffi::PyObject, text: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let processed = catch_unwind(AssertUnwindSafe(|| {
+    let processed = catch_unwind(|| {
         // SAFETY: The thread is attached, and Python holds on to both objects during the call. The class of the first is
         // known.
         let (py, pipeline, text) = unsafe {
@@ -59,18 +60,23 @@ unsafe extern "C" fn process(pipeline: *mut ffi::PyObject, text: *mut ffi::PyObj
             let pipeline = Borrowed::from_ptr(py, pipeline).cast_unchecked::<PyPipeline>();
             (py, pipeline, Borrowed::from_ptr(py, text))
         };
-        match text.cast::<PyString>() {
-            Ok(text) => pipeline.get().process(py, &text),
-            Err(_) => Err(not_a_text(&text)),
+        let pipeline = pipeline.get();
+        let Ok(text) = text.cast::<PyString>() else {
+            return give_up(not_a_text(&text));
+        };
+        if let Err(error) = pipeline.refuse_split(py, "process") {
+            return give_up(error);
         }
-    }));
-    match processed {
-        Ok(Ok(Some(text))) => text.into_ptr(),
-        // SAFETY: The thread is attached, and there is only one `None`, of which this makes a new reference.
-        Ok(Ok(None)) => unsafe { ffi::Py_NewRef(ffi::Py_None()) },
-        Ok(Err(error)) => give_up(error),
-        Err(panic) => give_up(PanicException::new_err((panic_message("The engine", &*panic),))),
-    }
+        let mut text = text.to_owned();
+        match pipeline.single().run_alone(&mut text) {
+            ControlFlow::Continue(()) => text.into_ptr(),
+            ControlFlow::Break(halt) => match pipeline.halted(py, halt, None) {
+                Ok(()) => py.None().into_ptr(),
+                Err(error) => give_up(error),
+            },
+        }
+    });
+    processed.unwrap_or_else(|panic| give_up(PanicException::new_err((panic_message("The engine", &*panic),))))
 }
 
 #[cold]

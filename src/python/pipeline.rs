@@ -8,7 +8,7 @@ use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
-use crate::python::single::{Fields, Halt, Place, Single};
+use crate::python::single::{Fields, Halt, Single};
 use crate::python::{load, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
@@ -87,14 +87,20 @@ impl PyPipeline {
     }
 
     /// A pipeline that splits has no single text to return.
-    fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
-        let Some(split) = self.split else {
-            return Ok(());
-        };
+    #[inline]
+    pub(super) fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
+        match self.split {
+            Some(split) => Err(self.split_refused(py, split, method)),
+            None => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn split_refused(&self, py: Python<'_>, split: u16, method: &str) -> PyErr {
         let name = self.step_name(split);
         let message = format!("`{method}` returns one text for each, and the step `{name}` makes many of one.");
         let error = ConfigError::new(message).with_hint("Use `records`, which returns a record for each part.");
-        Err(raise(py, error.into()))
+        raise(py, error.into())
     }
 
     /// Runs the steps over one text of a pipeline that does not split.
@@ -105,25 +111,30 @@ impl PyPipeline {
         ordinal: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
         let mut text = text.clone();
-        match self.single.advance(Place::default(), &mut text, &mut Fields::new()) {
+        match self.single.run_alone(&mut text) {
             ControlFlow::Continue(()) => Ok(Some(text)),
-            ControlFlow::Break(Halt::Rejected { .. }) => Ok(None),
-            ControlFlow::Break(Halt::Failed { step, failure }) => Err(self.failed(py, step, *failure, ordinal)),
-            ControlFlow::Break(Halt::Interrupted(interrupt)) => Err(raise(py, Error::Interrupted(interrupt))),
-            ControlFlow::Break(Halt::Split(..)) => unreachable!("a pipeline that splits was refused"),
+            ControlFlow::Break(halt) => self.halted(py, halt, ordinal).map(|()| None),
         }
     }
 
+    /// Raises the error of a text that did not go through all the steps, unless it was rejected.
     #[cold]
-    fn failed(&self, py: Python<'_>, step: u16, failure: Failure, ordinal: Option<u64>) -> PyErr {
-        let error = RecordError {
-            failure,
-            step: Some(self.step_name(step).to_owned()),
-            input: None,
-            ordinal,
-            id: None,
-        };
-        raise(py, error.into())
+    pub(super) fn halted(&self, py: Python<'_>, halt: Halt<'_>, ordinal: Option<u64>) -> PyResult<()> {
+        match halt {
+            Halt::Rejected { .. } => Ok(()),
+            Halt::Failed { step, failure } => {
+                let error = RecordError {
+                    failure: *failure,
+                    step: Some(self.step_name(step).to_owned()),
+                    input: None,
+                    ordinal,
+                    id: None,
+                };
+                Err(raise(py, error.into()))
+            }
+            Halt::Interrupted(interrupt) => Err(raise(py, Error::Interrupted(interrupt))),
+            Halt::Split(..) => unreachable!("a pipeline that splits was refused"),
+        }
     }
 
     /// The values of the fields that steps ask for, from a mapping that came with a text.
@@ -286,13 +297,9 @@ impl PyPipeline {
     ///     >>> from text_processor import Pipeline
     ///     >>> Pipeline(["collapse-whitespace"]).process("a   b")
     ///     'a b'
-    // Callers get here by way of `entry`.
+    // `entry` puts a method in the place of this one that does the same with less ado.
     #[pyo3(signature = (text, /))]
-    pub(super) fn process<'py>(
-        &self,
-        py: Python<'py>,
-        text: &Bound<'py, PyString>,
-    ) -> PyResult<Option<Bound<'py, PyString>>> {
+    fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
         self.refuse_split(py, "process")?;
         self.process_one(py, text, None)
     }

@@ -4,7 +4,7 @@
 //! where they changed the text.
 
 use crate::error::{Error, Failure, Interrupt};
-use crate::plan::{End, Extent, Plan, Workbench};
+use crate::plan::{End, Extent, Plan, Workbench, cut};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::exceptions::to_python as raise;
 use crate::python::failure::failure_of;
@@ -26,6 +26,8 @@ use std::sync::Arc;
 
 /// Steps of one runtime, in order.
 enum Stretch {
+    /// Steps of Rust that always leave a part of the text.
+    Cuts(Vec<PlacedStep>),
     Rust(Vec<PlacedStep>),
     Python(Vec<(PlacedStep, Arc<PythonStep>)>),
 }
@@ -103,10 +105,23 @@ impl Single {
                 (Err(_), _) => stretches.push(Stretch::Rust(vec![placed.clone()])),
             }
         }
+        for stretch in &mut stretches {
+            if let Stretch::Rust(steps) = stretch
+                && steps.iter().all(|placed| placed.step.part("").is_some())
+            {
+                *stretch = Stretch::Cuts(std::mem::take(steps));
+            }
+        }
         Self {
             stretches,
             context: Context::default(),
         }
+    }
+
+    /// Runs all the steps over a text that came without fields.
+    #[inline]
+    pub(super) fn run_alone<'py>(&self, text: &mut Bound<'py, PyString>) -> ControlFlow<Halt<'py>> {
+        self.advance(Place::default(), text, &mut Fields::new())
     }
 
     /// Runs the steps over a text. `sink` gets each part's end; there is one unless a step splits.
@@ -146,7 +161,7 @@ impl Single {
 
     /// Runs the steps from a place on, as long as there is one text. The text is changed where it is, and what it is rarely
     /// is returned: short texts take less time than moving such values about.
-    pub(super) fn advance<'py>(
+    fn advance<'py>(
         &self,
         from: Place,
         text: &mut Bound<'py, PyString>,
@@ -155,6 +170,7 @@ impl Single {
         let mut place = from;
         for stretch in &self.stretches[from.stretch..] {
             match stretch {
+                Stretch::Cuts(steps) => self.cuts(&steps[place.step..], place, text, fields)?,
                 Stretch::Rust(steps) => self.rust(&steps[place.step..], place, text, fields)?,
                 Stretch::Python(steps) => self.python(&steps[place.step..], place, text, fields)?,
             }
@@ -162,6 +178,32 @@ impl Single {
                 stretch: place.stretch + 1,
                 step: 0,
             };
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn cuts<'py>(
+        &self,
+        steps: &[PlacedStep],
+        place: Place,
+        text: &mut Bound<'py, PyString>,
+        fields: &mut Fields,
+    ) -> ControlFlow<Halt<'py>> {
+        let Some(whole) = text::ascii(text) else {
+            return self.rust(steps, place, text, fields);
+        };
+        let mut left = whole;
+        for placed in steps {
+            match cut(placed, left) {
+                Ok(part) => left = part,
+                Err(failure) => {
+                    let step = placed.index;
+                    return ControlFlow::Break(Halt::Failed { step, failure });
+                }
+            }
+        }
+        if left.len() < whole.len() {
+            *text = text::new(text.py(), left);
         }
         ControlFlow::Continue(())
     }
@@ -188,7 +230,9 @@ impl Single {
             };
             let field = |number: u16| find(fields, number).clone();
             let end = bench.work.run(steps, read, &field, &self.context, &mut [], false);
-            fields.append(&mut bench.work.added);
+            if !bench.work.added.is_empty() {
+                fields.append(&mut bench.work.added);
+            }
             match end {
                 End::Text(Extent::Input(range)) if range.len() == read.len() => {}
                 End::Text(Extent::Input(range)) => match part(text, read, &range) {

@@ -39,11 +39,16 @@ pub(crate) fn append(text: &Bound<'_, PyString>, limits: &Limits, out: &mut Stri
 
 /// What [`append`] checks, of a text that Python keeps: that it could be written. Its bytes are counted only where it is
 /// so long that they may be too many.
+#[inline]
 pub(crate) fn check(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
-    const MOST_BYTES: usize = char::MAX.len_utf8();
     if text::ascii(text).is_some_and(|text| text.len() <= limits.record_bytes) {
         return Ok(());
     }
+    check_characters(text, limits)
+}
+
+fn check_characters(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
+    const MOST_BYTES: usize = char::MAX.len_utf8();
     let characters = characters(text)?;
     if characters.has_surrogate() {
         return Err(made_surrogate());

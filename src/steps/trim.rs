@@ -73,6 +73,10 @@ impl Step for Trim {
     ) -> Result<Verdict<'t>, Failure> {
         Ok(Verdict::Text(units::trim(text, self.settings.side)))
     }
+
+    fn part<'t>(&self, text: &'t str) -> Option<&'t str> {
+        Some(units::trim(text, self.settings.side))
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +101,17 @@ mod tests {
             other => panic!("no text: {other:?}"),
         });
         assert_eq!(trimmed, text[2..].as_ptr());
+    }
+
+    #[test]
+    fn its_part_is_what_it_leaves() {
+        for side in ["both", "start", "end"] {
+            let configuration = format!(r#"{{"side":"{side}"}}"#);
+            let step = step("trim", &configuration);
+            for text in ["  grüße  ", "\u{1c}a", "a", " ", ""] {
+                assert_eq!(step.part(text), Some(&*map("trim", &configuration, text)));
+            }
+        }
     }
 
     proptest! {
