@@ -71,7 +71,7 @@ curious.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
 
 
 def plain(text: str) -> str:
-    """Return the text.\u0020\u0020
+    """Return the text.
 
     This is another paragraph.
     """
