@@ -73,12 +73,15 @@ def test_a_failure_holds_on_to_nothing_once_it_is_over() -> None:
         kept.append(weakref.ref(held))
         raise ValueError(text)
 
+    # To make or end a pipeline would let go of what the call had put aside.
+    pipeline = Pipeline([fail])
     with pytest.raises(StepError) as caught:
-        Pipeline([fail]).process("a")
+        pipeline.process("a")
     assert kept[0]() is not None
     del caught
     gc.collect()
     assert kept[0]() is None
+    del pipeline
 
 
 def test_a_text_is_let_go_when_it_has_been_processed() -> None:
