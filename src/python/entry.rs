@@ -52,31 +52,34 @@ pub(super) fn install(py: Python<'_>) -> PyResult<()> {
 /// the only way here, makes sure of it.
 #[expect(unsafe_code, reason = "this is what Python calls")]
 unsafe extern "C" fn process(pipeline: *mut ffi::PyObject, text: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    // SAFETY: The thread is attached.
+    let py = unsafe { Python::assume_attached() };
     let processed = catch_unwind(|| {
-        // SAFETY: The thread is attached, and Python holds on to both objects during the call. The class of the first is
-        // known.
-        let (py, pipeline, text) = unsafe {
-            let py = Python::assume_attached();
+        // SAFETY: Python holds on to both objects during the call, and the class of the first is known.
+        let (pipeline, text) = unsafe {
             let pipeline = Borrowed::from_ptr(py, pipeline).cast_unchecked::<PyPipeline>();
-            (py, pipeline, Borrowed::from_ptr(py, text))
+            (pipeline, Borrowed::from_ptr(py, text))
         };
         let pipeline = pipeline.get();
         let Ok(text) = text.cast::<PyString>() else {
-            return give_up(not_a_text(&text));
+            return give_up(py, not_a_text(&text));
         };
         if let Err(error) = pipeline.refuse_split(py, "process") {
-            return give_up(error);
+            return give_up(py, error);
         }
         let mut text = text.to_owned();
         match pipeline.single().run_alone(&mut text) {
             ControlFlow::Continue(()) => text.into_ptr(),
             ControlFlow::Break(halt) => match pipeline.halted(py, halt, None) {
                 Ok(()) => py.None().into_ptr(),
-                Err(error) => give_up(error),
+                Err(error) => give_up(py, error),
             },
         }
     });
-    processed.unwrap_or_else(|panic| give_up(PanicException::new_err((panic_message("The engine", &*panic),))))
+    processed.unwrap_or_else(|panic| {
+        let message = panic_message("The engine", &*panic);
+        give_up(py, PanicException::new_err((message,)))
+    })
 }
 
 #[cold]
@@ -85,10 +88,12 @@ fn not_a_text(given: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("`text` is a `{found}`, and texts are `str`."))
 }
 
-/// Sets the exception. Attaching lets go of the references that were put aside, before the exception is set: their
-/// destructors may run Python code.
+/// Sets the exception. Attaching lets go of the references that were put aside; it comes before, because their destructors
+/// may run Python code.
 #[cold]
-fn give_up(error: PyErr) -> *mut ffi::PyObject {
-    Python::attach(|py| error.restore(py));
+fn give_up(py: Python<'_>, error: PyErr) -> *mut ffi::PyObject {
+    // An interpreter that is shutting down lets nobody attach, and what was put aside ends with it.
+    let _ = Python::try_attach(|_| ());
+    error.restore(py);
     std::ptr::null_mut()
 }

@@ -30,11 +30,11 @@ fn decoded<'py>(_: Python<'py>, _: &str) -> Option<Bound<'py, PyString>> {
 #[cfg(not(any(Py_LIMITED_API, PyPy, GraalPy)))]
 fn decoded<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyString>> {
     use transcode::{Measure, Width, to_four, to_latin1, to_two};
-    let form = Form::best();
     // Measuring a short text would cost more than making it.
     if text.len() <= SHORT && transcode::is_short_ascii(text) {
         return filled(py, text.len(), 0x7F, |room| copy(text, room));
     }
+    let form = Form::best();
     let Measure { width, characters } = transcode::measure(form, text);
     match width {
         Width::Ascii => filled(py, characters, 0x7F, |room| copy(text, room)),
