@@ -47,17 +47,9 @@ def _one_string(peers: Path, peers_python: str, scores: Scores) -> bool:
 
 
 def _transcoding(_peers: Path, _peers_python: str, scores: Scores) -> bool:
-    """Measure the way of a text into a `str` and back, against CPython's own functions.
-
-    The program gets the corpus, and says its figure as `latency.py` does.
-    """
-    say("\nTexts that are not ASCII, into a `str` and back")
-    program = HERE / "transcoding.py"
-    if not program.is_file():
-        scores.give_up("transcoding", f"skipped: there is no `benches/{program.name}`")
-        say(f"skipped: there is no `benches/{program.name}`")
-        return True
-    return _program(program, [str(CORPUS / "docs.jsonl")], scores)
+    """Measure the way of a text into a `str` and back, against CPython's own functions."""
+    say("\nTexts into a `str` and back")
+    return _program(HERE / "transcoding.py", [str(CORPUS / "docs.jsonl")], scores)
 
 
 def _milliseconds(command: list[str]) -> float:
