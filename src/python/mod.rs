@@ -1,7 +1,8 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
-//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record` and `report` are what Python users see.
+//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
+//! what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
