@@ -78,7 +78,7 @@ def _plugin_wheels() -> list[str]:
 def _cargo_tool(session: nox.Session, tool: str, component: str) -> None:
     """Ends the session clearly where a part of the Rust toolchain is missing, instead of passing without the check."""
     if shutil.which("cargo") is None:
-        session.error("`cargo` is missing: install Rust 1.88 or newer (https://rustup.rs).")
+        session.error("`cargo` is missing: install Rust 1.89 or newer (https://rustup.rs).")
     if not _succeeds("cargo", tool, "--version"):
         session.error(f"`cargo {tool}` is missing: install it with `rustup component add {component}`.")
 
@@ -159,14 +159,52 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "tests/documents", *session.posargs, env={"TEXT_PROCESSOR_WHEELS": os.pathsep.join(wheels)})
 
 
+def _peers_python(session: nox.Session) -> str:
+    """An interpreter that has what the peers import: the given one, or one of our own that is kept."""
+    given = os.environ.get("TEXT_PROCESSOR_PEERS_PYTHON")
+    if given:
+        return given
+    folder = ROOT / "target" / "peers-of-bench"
+    python = str(folder / "bin" / "python")
+    if not Path(python).is_file():
+        session.run("python", "-m", "venv", "--clear", str(folder))
+    session.run(python, "-m", "pip", "install", "--quiet", *_group("peers"), external=True)
+    return python
+
+
+def _floor(session: nox.Session, bench: Path) -> str:
+    """The straight Rust program: the given one, or one built from a copy, because the original may be read-only."""
+    given = os.environ.get("TEXT_PROCESSOR_FLOOR")
+    if given:
+        return given
+    copy = Path(session.create_tmp()) / "floor"
+    for file in (bench / "floor").rglob("*"):
+        if file.is_file() and "target" not in file.relative_to(bench).parts:
+            place = copy / file.relative_to(bench / "floor")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(file.read_bytes())
+    target = ROOT / "target" / "floor-of-bench"
+    manifest = f"--manifest-path={copy / 'Cargo.toml'}"
+    session.run("cargo", "build", "--quiet", "--release", manifest, f"--target-dir={target}", external=True)
+    return str(target / "release" / "floor")
+
+
 @nox.session(python=PYTHON, default=False)
 def bench(session: nox.Session) -> None:
-    """Compare a release build with what people use today: `nox -s bench`, or `nox -s bench -- article noop`.
+    """Compare a release build with what people use today: `nox -s bench`, or `nox -s bench -- --rounds 1 clean copy`.
 
-    The first lines of `benches/compare.py` say which environment variables it needs.
+    The first lines of `benches/compare.py` say which environment variables there are.
     """
-    folder = WHEELS / "release"
-    _build_wheel(session, folder, "--release")
-    [release] = folder.glob("*.whl")
-    session.install("--force-reinstall", str(release), *map(str, PLUGINS))
-    session.run("python", "benches/compare.py", *session.posargs)
+    folder = os.environ.get("TEXT_PROCESSOR_BENCH")
+    if not folder:
+        session.error("TEXT_PROCESSOR_BENCH must name the folder that holds `make_corpus.py`, `peers/` and `floor/`.")
+    wheels = WHEELS / "release"
+    _build_wheel(session, wheels, "--release")
+    [release] = wheels.glob("*.whl")
+    plugins = [ROOT / "example-plugins" / f"text-processor-{name}" for name in ("reverse", "capitalize")]
+    session.install("--force-reinstall", str(release), *map(str, plugins), str(ROOT / "benches" / "noop-plugin"))
+    environment = {
+        "TEXT_PROCESSOR_PEERS_PYTHON": _peers_python(session),
+        "TEXT_PROCESSOR_FLOOR": _floor(session, Path(folder)),
+    }
+    session.run("python", "benches/compare.py", *session.posargs, env=environment)

@@ -1,26 +1,37 @@
 """Compares this project with what people use today, on the same work: `nox -s bench`, or `nox -s bench -- JOB …`.
 
-    TEXT_PROCESSOR_BENCH          the folder with the peers, in `peers/`, one file per peer and job (needed)
-    TEXT_PROCESSOR_CORPUS         the folder with the corpora (default: ~/.cache/text-processor-corpus)
-    TEXT_PROCESSOR_PEERS_PYTHON   an interpreter that has what the peers import (default: this one)
-    TEXT_PROCESSOR_BENCH_ROUNDS   how often each pair runs after the warm-up (default: 5)
-    TEXT_PROCESSOR_BENCH_OUTPUT   where outputs are written (default: /dev/shm, which is memory)
+    TEXT_PROCESSOR_BENCH          the folder with the generator of the corpora, the peers and the straight Rust program
+                                  (needed)
+    TEXT_PROCESSOR_CORPUS         the folder with the corpora, which are made if they are missing
+                                  (default: ~/.cache/text-processor-corpus)
+    TEXT_PROCESSOR_PEERS_PYTHON   an interpreter that has what the peers import (default: nox makes one)
+    TEXT_PROCESSOR_FLOOR          the straight Rust program, built (default: nox builds it)
+    TEXT_PROCESSOR_BENCH_ROUNDS   how often each pair runs after the warm-up (default: 5; or `--rounds N`)
+    TEXT_PROCESSOR_BENCH_OUTPUT   where outputs are written (default: /dev/shm, which is memory; about 1 GB is needed)
+    TEXT_PROCESSOR_BENCH_LOCK     a file to lock around each pair, where several measurements share a machine
 
-Ours and the peer run in turn. A ratio is the median of the ratios of neighbouring runs: above 1, ours is faster. Times
-include the start of the interpreter, for both. Before any time is believed, both must have written the same texts.
+Ours and the peer run in turn, on the same input, after one run of each whose outputs must hold the same texts: before
+that, no time is believed. A ratio is the median of the ratios of neighbouring runs; above 1, ours has the higher
+throughput. Times are those of whole processes, the start of the interpreter included, for both; only the straight Rust
+program leaves reading and writing out. Processor time is that of all threads and processes together, and peak memory
+that of the largest process. A slow peer does the first megabytes of the input only, which its line says. The last table
+holds the promised figures.
 """
 
+import argparse
+import filecmp
 import os
+import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+import jobs
+from corpora import Corpora
+from figures import Scores
 from measure import (
     Program,
     ProgramFailedError,
@@ -28,275 +39,187 @@ from measure import (
     heading,
     in_turn,
     missing_module,
+    remove_output,
     run,
     say,
     summary,
+    times_faster,
 )
+from own_figures import OWN_FIGURES
 
 HERE = Path(__file__).parent
-CORPUS = Path(os.environ.get("TEXT_PROCESSOR_CORPUS") or Path.home() / ".cache" / "text-processor-corpus")
-PEERS_PYTHON = os.environ.get("TEXT_PROCESSOR_PEERS_PYTHON") or sys.executable
-ROUNDS = int(os.environ.get("TEXT_PROCESSOR_BENCH_ROUNDS") or 5)
+
+
+def _seconds_of_floor(said: str) -> float:
+    """Find the time in the line that the straight Rust program prints."""
+    found = re.search(r"^\w+ x\d+: ([\d.]+) s", said, re.MULTILINE)
+    if found is None:
+        message = f"the program did not say its time: {said[-200:]}"
+        raise ProgramFailedError(message)
+    return float(found[1])
 
 
 @dataclass
-class Peer:
-    """A program of the folder of peers: its file, its arguments with IN and OUT for the files, and what it imports."""
+class Comparison:
+    """Everything that a comparison needs."""
 
-    file: str
-    arguments: list[str]
-    modules: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
-    folders: bool = False
-    """Whether it reads all files of a folder and writes to a folder."""
+    peers: Path
+    peers_python: str
+    floor: str | None
+    command: str
+    corpora: Corpora
+    folder: Path
+    rounds: int
+    only_figures: bool
+    scores: Scores
 
-    @property
-    def name(self) -> str:
-        """The file and what distinguishes this use of it."""
-        words = [word for word in self.arguments if word not in {"IN", "OUT"}]
-        return " ".join([self.file.removesuffix(".py"), *words])
+    def ours(self, name: str, job: jobs.Job, source: Path, workers: int, *, output: str = "ours") -> Program:
+        """Ours, for a job."""
+        target = self.folder / f"{output}{source.suffix}"
+        if job.steps is None:
+            command = [sys.executable, str(HERE / "ours.py"), name, str(source), str(target), str(workers)]
+            return Program(command, target, source, {"PYTHONPATH": str(self.peers)})
+        steps = [word for step in job.steps for word in ("-s", step)]
+        command = [self.command, "run", *steps, str(source), "-o", str(target), "--workers", str(workers)]
+        return Program([*command, "--quiet", "--overwrite"], target, source)
 
-
-@dataclass
-class Job:
-    """The same work for ours and for some peers."""
-
-    title: str
-    ours: str
-    source: str
-    peers: list[Peer]
-    same: Callable[[str, str], bool] = str.__eq__
-    leave_out_odd: bool = False
-    must_agree: bool = True
-    """Whether different texts end the comparison. Rules that differ on purpose are only counted."""
-
-
-def _redacted_alike(ours: str, theirs: str) -> bool:
-    for placeholder, replacement in (("[EMAIL]", "email@example.com"), ("[IPV4]", "22.214.171.124")):
-        ours = ours.replace(placeholder, replacement)
-    return ours == theirs
-
-
-def _alike_but_for_final_line_ends(ours: str, theirs: str) -> bool:
-    # `str.splitlines` does not show a final line end, so each function of the peers drops one; trim-lines keeps them.
-    return ours.rstrip("\n") == theirs.rstrip("\n")
-
-
-def _chain(name: str) -> list[Peer]:
-    """The peers that run a chain of Python functions over JSON Lines."""
-    return [
-        Peer("article_loop.py", ["json", name, "IN", "OUT"]),
-        Peer("article_loop.py", ["orjson", name, "IN", "OUT"], ["orjson"]),
-        Peer("article_pool.py", [name, "IN", "OUT", "2"], ["orjson"]),
-        Peer("article_polars.py", ["batches", name, "IN", "OUT"], ["polars"]),
-        Peer("article_polars.py", ["lazy", name, "IN", "OUT"], ["polars"]),
-        Peer("article_datasets.py", ["batched", name, "IN", "OUT", "1"], ["datasets"]),
-        Peer("article_datatrove.py", [name, "IN", "OUT", "1"], ["datatrove", "orjson"], folders=True),
-    ]
-
-
-JOBS = {
-    "article": Job("The article's job, the same three Python functions", "article", "docs.jsonl", _chain("article")),
-    "plugins": Job(
-        "The article's job, trim-lines in Rust and two plugins",
-        "plugins",
-        "docs.jsonl",
-        _chain("article")[:4],
-        same=_alike_but_for_final_line_ends,
-        leave_out_odd=True,
-    ),
-    "noop": Job("One Python function that changes nothing, JSON Lines", "noop", "docs.jsonl", _chain("noop")),
-    "noop-text": Job(
-        "One Python function that changes nothing, a million lines of text",
-        "noop",
-        "lines1m.txt",
-        [Peer("article_textloop.py", ["noop", "IN", "OUT"])],
-    ),
-    "copy": Job("No step at all, JSON Lines", "copy", "docs.jsonl", _chain("copy")),
-    "trim": Job(
-        "Trim each line",
-        "trim",
-        "docs.jsonl",
-        _chain("strip")[:4],
-        same=_alike_but_for_final_line_ends,
-        leave_out_odd=True,
-    ),
-    "clean": Job(
-        "Clean: NFC, control characters, white space, trim",
-        "clean",
-        "docs.jsonl",
-        [
-            Peer("clean_loop.py", ["clean", "IN", "OUT"], ["orjson", "datatrove"]),
-            Peer("clean_polars.py", ["clean", "eager", "IN", "OUT"], ["polars", "datatrove"]),
-            Peer("clean_polars.py", ["clean", "lazy", "IN", "OUT"], ["polars", "datatrove"]),
-            Peer("clean_datatrove.py", ["split", "clean", "IN", "OUT", "1"], ["datatrove"], folders=True),
-        ],
-    ),
-    "replace": Job(
-        "Replace e-mail addresses and IP addresses by the peers' own patterns",
-        "replace",
-        "docs.jsonl",
-        [
-            Peer("redact_loop.py", ["re", "IN", "OUT"], ["orjson"]),
-            Peer("redact_loop.py", ["re", "IN", "OUT", "prefilter"], ["orjson"]),
-            Peer("redact_polars.py", ["IN", "OUT"], ["polars"]),
-        ],
-    ),
-    "redact": Job(
-        "Redact e-mail addresses and IP addresses, each by its own rules",
-        "redact",
-        "docs.jsonl",
-        [
-            Peer("redact_loop.py", ["re", "IN", "OUT", "prefilter"], ["orjson"]),
-            Peer("redact_loop.py", ["regex", "IN", "OUT", "prefilter"], ["orjson", "regex"]),
-            Peer("redact_polars.py", ["IN", "OUT"], ["polars"]),
-            Peer("redact_datatrove.py", ["IN", "OUT", "1"], ["datatrove"], folders=True),
-        ],
-        same=_redacted_alike,
-        must_agree=False,
-    ),
-}
-
-
-def _compare(job: Job, peers: Path, folder: Path) -> bool:
-    """Compare ours with each peer of a job. Returns whether all wrote what they should."""
-    say(heading(job.title))
-    source = CORPUS / job.source
-    suffix = source.suffix
-    mine = folder / f"ours{suffix}"
-    path = {"PYTHONPATH": str(peers)}
-    ours = Program("ours", [sys.executable, str(HERE / "ours.py"), job.ours, str(source), str(mine)], [mine], path)
-    original = Program("source", [], [source])
-    agreed = True
-    for peer in job.peers:
-        module = missing_module(PEERS_PYTHON, peer.modules)
-        if module is not None:
-            say(f"{peer.name:<38}skipped: its interpreter has no module `{module}`")
-            continue
-        input_of_peer, output_of_peer = source, folder / f"theirs{suffix}"
+    def theirs(self, name: str, job: jobs.Job, peer: jobs.Peer | jobs.Floor | jobs.Ourselves, source: Path) -> Program:
+        """A peer, for a job."""
+        target = self.folder / f"theirs{source.suffix}"
+        if isinstance(peer, jobs.Ourselves):
+            return self.ours(name, job, source, peer.others, output="theirs")
+        if isinstance(peer, jobs.Floor):
+            command = [str(self.floor), peer.job, str(source), str(peer.workers), str(target)]
+            return Program(command, target, source, own_seconds=_seconds_of_floor)
+        if peer.head is not None:
+            source = self.corpora.head(source, peer.head)
+        places = {"IN": str(source), "OUT": str(target)}
         if peer.folders:
-            input_of_peer, output_of_peer = folder / "in", folder / "theirs"
-            input_of_peer.mkdir(exist_ok=True)
-            link = input_of_peer / source.name
-            if not link.exists():
-                link.symlink_to(source)
-        places = {"IN": str(input_of_peer), "OUT": str(output_of_peer)}
-        command = [PEERS_PYTHON, str(peers / peer.file), *(places.get(word, word) for word in peer.arguments)]
-        theirs = Program(peer.name, command, [output_of_peer], peer.environment)
+            target = self.folder / "theirs"
+            places = {"IN": str(_folder_of(self.folder / "in", source)), "OUT": str(target)}
+        command = [self.peers_python, str(self.peers / peer.file), *(places.get(word, word) for word in peer.arguments)]
+        return Program(command, target, source, peer.environment)
+
+    def missing(self, peer: jobs.Peer | jobs.Floor | jobs.Ourselves) -> str | None:
+        """Say what is missing to run a peer."""
+        if isinstance(peer, jobs.Floor) and self.floor is None:
+            return "TEXT_PROCESSOR_FLOOR does not name the straight Rust program"
+        if isinstance(peer, jobs.Peer):
+            module = missing_module(self.peers_python, peer.modules)
+            return module and f"its interpreter has no module `{module}`"
+        return None
+
+    def job(self, name: str, job: jobs.Job) -> bool:
+        """Compare ours with each peer of a job. Returns whether all wrote what they should."""
+        if self.only_figures and not any(peer.figure for peer in job.peers):
+            return True
+        say(heading(job.title))
+        source = self.corpora.source(job.source)
+        good = True
+        for peer in job.peers:
+            if self.only_figures and peer.figure is None:
+                continue
+            missing = self.missing(peer)
+            if missing is not None:
+                say(f"{peer.name:<44}skipped: {missing}")
+                self.scores.give_up(peer.figure, f"skipped: {missing}")
+                continue
+            fault = self.pair(name, job, peer, source)
+            if fault is not None:
+                say(f"{peer.name:<44}{fault}")
+                self.scores.give_up(peer.figure, fault.splitlines()[-1])
+                good = False
+        for path in self.folder.iterdir():
+            if path.name not in {job.source for job in jobs.JOBS.values()}:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return good
+
+    def pair(self, name: str, job: jobs.Job, peer: jobs.Peer | jobs.Floor | jobs.Ourselves, source: Path) -> str | None:
+        """Compare ours with one peer. Returns what is wrong, if anything is."""
+        theirs = self.theirs(name, job, peer, source)
+        # Of what a slow peer does not read, ours cannot be compared: it must do the same part once.
+        ours = self.ours(name, job, theirs.source, peer.workers)
         try:
             run(ours)
             run(theirs)
+            differing, compared = differences(ours, theirs, job.same, leave_out_odd=job.leave_out_odd)
+            if differing and peer.must_agree:
+                return f"not compared: {differing} of {compared} texts differ"
+            if job.unchanged and not filecmp.cmp(ours.output, theirs.source, shallow=False):
+                return "not compared: ours changed its source"
+            remove_output(ours)
+            pairs = in_turn(self.ours(name, job, source, peer.workers), theirs, self.rounds)
         except ProgramFailedError as error:
-            say(f"{peer.name:<38}failed: {error}")
-            agreed = False
-            continue
-        differing, compared = differences(ours, theirs, original, job.same, leave_out_odd=job.leave_out_odd)
-        if differing and job.must_agree:
-            say(f"{peer.name:<38}not compared: {differing} of {compared} texts differ")
-            agreed = False
-            continue
+            return f"failed: {error}"
+        finally:
+            remove_output(theirs)
+        times = times_faster(pairs)
+        self.scores.note_faster(peer.figure, times)
+        if job.memory_figure is not None and peer.workers == 1:
+            self.scores.note(job.memory_figure, max(ours.peak_bytes for ours, _ in pairs) / 2**20)
         note = f"  {differing} of {compared} texts differ, by their rules" if differing else ""
-        say(summary(peer.name, *in_turn(ours, theirs, ROUNDS)) + note)
-    return agreed
+        say(summary(peer.name, pairs) + note)
+        return None
 
 
-def _latency(peers: Path) -> bool:
-    """Measure single strings. The peers' lines follow ours, as far as their interpreter has them."""
-    say("\nOne short string, nanoseconds per call")
-    for python, program in ((sys.executable, HERE / "latency.py"), (PEERS_PYTHON, peers / "latency.py")):
-        completed = subprocess.run([python, str(program)], capture_output=True, text=True, check=False)
-        say(completed.stdout.rstrip())
-        if completed.returncode != 0:
-            last = completed.stderr.strip().splitlines()[-1]
-            say(f"{program.parent.name}/{program.name} ended early: {last}")
-            if program.parent == HERE:
-                return False
-    return True
+def _folder_of(folder: Path, source: Path) -> Path:
+    """Make a folder with nothing but a link to the source in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / source.name).symlink_to(source)
+    return folder
 
 
-def _startup(_peers: Path) -> bool:
-    """Measure how long it takes until something can be done."""
-    say("\nStart-up, median of 20")
-    command = shutil.which("text-processor", path=str(Path(sys.executable).parent)) or "text-processor"
-    starts = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "python -c 'import text_processor'": [sys.executable, "-c", "import text_processor"],
-        "text-processor --version": [command, "--version"],
-        "text-processor plugins list": [command, "plugins", "list"],
-    }
-    for name, arguments in starts.items():
-        times = []
-        for _ in range(21):
-            started = time.perf_counter()
-            subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
-            times.append(time.perf_counter() - started)
-        # The first run brings the files into memory.
-        say(f"{name:<44}{statistics.median(times[1:]) * 1000:8.1f} ms")
-    return True
-
-
-def _discovery(_peers: Path) -> bool:
-    """Compare the search for plugins among 1,000 distributions with the standard library's."""
-    with tempfile.TemporaryDirectory(prefix="text-processor-bench-") as folder:
-        for number in range(1000):
-            metadata = Path(folder) / f"distribution_{number}-1.0.dist-info"
-            metadata.mkdir()
-            (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: distribution-{number}\nVersion: 1.0\n")
-            if number % 4 == 0:
-                group = "text_processor.plugins" if number % 50 == 0 else "console_scripts"
-                (metadata / "entry_points.txt").write_text(f"[{group}]\nstep{number} = a:b\n")
-        program = """if True:
-            import contextlib, importlib.metadata, io, statistics, sys, time
-            from text_processor._engine import command
-            sys.path.append(sys.argv[1])
-            def ours():
-                command(["text-processor", "plugins", "doctor", "--json"])
-            def theirs():
-                importlib.metadata.entry_points(group="text_processor.plugins")
-            ratios = []
-            for _ in range(21):
-                times = []
-                for function in (ours, theirs):
-                    started = time.perf_counter()
-                    function()
-                    times.append(time.perf_counter() - started)
-                ratios.append(times[0] / times[1])
-            print(f"{statistics.median(ratios[1:]):.2f}", file=sys.stderr)
-        """
-        arguments = [sys.executable, "-c", program, folder]
-        completed = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True)
-    say("\nDiscovery over 1,000 distributions: the time of `plugins doctor --json` over that of `entry_points()`")
-    say(f"{completed.stderr.strip().splitlines()[-1]:>8}")
-    return True
-
-
-OTHERS: dict[str, Callable[[Path], bool]] = {"latency": _latency, "startup": _startup, "discovery": _discovery}
+def _arguments() -> argparse.Namespace:
+    choices = [*jobs.JOBS, *OWN_FIGURES]
+    parser = argparse.ArgumentParser(prog="nox -s bench --", description="Compare with peers.")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"what to compare: {', '.join(choices)}; default: all")
+    rounds = int(os.environ.get("TEXT_PROCESSOR_BENCH_ROUNDS") or 5)
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often each pair runs after the warm-up")
+    parser.add_argument("--figures", action="store_true", help="only the pairs that decide a promised figure")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.jobs) - set(choices))
+    if unknown:
+        parser.error(f"There is no job `{unknown[0]}`. The jobs are: {', '.join(choices)}.")
+    if arguments.rounds < 1:
+        parser.error("At least one round is needed.")
+    arguments.jobs = arguments.jobs or choices
+    return arguments
 
 
 def main() -> int:
     """Run the comparisons that the arguments name, or all."""
+    arguments = _arguments()
     bench = os.environ.get("TEXT_PROCESSOR_BENCH")
     if not bench:
-        say("TEXT_PROCESSOR_BENCH must name the folder that holds `peers/`.")
+        say("TEXT_PROCESSOR_BENCH must name the folder that holds `make_corpus.py`, `peers/` and `floor/`.")
         return 2
-    peers = Path(bench) / "peers"
-    wanted = sys.argv[1:] or [*JOBS, *OTHERS]
-    unknown = sorted(set(wanted) - {*JOBS, *OTHERS})
-    if unknown:
-        say(f"There is no job `{unknown[0]}`. The jobs are: {', '.join([*JOBS, *OTHERS])}.")
-        return 2
-    missing = [name for name in wanted if name in JOBS and not (CORPUS / JOBS[name].source).is_file()]
-    if missing:
-        say(f"{CORPUS} has no `{JOBS[missing[0]].source}`; make it with `python3 {Path(bench) / 'make_corpus.py'}`.")
+    command = shutil.which("text-processor", path=str(Path(sys.executable).parent))
+    if command is None:
+        say(f"The environment of {sys.executable} has no command `text-processor`.")
         return 2
     outputs = os.environ.get("TEXT_PROCESSOR_BENCH_OUTPUT") or "/dev/shm"  # noqa: S108 - memory, on purpose.
-    good = True
     with tempfile.TemporaryDirectory(prefix="text-processor-bench-", dir=outputs) as folder:
-        for name in wanted:
-            if name in OTHERS:
-                good &= OTHERS[name](peers)
+        comparison = Comparison(
+            peers=Path(bench) / "peers",
+            peers_python=os.environ.get("TEXT_PROCESSOR_PEERS_PYTHON") or sys.executable,
+            floor=os.environ.get("TEXT_PROCESSOR_FLOOR"),
+            command=command,
+            corpora=Corpora(Path(bench), command, Path(folder)),
+            folder=Path(folder),
+            rounds=arguments.rounds,
+            only_figures=arguments.figures,
+            scores=Scores(),
+        )
+        version = subprocess.run([command, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        say(f"{version}, CPython {sys.version.split()[0]}, {os.cpu_count()} processors, rounds: {arguments.rounds}")
+        good = True
+        for name in arguments.jobs:
+            if name in OWN_FIGURES:
+                good &= OWN_FIGURES[name](comparison.peers, comparison.peers_python, comparison.scores)
             else:
-                good &= _compare(JOBS[name], peers, Path(folder))
+                good &= comparison.job(name, jobs.JOBS[name])
+    comparison.scores.show()
     return 0 if good else 1
 
 

@@ -9,20 +9,21 @@
 //! used again when it has been written, with all its memory, so a run allocates per batch in flight and not per record.
 
 use crate::error::Failure;
-use crate::record::Value;
+use crate::record::{Spelling, Text, Value};
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// Where a text lies in a batch. A view is only made by the batch that holds the text, from bytes known to be UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct View {
-    buffer: u32,
     offset: u32,
     length: u32,
+    buffer: u16,
+    spelling: Spelling,
 }
 
 impl View {
-    /// The length of the text in bytes.
+    /// The length of the text in bytes, as it is spelled.
     #[must_use]
     pub fn len(self) -> usize {
         self.length as usize
@@ -239,13 +240,13 @@ impl Batch {
 
     /// The text of a view of this batch.
     #[must_use]
-    pub fn text(&self, view: View) -> &str {
-        text_of(&self.buffers, view)
+    pub fn text(&self, view: View) -> Text<'_> {
+        Text::new(text_of(&self.buffers, view), view.spelling)
     }
 
     /// The text of a row.
     #[must_use]
-    pub fn row_text(&self, row: usize) -> &str {
+    pub fn row_text(&self, row: usize) -> Text<'_> {
         self.text(self.rows[row].text)
     }
 
@@ -253,13 +254,13 @@ impl Batch {
     pub fn view_of_raw(&self, span: Span) -> std::result::Result<View, simdutf8::compat::Utf8Error> {
         simdutf8::compat::from_utf8(&self.buffers[0][span.range()])?;
         Ok(View {
-            buffer: 0,
             offset: span.start,
             length: span.end - span.start,
+            ..View::default()
         })
     }
 
-    /// A view of bytes as they were read, which the caller has checked.
+    /// A view of bytes as they were read, which the caller has checked. With [`Spelling::Json`] they must be spelled so.
     ///
     /// # Safety
     /// The bytes of buffer 0 in `span` must be UTF-8.
@@ -268,22 +269,23 @@ impl Batch {
         reason = "the decoders check a whole line at once and take several views of it"
     )]
     #[must_use]
-    pub unsafe fn view_of_raw_unchecked(&self, span: Span) -> View {
+    pub unsafe fn view_of_raw_unchecked(&self, span: Span, spelling: Spelling) -> View {
         debug_assert!(std::str::from_utf8(&self.buffers[0][span.range()]).is_ok());
         View {
-            buffer: 0,
             offset: span.start,
             length: span.end - span.start,
+            buffer: 0,
+            spelling,
         }
     }
 
-    /// A view of a part of a view's text.
+    /// A view of a part of a view's text, as it is spelled.
     ///
     /// # Panics
     /// If the range does not lie on character boundaries of the text.
     #[must_use]
     pub fn slice(&self, view: View, range: Range<usize>) -> View {
-        let text = self.text(view);
+        let text = text_of(&self.buffers, view);
         assert!(text.is_char_boundary(range.start) && text.is_char_boundary(range.end) && range.start <= range.end);
         View {
             offset: view.offset + range.start as u32,
@@ -299,7 +301,7 @@ impl Batch {
         let bytes = self.new_buffer();
         TextWriter {
             text: String::from_utf8(bytes).unwrap_or_default(),
-            buffer: self.buffers.len() as u32,
+            buffer: self.buffers.len() as u16,
         }
     }
 
@@ -309,7 +311,7 @@ impl Batch {
     /// If another buffer was opened and closed in between.
     pub fn close(&mut self, writer: TextWriter) {
         assert_eq!(
-            writer.buffer as usize,
+            usize::from(writer.buffer),
             self.buffers.len(),
             "buffers are closed in the order they were opened"
         );
@@ -410,13 +412,13 @@ impl Batch {
     /// The parts of a view: the index of its buffer, the offset and the length, for handing the batch to Arrow.
     #[must_use]
     pub fn parts(view: View) -> (u32, u32, u32) {
-        (view.buffer, view.offset, view.length)
+        (u32::from(view.buffer), view.offset, view.length)
     }
 }
 
 fn text_of(buffers: &[Vec<u8>], view: View) -> &str {
     let start = view.offset as usize;
-    let bytes = &buffers[view.buffer as usize][start..start + view.length as usize];
+    let bytes = &buffers[usize::from(view.buffer)][start..start + view.length as usize];
     #[expect(unsafe_code, reason = "each text would be validated again at each step")]
     // SAFETY: A view is only made by `view_of_raw` (which validates), `view_of_raw_unchecked` (whose caller promises
     // it), `slice` (at character boundaries of such a text) and `TextWriter` (which only takes `str`). A buffer
@@ -430,7 +432,7 @@ fn text_of(buffers: &[Vec<u8>], view: View) -> &str {
 #[derive(Debug)]
 pub struct TextWriter {
     text: String,
-    buffer: u32,
+    buffer: u16,
 }
 
 impl TextWriter {
@@ -439,24 +441,26 @@ impl TextWriter {
         let offset = self.text.len() as u32;
         self.text.push_str(text);
         View {
-            buffer: self.buffer,
             offset,
             length: text.len() as u32,
+            buffer: self.buffer,
+            spelling: Spelling::Plain,
         }
     }
 
-    /// Appends what `write` appends to the string and returns its view.
+    /// Appends what `write` appends to the string, spelled as it says, and returns its view.
     ///
     /// # Panics
     /// If `write` does anything but append.
-    pub fn push_with(&mut self, write: impl FnOnce(&mut String)) -> View {
+    pub fn push_with(&mut self, spelling: Spelling, write: impl FnOnce(&mut String)) -> View {
         let offset = self.text.len();
         write(&mut self.text);
         assert!(self.text.is_char_boundary(offset), "a writer only appends");
         View {
-            buffer: self.buffer,
             offset: offset as u32,
             length: (self.text.len() - offset) as u32,
+            buffer: self.buffer,
+            spelling,
         }
     }
 
@@ -524,10 +528,10 @@ mod tests {
             .iter()
             .map(|row| {
                 let (buffer, offset, _) = Batch::parts(row.text);
-                make_view(batch.text(row.text).as_bytes(), buffer, offset)
+                make_view(batch.text(row.text).spelled().as_bytes(), buffer, offset)
             })
             .collect();
-        let expected: Vec<String> = (0..2).map(|row| batch.row_text(row).to_owned()).collect();
+        let expected: Vec<String> = (0..2).map(|row| batch.row_text(row).spelled().to_owned()).collect();
         let buffers: Vec<Buffer> = std::mem::take(&mut batch.buffers)
             .into_iter()
             .map(Buffer::from_vec)
@@ -546,7 +550,7 @@ mod tests {
     fn a_slice_moves_the_view_only() {
         let batch = batch_of(&["  grüße  "]);
         let view = batch.slice(batch.rows[0].text, 2..9);
-        assert_eq!(batch.text(view), "grüße");
+        assert_eq!(batch.text(view).spelled(), "grüße");
         assert_eq!(Batch::parts(view).0, 0);
     }
 
@@ -572,7 +576,7 @@ mod tests {
         ];
         batch.replace_rows(&parts);
         assert_eq!(
-            (0..5).map(|row| batch.row_text(row)).collect::<Vec<_>>(),
+            (0..5).map(|row| batch.row_text(row).spelled()).collect::<Vec<_>>(),
             ["a", "b", "c", "d", "e"]
         );
         assert_eq!(

@@ -17,6 +17,7 @@
 //! engine                               reader → workers → ordered writer
 //! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
 //! plugins                              what is installed, and the trait of whoever loads it
+//! sweep                                the work of neighbouring steps, done in one pass
 //! step · batch · record · error        what flows, and what happens to it
 //! simd                                 loops over bytes, by the vector instructions at hand
 //! ```
@@ -39,3 +40,4 @@ pub mod record;
 mod simd;
 pub mod step;
 pub mod steps;
+pub mod sweep;

@@ -1,8 +1,10 @@
 //! What a record is besides its text: its identity, the values of its fields, and its fate.
 
 pub(crate) mod json_string;
+mod spelling;
 
 pub use json_string::{write_json_string, write_json_string_body};
+pub use spelling::{Spelling, Text};
 
 use serde::Serialize;
 

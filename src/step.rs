@@ -6,6 +6,7 @@
 use crate::batch::Batch;
 use crate::error::{Failure, Interrupt, Result, shown};
 use crate::record::{Field, Value};
+use crate::sweep::Rule;
 use serde::Serialize;
 use std::any::Any;
 use std::borrow::Cow;
@@ -235,6 +236,12 @@ pub trait Step: Any + Send + Sync {
     /// The configuration that would make this step again.
     fn configuration(&self) -> Configuration;
 
+    /// What the step does, if that can be said of single characters. Neighbours that have rules may be run as one pass, so a
+    /// rule must say all that [`Step::apply`] does to a text, and the step must fail on none within the limits.
+    fn rule(&self) -> Option<Rule> {
+        None
+    }
+
     /// Works on one record. `asked` holds the values of the fields the step asks for, in the order of its declaration.
     /// A text that is not changed must be returned as the very slice that came in: that is how the engine knows.
     fn apply<'t>(
@@ -243,6 +250,13 @@ pub trait Step: Any + Send + Sync {
         asked: &[Value],
         scratch: &'t mut Scratch<'_>,
     ) -> std::result::Result<Verdict<'t>, Failure>;
+
+    /// For a step that always leaves a part of the text, and asks for nothing: that part, the very slice that [`Step::apply`]
+    /// would return. A text that comes alone is cut by this, because to make a scratch ready takes longer than to cut it.
+    fn part<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let _ = text;
+        None
+    }
 }
 
 /// A step at its place in a plan.

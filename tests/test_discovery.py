@@ -104,6 +104,18 @@ def test_a_plugin_is_found_without_the_module_that_describes_distributions(site:
     assert run_python(program, path=[site.path]).output == "A False False\n"
 
 
+def test_a_pipeline_of_built_ins_looks_for_no_distribution(site: Site) -> None:
+    site.install("acme", {"x": "acme:process"}, modules={"acme": "raise SystemExit"})
+    program = """
+        import sys
+        from text_processor import Pipeline
+        modules = set(sys.modules)
+        print(Pipeline(["trim-lines", "normalize-unicode", ("length", {"minimum": 1})]).process(" a "))
+        print("importlib.metadata" in sys.modules, sorted(set(sys.modules) - modules))
+    """
+    assert run_python(program, path=[site.path]).output == "a\nFalse []\n"
+
+
 def test_what_is_no_path_on_the_path_is_skipped(
     site: Site, discover: Discovery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

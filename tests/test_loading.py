@@ -6,6 +6,7 @@ import functools
 import inspect
 import json
 import signal
+import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from text_processor import Pipeline, Reject, plugin
+from text_processor import Pipeline, Reject, _contract, _inspection, plugin
 from text_processor.exceptions import ConfigError, PluginContractError, PluginLoadError
 
 if TYPE_CHECKING:
@@ -67,6 +68,69 @@ curious.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         for name in ["text", *map("f{}".format, range(17))]
     ]
 )
+
+
+def plain(text: str) -> str:
+    """Return the text.
+
+    This is another paragraph.
+    """
+    return text
+
+
+def asking(text: str, source: str, language: str = "en", *, score: float, site: str = "") -> str:
+    """Join what it is given, which takes
+    two lines.
+    """  # noqa: D205
+    return text + source + language + str(score) + site
+
+
+def by_position(text: str, /, source: str) -> str:
+    return text + source
+
+
+def with_default(text: str = "", source: str = "") -> str:
+    return text + source
+
+
+@plugin(kind="annotate", fields={"length": int}, name="measure", summary="Measure.", thread_safe=True)
+def annotating(text: str) -> dict[str, int]:
+    return {"length": len(text)}
+
+
+class TestPlainFunctions:
+    @pytest.mark.parametrize(
+        "function", [reverse, plain, asking, by_position, with_default, annotating, said, lambda text: text]
+    )
+    def test_what_is_read_without_inspect_is_what_inspect_reads(self, function: Any) -> None:
+        inspected = _inspection.read(function, "The step")
+        assert _contract._is_plain(function)  # noqa: SLF001
+        read = _contract.read(function, "The step")
+        assert {name: getattr(read, name) for name in read.__slots__} == {
+            name: getattr(inspected, name) for name in read.__slots__
+        }
+
+    def test_everything_else_is_left_to_inspect(self) -> None:
+        def generating(text: str) -> Iterator[str]:
+            yield text
+
+        async def waiting(text: str) -> str:
+            return text
+
+        wrapped = functools.wraps(reverse)(plain)
+        others = [generating, waiting, wrapped, curious, positional, functools.partial(reverse), MinWords, len]
+        others += [lambda: "", lambda *texts: texts, lambda **texts: texts, lambda *, text: text]
+        assert not any(_contract._is_plain(other) for other in others)  # noqa: SLF001
+
+    def test_a_plain_function_costs_no_import(self) -> None:
+        program = (
+            "import sys, text_processor; before = set(sys.modules); plain = lambda text: text; "
+            "text_processor.Pipeline(['trim', plain]).process('a'); print(*set(sys.modules) - before)"
+        )
+        completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        imported = set(completed.stdout.split())
+        assert "text_processor._contract" in imported
+        assert imported.isdisjoint({"inspect", "dataclasses", "typing", "text_processor._inspection"})
 
 
 class TestLoading:

@@ -226,7 +226,7 @@ pub(super) struct RunArguments {
         allow_negative_numbers = true,
         value_parser = StringValueParser::new().try_map(|text| workers(&text)),
         help_heading = EXECUTION,
-        help = "How many threads decode, run Rust steps and encode; `auto`: one for each processor."
+        help = "How many threads read, run Rust steps and write; `auto`: one for each processor."
     )]
     pub(super) workers: Workers,
 

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::io::{self, Format, Input, Layout};
 use crate::plan::{Plan, PlanField};
 use crate::record::Value;
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
 
 /// How many bytes to read at a time. A trace wants few records.
 const CHUNK: usize = 1 << 16;
@@ -33,7 +33,7 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
         sink: format,
         limits: Limits::default(),
     };
-    let mut source = io::open_source(input, format, layout.limits)?;
+    let mut source = io::open_source(input, format, layout.limits, &Cancel::default())?;
     let decoder = io::decoder(&layout);
     let mut batch = Batch::new();
     let mut records = Vec::new();
@@ -72,7 +72,7 @@ fn unreadable(unread: &Unread, ordinal: u64) -> Record {
 fn collect(batch: &Batch, fields: &[PlanField], records: &mut Vec<Record>) {
     for (index, row) in batch.rows.iter().enumerate() {
         let text = if row.state == State::Live {
-            Ok(batch.row_text(index).to_owned())
+            Ok(batch.row_text(index).read(&mut String::new()).to_owned())
         } else {
             let casualty = batch.casualties.iter().find(|casualty| casualty.row as usize == index);
             Err(match casualty.map(|casualty| &casualty.ending) {

@@ -181,7 +181,7 @@ fn help_on_run() {
                                record is kept aside with its error. It overrides the
                                pipeline file, whose default is quarantine. [possible
                                values: raise, quarantine]
-          --workers <N|auto>   How many threads decode, run Rust steps and encode;
+          --workers <N|auto>   How many threads read, run Rust steps and write;
                                `auto`: one for each processor. [default: auto]
 
     Reporting:

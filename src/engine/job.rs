@@ -2,13 +2,14 @@
 
 use crate::batch::Batch;
 use crate::engine::Progress;
+use crate::engine::round::Round;
 use crate::error::{Error, RecordError};
 use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
 use crate::ledger::{Account, InputDamage};
 use crate::record::Fate;
 use crate::step::Cancel;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// One batch on its way through the engine, with everything that is made of it. Used again when it has been written.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(super) struct Job {
     pub(super) unopened: bool,
     /// What of the input could not be read, if the batch stands for that.
     pub(super) damage: Option<InputDamage>,
-    /// How many bytes of the budget the job has taken.
+    /// How many bytes of input the job holds.
     pub(super) charged: usize,
 }
 
@@ -92,25 +93,34 @@ pub(super) struct Codec {
 }
 
 /// What all threads of a run share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
     /// Tells everybody to stop.
     pub(super) cancel: Cancel,
-    /// Bounds the bytes in flight.
-    pub(super) budget: Budget,
+    /// Where jobs wait.
+    pub(super) round: Round,
     /// How far the run has come.
     pub(super) meter: Meter,
     error: Mutex<Option<Error>>,
 }
 
 impl Shared {
+    pub(super) fn new(round: Round) -> Self {
+        Self {
+            cancel: Cancel::default(),
+            round,
+            meter: Meter::default(),
+            error: Mutex::default(),
+        }
+    }
+
     /// Stops the run with an error. The first error is the one that is told; those that follow are its consequences.
     pub(super) fn fail(&self, error: Error) {
         let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
         drop(first);
         self.cancel.cancel();
-        self.budget.close();
+        self.round.stop();
     }
 
     /// The error that stopped the run.
@@ -130,6 +140,8 @@ pub(super) struct Meter {
     pub(super) bytes: AtomicU64,
     /// Bytes of records that are written, as they were read.
     pub(super) done: AtomicU64,
+    /// Whether the limit on records ended the reading.
+    pub(super) limited: AtomicBool,
 }
 
 impl Meter {
@@ -142,48 +154,5 @@ impl Meter {
             bytes: self.bytes.load(Ordering::Relaxed),
             total_bytes,
         }
-    }
-}
-
-/// Bounds the bytes of input that are in flight at once.
-#[derive(Debug, Default)]
-pub(super) struct Budget {
-    state: Mutex<BudgetState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct BudgetState {
-    taken: usize,
-    closed: bool,
-}
-
-/// Jobs are far smaller than this unless records are huge; then few of them are in flight at once.
-const BUDGET: usize = 64 << 20;
-
-impl Budget {
-    /// Waits until so many bytes fit, and takes them. A request over the whole budget waits until it is alone.
-    pub(super) fn take(&self, bytes: usize) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |state: &mut BudgetState| !state.closed && state.taken > 0 && state.taken + bytes > BUDGET;
-        let mut state = self
-            .changed
-            .wait_while(state, fits)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.taken += bytes;
-    }
-
-    /// Gives bytes back.
-    pub(super) fn give(&self, bytes: usize) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.taken = state.taken.saturating_sub(bytes);
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Lets everybody who waits go on.
-    fn close(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.changed.notify_all();
     }
 }

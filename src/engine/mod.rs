@@ -1,17 +1,17 @@
-//! Runs a plan over sources: a reader, worker threads, an ordered writer.
+//! Runs a plan over sources: worker threads that read, decode, run Rust steps, encode and write in order.
 //!
 //! ```text
-//!            ┌──────────── empty jobs ◄────────────────────────────┐
-//!            ▼                                                     │
-//! reader ─ cut bytes ─► workers ─ decode, Rust steps, encode ─► writer ─ in order, counted ─► files
-//!                         ▲  │
-//!                         │  ▼
-//!                    calling thread ─ Python steps, signals, progress
+//! files ─► worker: read ─ decode ─ Rust steps ─ encode ─ write, in order and counted ─► files
+//!                                   ▲  │
+//!                                   │  ▼
+//!                              calling thread: Python steps, signals, progress
 //! ```
 //!
-//! A fixed number of jobs goes round, each with a batch and the memory of its buffers: that bounds what is in flight,
-//! makes every channel unable to block a sender, and lets a run allocate once instead of per record. The reader waits
-//! besides until the bytes in flight are below a budget, for records that are far larger than a batch should be.
+//! A fixed number of jobs goes round, each with a batch and the memory of its buffers: that bounds what is in flight, and
+//! lets a run allocate once instead of per record. A job stays with one worker as far as it can, so that its bytes
+//! are read, looked at, changed and written while they lie in the cache of one processor. With one worker, one thread does
+//! everything but the Python steps; with more, one reads while another works and a third writes. An input that may wait for
+//! ever (a pipe, standard input) is read by a thread of its own.
 //!
 //! Segments that say so run on the thread that called [`run`]. Where an interpreter has a lock, that thread is the only
 //! one of the engine that ever asks for it.
@@ -19,6 +19,7 @@
 mod job;
 mod outputs;
 mod reader;
+mod round;
 mod run;
 mod statistics;
 #[cfg(test)]
@@ -53,7 +54,7 @@ pub struct RunOptions {
     pub quarantine: Option<PathBuf>,
     /// Whether files that exist may be replaced.
     pub overwrite: bool,
-    /// How many threads decode, run Rust steps and encode.
+    /// How many threads read, decode, run Rust steps, encode and write.
     pub workers: usize,
     /// The most records to read.
     pub limit: Option<u64>,

@@ -1,11 +1,10 @@
-//! The reader: one thread that cuts the inputs into batches, in order, without looking into the records.
+//! The reader: cuts the inputs into batches, in order, without looking into the records.
 
 use crate::batch::{Batch, Unread};
-use crate::engine::job::{Job, Shared};
+use crate::engine::job::{Job, Meter, Shared};
 use crate::error::{Error, Failure, FailureKind};
-use crate::io::{Format, Input, open_source};
+use crate::io::{Format, Input, Source, open_source};
 use crate::step::Limits;
-use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,114 +16,116 @@ const LEAST_BYTES: usize = 4 << 10;
 /// About how long a batch should take. With slow steps, small batches keep progress moving and the memory of results small.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 
-/// What the reader needs. It owns all of it, because a reader that waits for standard input cannot be joined.
+/// Whoever fills jobs from the inputs, one after the other.
 pub(super) struct Reader {
-    pub(super) inputs: Vec<(Input, Format)>,
-    pub(super) limits: Limits,
-    pub(super) limit: Option<u64>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) free: Receiver<Box<Job>>,
-    pub(super) jobs: Sender<Box<Job>>,
-    pub(super) end: Sender<ReaderEnd>,
-}
-
-/// What the reader tells when it has read everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ReaderEnd {
-    /// How many jobs it sent.
-    pub(super) jobs: u64,
-    /// Whether the limit ended it.
-    pub(super) limited: bool,
+    inputs: Vec<(Input, Format)>,
+    limits: Limits,
+    shared: Arc<Shared>,
+    started: Instant,
+    /// The input that is being read.
+    input: usize,
+    source: Option<Box<dyn Source>>,
+    /// How many jobs were filled.
+    jobs: u64,
+    /// How many records may still be read.
+    left: u64,
+    /// How many bytes the inputs before this one had.
+    bytes_before: u64,
 }
 
 impl Reader {
-    /// Reads all inputs. Returns early, without a word, when the run is stopped.
-    pub(super) fn run(self) {
-        let started = Instant::now();
-        let mut sequence = 0;
-        let mut left = self.limit.unwrap_or(u64::MAX);
-        let mut bytes_before = 0;
-        let mut limited = false;
-        // A job that turned out not to be needed: at the end of an input. To drop it would be one less that goes round.
-        let mut spare = None;
-        for (index, (input, format)) in self.inputs.iter().enumerate() {
-            let mut source = match open_source(input, *format, self.limits) {
-                Ok(source) => Some(source),
-                Err(error) => {
-                    let Some(mut job) = self.next_job(spare.take(), sequence, index, *format) else {
-                        return;
-                    };
-                    job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
-                    job.unopened = true;
-                    sequence += 1;
-                    if self.jobs.send(job).is_err() {
-                        return;
-                    }
-                    None
-                }
-            };
-            while let Some(open) = &mut source {
-                if left == 0 {
-                    limited = true;
-                    break;
-                }
-                let Some(mut job) = self.next_job(spare.take(), sequence, index, *format) else {
-                    return;
-                };
-                match open.fill(&mut job.batch, self.batch_bytes(started)) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        spare = Some(job);
-                        break;
-                    }
+    pub(super) fn new(inputs: Vec<(Input, Format)>, limits: Limits, limit: Option<u64>, shared: Arc<Shared>) -> Self {
+        Self {
+            inputs,
+            limits,
+            shared,
+            started: Instant::now(),
+            input: 0,
+            source: None,
+            jobs: 0,
+            left: limit.unwrap_or(u64::MAX),
+            bytes_before: 0,
+        }
+    }
+
+    /// Whether workers can read these inputs themselves. One that may wait for ever, as a pipe does, needs a thread of its
+    /// own that nobody waits for when the run is stopped.
+    pub(super) fn never_waits(inputs: &[(Input, Format)]) -> bool {
+        inputs.iter().all(|(input, _)| input.size().is_some())
+    }
+
+    /// How many jobs were filled.
+    pub(super) fn jobs(&self) -> u64 {
+        self.jobs
+    }
+
+    /// Reads ahead until everything is read or the run is stopped.
+    pub(super) fn read_ahead(mut self) {
+        let shared = Arc::clone(&self.shared);
+        while let Some(mut job) = shared.round.wait_for_room() {
+            if !self.fill(&mut job) {
+                return shared.round.has_read_all(self.jobs, job);
+            }
+            shared.round.add_fresh(job);
+        }
+    }
+
+    /// Fills a job with the next records, or with what of an input cannot be read. Returns `false` if nothing is left.
+    pub(super) fn fill(&mut self, job: &mut Job) -> bool {
+        while let Some((input, format)) = self.inputs.get(self.input) {
+            let format = *format;
+            job.clear();
+            job.batch.sequence = self.jobs;
+            job.batch.input = self.input as u32;
+            job.format = format;
+            let source = match &mut self.source {
+                Some(source) => source,
+                none => match open_source(input, format, self.limits, &self.shared.cancel) {
+                    Ok(source) => none.insert(source),
                     Err(error) => {
                         job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
-                        source = None;
+                        job.unopened = true;
+                        self.input += 1;
+                        self.jobs += 1;
+                        return true;
                     }
-                }
-                if self.limit.is_some() {
-                    left -= keep_records(&mut job.batch, *format, left);
-                }
-                job.charged = job.batch.raw().len();
-                self.shared.budget.take(job.charged);
-                if let Some(open) = &source {
-                    self.shared
-                        .meter
-                        .bytes
-                        .store(bytes_before + open.position(), Ordering::Relaxed);
-                }
-                sequence += 1;
-                if self.shared.cancel.is_cancelled() || self.jobs.send(job).is_err() {
-                    return;
-                }
+                },
+            };
+            let meter = &self.shared.meter;
+            if self.left == 0 {
+                meter.limited.store(true, Ordering::Relaxed);
+                return false;
             }
-            bytes_before += source.as_ref().map_or(0, |open| open.position());
+            let filled = source.fill(&mut job.batch, batch_bytes(meter, self.started));
+            let position = self.bytes_before + source.position();
+            meter.bytes.store(position, Ordering::Relaxed);
+            if let Err(error) = &filled {
+                job.batch.unread = Some(Unread::Segment(Box::new(damaged(error))));
+            }
+            if !matches!(filled, Ok(true)) {
+                self.bytes_before = position;
+                self.source = None;
+                self.input += 1;
+            }
+            if matches!(filled, Ok(false)) {
+                continue;
+            }
+            if self.left < u64::MAX {
+                self.left -= keep_records(&mut job.batch, format, self.left);
+            }
+            job.charged = job.batch.raw().len();
+            self.jobs += 1;
+            return true;
         }
-        // Nobody listens any more if the run was stopped in the meantime.
-        let _ = self.end.send(ReaderEnd {
-            jobs: sequence,
-            limited,
-        });
+        false
     }
+}
 
-    /// How many bytes to put into the next batch, judged by how fast the run has been so far.
-    fn batch_bytes(&self, started: Instant) -> usize {
-        let done = self.shared.meter.done.load(Ordering::Relaxed);
-        let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
-        ((rate * BATCH_TIME.as_secs_f64()) as usize).clamp(LEAST_BYTES, MOST_BYTES)
-    }
-
-    fn next_job(&self, spare: Option<Box<Job>>, sequence: u64, input: usize, format: Format) -> Option<Box<Job>> {
-        let mut job = match spare {
-            Some(job) => job,
-            None => self.free.recv().ok()?,
-        };
-        job.clear();
-        job.batch.sequence = sequence;
-        job.batch.input = input as u32;
-        job.format = format;
-        Some(job)
-    }
+/// How many bytes to put into the next batch, judged by how fast the run has been so far.
+fn batch_bytes(meter: &Meter, started: Instant) -> usize {
+    let done = meter.done.load(Ordering::Relaxed);
+    let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+    ((rate * BATCH_TIME.as_secs_f64()) as usize).clamp(LEAST_BYTES, MOST_BYTES)
 }
 
 fn damaged(error: &Error) -> Failure {

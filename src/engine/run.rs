@@ -1,11 +1,12 @@
 //! Starts the threads of a run, serves as its calling thread, and commits what they made.
 
-use crate::engine::job::{Codec, Job, Shared};
+use crate::engine::job::{Codec, Shared};
 use crate::engine::outputs::{Outputs, quarantine_beside};
 use crate::engine::reader::Reader;
+use crate::engine::round::{Call, Round};
 use crate::engine::statistics::Statistics;
-use crate::engine::worker::{Belts, Workshop};
-use crate::engine::writer::{Writer, WriterBelts};
+use crate::engine::worker::Workshop;
+use crate::engine::writer::Writer;
 use crate::engine::{MOST_WORKERS, RunOptions, Watcher};
 use crate::error::{ConfigError, Error, FileError, Interrupt, Result};
 use crate::io::{
@@ -14,10 +15,10 @@ use crate::io::{
 use crate::ledger::{Report, check};
 use crate::plan::{Plan, PlanField, PlannedStep, panic_message};
 use crate::step::{Context, Origin};
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,11 +39,20 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         options.workers
     );
 
-    let mut writer = Writer::new(Outputs::open(options)?, Statistics::new(plan));
-    let shared = Arc::new(Shared::default());
+    let writer = Writer::new(Outputs::open(options)?, Statistics::new(plan));
+    let workers_read = Reader::never_waits(&inputs);
+    // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
+    let shared = Arc::new(Shared::new(Round::new(2 * options.workers + 4, workers_read)));
     let context = Context {
         cancel: shared.cancel.clone(),
         limits: options.limits,
+    };
+    let total_bytes = total_bytes(&inputs);
+    let reader = Reader::new(inputs, options.limits, options.limit, Arc::clone(&shared));
+    let (reader, reads_ahead) = if workers_read {
+        (Some(reader), None)
+    } else {
+        (None, Some(reader))
     };
     let workshop = Workshop {
         plan,
@@ -51,13 +61,16 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         context: &context,
         shared: &shared,
         keep_rejected: options.rejected.is_some(),
+        reader: Mutex::new(reader),
+        writer: Mutex::new(writer),
     };
     // Workers catch their own panics. One of any other thread of the run, this one included, is a bug of ours: it must end as an
     // error with nothing committed, and never unwind into a host.
     catch_unwind(AssertUnwindSafe(|| {
-        go_round(&workshop, inputs, options, &mut writer, &shared, watcher)
+        go_round(&workshop, reads_ahead, options.workers, &shared, watcher, total_bytes)
     }))
     .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The engine", &*panic))))?;
+    let writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = shared.take_error() {
         log::info!("The run was stopped: {error}");
         return Err(error);
@@ -69,7 +82,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         counts: writer.accounted.counts,
         fingerprint: writer.read.fingerprint.to_string(),
         inputs: options.inputs.len() as u64,
-        limited: writer.limited,
+        limited: shared.meter.limited.load(Ordering::Relaxed),
         workers: options.workers,
         ..Report::default()
     };
@@ -94,83 +107,44 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
 /// Starts the threads and works beside them until all is written or the run is stopped.
 fn go_round(
     workshop: &Workshop<'_>,
-    inputs: Vec<(Input, Format)>,
-    options: &RunOptions,
-    writer: &mut Writer,
+    reads_ahead: Option<Reader>,
+    workers: usize,
     shared: &Arc<Shared>,
     watcher: &mut dyn Watcher,
+    total_bytes: Option<u64>,
 ) -> Result<()> {
-    let total_bytes = total_bytes(&inputs);
-    let (free_in, free_out) = unbounded();
-    let (fresh_in, fresh_out) = unbounded();
-    let (calling_in, calling_out) = unbounded();
-    let (returned_in, returned_out) = unbounded();
-    let (done_in, done_out) = unbounded();
-    let (end_in, end_out) = bounded(1);
-    let (stop_in, stop_out) = bounded::<()>(0);
-    let (written_in, written_out) = bounded::<()>(0);
-    // Each worker has one batch at hand and one waiting, and the reader, the calling thread and the writer have some too.
-    for _ in 0..2 * options.workers + 4 {
-        // The receiver is in scope: the channel is open.
-        let _ = free_in.send(Box::new(Job::new()));
-    }
-    let reader = Reader {
-        inputs,
-        limits: options.limits,
-        limit: options.limit,
-        shared: Arc::clone(shared),
-        free: free_out,
-        jobs: fresh_in,
-        end: end_in,
-    };
-    let belts = Belts {
-        fresh: fresh_out,
-        returned: returned_out,
-        stop: stop_out.clone(),
-        calling: calling_in,
-        done: done_in,
-    };
     thread::scope(|scope| {
-        // The reader is not in the scope: one that waits for a pipe which never speaks again must not be waited for.
-        let reading = start(thread::Builder::new(), "reader", |builder| {
-            builder.spawn(move || reader.run())
-        })?;
-        for _ in 0..options.workers {
-            let belts = belts.clone();
+        // However this ends, the threads must end too: the scope waits for them.
+        let _stop = Stop(shared);
+        if let Some(reader) = reads_ahead {
+            let shared = Arc::clone(shared);
+            // Not in the scope: a reader that waits for a pipe which never speaks again must not be waited for.
+            start(thread::Builder::new(), "reader", |builder| {
+                builder.spawn(move || {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| reader.read_ahead())) {
+                        shared.fail(Error::Internal(panic_message("The reader", &*panic)));
+                    }
+                })
+            })?;
+        }
+        for _ in 0..workers {
             start(thread::Builder::new(), "worker", |builder| {
-                builder.spawn_scoped(scope, || workshop.work(belts))
-            })
-            .inspect_err(|error| shared.fail(error.clone()))?;
+                builder.spawn_scoped(scope, || workshop.work())
+            })?;
         }
-        drop(belts);
-        let writer_belts = WriterBelts {
-            done: done_out,
-            end: end_out,
-            stop: stop_out,
-            free: free_in,
-        };
-        start(thread::Builder::new(), "writer", |builder| {
-            builder.spawn_scoped(scope, || {
-                writer.run(writer_belts, shared);
-                drop(written_in);
-            })
-        })
-        .inspect_err(|error| shared.fail(error.clone()))?;
-        call(
-            workshop,
-            &calling_out,
-            &returned_in,
-            &written_out,
-            shared,
-            watcher,
-            total_bytes,
-        );
-        drop(stop_in);
-        if !shared.cancel.is_cancelled() && reading.join().is_err() {
-            shared.fail(Error::Internal("The reader panicked.".to_owned()));
-        }
+        call(workshop, shared, watcher, total_bytes);
         Ok(())
     })
+}
+
+/// Stops all threads when it is dropped. Those that have ended already do not notice.
+struct Stop<'s>(&'s Shared);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.cancel.cancel();
+        self.0.round.stop();
+    }
 }
 
 fn start<T>(
@@ -186,15 +160,7 @@ fn start<T>(
 }
 
 /// The work of the calling thread: the segments that only it may run, the signals, and the progress.
-fn call(
-    workshop: &Workshop<'_>,
-    calling: &Receiver<Box<Job>>,
-    returned: &Sender<Box<Job>>,
-    written: &Receiver<()>,
-    shared: &Shared,
-    watcher: &mut dyn Watcher,
-    total_bytes: Option<u64>,
-) {
+fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, total_bytes: Option<u64>) {
     let mut last_tick = Instant::now();
     let mut pulse = || {
         if shared.cancel.is_cancelled() {
@@ -208,25 +174,18 @@ fn call(
     };
     let segments = &workshop.plan.segments;
     loop {
-        select! {
-            recv(calling) -> job => {
-                // The channel closes when all workers have stopped; then the writer's end is near.
-                let Ok(mut job) = job else {
-                    let _ = written.recv();
-                    return;
-                };
+        match shared.round.next_call(TICK) {
+            Call::Job(mut job) => {
                 while let Some(segment) = segments.get(job.segment).filter(|segment| segment.on_calling_thread()) {
                     if let Err(error) = segment.run(&mut job.batch, workshop.context, &mut pulse) {
                         return shared.fail(error);
                     }
                     job.segment += 1;
                 }
-                if returned.send(job).is_err() {
-                    return;
-                }
-            },
-            recv(written) -> _ => return,
-            default(TICK) => {}
+                shared.round.add_returned(job);
+            }
+            Call::Nothing => {}
+            Call::End => return,
         }
         if let Err(interrupt) = pulse() {
             return shared.fail(Error::Interrupted(interrupt));

@@ -1,14 +1,17 @@
-//! A worker: decodes a batch, runs its Rust segments, and encodes what became of its records.
+//! A worker: reads a batch, decodes it, runs its Rust segments, encodes what became of its records, and writes that.
 
 use crate::batch::{Batch, Ending, Row, SourceRecord, Span, State, Unread};
 use crate::engine::job::{Codec, Job, Shared};
+use crate::engine::reader::Reader;
+use crate::engine::round::Task;
+use crate::engine::writer::Writer;
 use crate::error::{Error, Interrupt, RecordError, Result};
 use crate::io::Input;
 use crate::ledger::{Account, InputDamage, settle};
 use crate::plan::{OnError, Plan};
 use crate::step::Context;
-use crossbeam_channel::{Receiver, Sender, select};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 /// Everything that all workers of a run know.
 pub(super) struct Workshop<'r> {
@@ -17,72 +20,76 @@ pub(super) struct Workshop<'r> {
     pub(super) inputs: &'r [Input],
     pub(super) context: &'r Context,
     pub(super) shared: &'r Shared,
+    /// The reader, if workers read.
+    pub(super) reader: Mutex<Option<Reader>>,
+    pub(super) writer: Mutex<Writer>,
     /// Whether rejected records are written anywhere.
     pub(super) keep_rejected: bool,
 }
 
-/// The channels of a worker.
-#[derive(Clone)]
-pub(super) struct Belts {
-    /// Batches from the reader.
-    pub(super) fresh: Receiver<Box<Job>>,
-    /// Batches that come back from the calling thread.
-    pub(super) returned: Receiver<Box<Job>>,
-    /// Closed when there is nothing left to do.
-    pub(super) stop: Receiver<()>,
-    /// To the calling thread.
-    pub(super) calling: Sender<Box<Job>>,
-    /// To the writer.
-    pub(super) done: Sender<Box<Job>>,
-}
-
 impl Workshop<'_> {
     /// Works until there is nothing left to do or the run is stopped.
-    pub(super) fn work(&self, mut belts: Belts) {
+    pub(super) fn work(&self) {
         loop {
-            // A batch that is nearly done goes first: it frees its job, and the writer may be waiting for it.
-            let job = match belts.returned.try_recv() {
-                Ok(job) => job,
-                Err(_) => select! {
-                    recv(belts.returned) -> job => match job { Ok(job) => job, Err(_) => return },
-                    recv(belts.fresh) -> job => match job {
-                        Ok(job) => job,
-                        Err(_) => {
-                            belts.fresh = crossbeam_channel::never();
-                            continue;
-                        }
-                    },
-                    recv(belts.stop) -> _ => return,
-                },
-            };
-            if self.shared.cancel.is_cancelled() {
+            let task = self.shared.round.next_task();
+            if matches!(task, Task::End) {
                 return;
             }
-            match catch_unwind(AssertUnwindSafe(|| self.advance(job))) {
-                Ok(Ok((job, to_calling_thread))) => {
-                    let belt = if to_calling_thread { &belts.calling } else { &belts.done };
-                    if belt.send(job).is_err() {
-                        return;
-                    }
-                }
+            match catch_unwind(AssertUnwindSafe(|| self.carry_out(task))) {
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => return self.shared.fail(error),
                 Err(panic) => {
-                    return self
-                        .shared
-                        .fail(Error::Internal(crate::plan::panic_message("A worker", &*panic)));
+                    let message = crate::plan::panic_message("A worker", &*panic);
+                    return self.shared.fail(Error::Internal(message));
                 }
             }
         }
     }
 
-    /// Does as much for a batch as a worker may. Returns whether the calling thread must go on with it.
-    fn advance(&self, mut job: Box<Job>) -> Result<(Box<Job>, bool)> {
+    fn carry_out(&self, task: Task) -> Result<()> {
+        match task {
+            Task::Read(job) => match self.read(job) {
+                Some(job) => self.advance(job),
+                None => Ok(()),
+            },
+            Task::Advance(job) => self.advance(job),
+            Task::Write(mut job) => {
+                let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                writer.write(&mut job, &self.shared.meter)?;
+                drop(writer);
+                self.shared.round.has_written(job);
+                Ok(())
+            }
+            Task::End => Ok(()),
+        }
+    }
+
+    /// Fills the job. `None`: there is nothing left to read.
+    fn read(&self, mut job: Box<Job>) -> Option<Box<Job>> {
+        let round = &self.shared.round;
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let (filled, jobs) = reader
+            .as_mut()
+            .map_or((false, 0), |reader| (reader.fill(&mut job), reader.jobs()));
+        drop(reader);
+        if filled {
+            round.has_read(&job);
+            Some(job)
+        } else {
+            round.has_read_all(jobs, job);
+            None
+        }
+    }
+
+    /// Does as much for a batch as a worker may, and hands it on.
+    fn advance(&self, mut job: Box<Job>) -> Result<()> {
         if job.segment == 0 && job.read == Account::default() {
             self.decode(&mut job);
         }
         while let Some(segment) = self.plan.segments.get(job.segment) {
             if segment.on_calling_thread() {
-                return Ok((job, true));
+                self.shared.round.add_calling(job);
+                return Ok(());
             }
             let cancel = &self.shared.cancel;
             segment.run(&mut job.batch, self.context, &mut || {
@@ -95,7 +102,8 @@ impl Workshop<'_> {
             job.segment += 1;
         }
         self.finish(&mut job);
-        Ok((job, false))
+        self.shared.round.add_done(job);
+        Ok(())
     }
 
     fn codec(&self, job: &Job) -> &Codec {

@@ -43,8 +43,9 @@ impl Encoder for WholeEncoder {
 
     fn encode(&self, batch: &Batch, out: &mut Vec<u8>) -> LastLine {
         let mut last = LastLine::Nothing;
+        let mut unescaped = String::new();
         for row in batch.rows.iter().filter(|row| row.state == State::Live) {
-            let text = batch.text(row.text);
+            let text = batch.text(row.text).read(&mut unescaped);
             if text.is_empty() {
                 continue;
             }

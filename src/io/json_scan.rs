@@ -6,10 +6,11 @@
 
 use super::json_flaw::Flaw;
 use crate::error::FailureKind;
-use crate::record::json_string::control_character;
-use memchr::memchr2;
+use crate::simd::json::{short_string_end, string_end};
 use std::collections::HashSet;
 use std::ops::Range;
+
+pub(super) use crate::simd::json::Escapes;
 
 /// A string as it is spelled, between its quotes.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +19,8 @@ pub(super) struct Spelled {
     pub(super) start: usize,
     /// The closing quote.
     pub(super) end: usize,
-    /// Whether there are escapes in it.
-    pub(super) escaped: bool,
+    /// The escapes in it.
+    pub(super) escapes: Escapes,
 }
 
 impl Spelled {
@@ -36,8 +37,8 @@ pub(super) struct Member {
     pub(super) start: usize,
     /// One past the last byte of the value.
     pub(super) end: usize,
-    /// Whether the value is a string with escapes in it.
-    pub(super) escaped: bool,
+    /// The escapes in the value, if it is a string.
+    pub(super) escapes: Escapes,
 }
 
 /// Checks lines. Keeps its memory from line to line.
@@ -108,17 +109,17 @@ impl Scanner {
                 return Err(Flaw::json(at, "`:` after the key"));
             }
             let start = skip_space(bytes, at + 1, end);
-            let (after, escaped) = if byte(bytes, start, end) == b'"' {
+            let (after, escapes) = if byte(bytes, start, end) == b'"' {
                 let value = string(bytes, start + 1, end)?;
-                (value.end + 1, value.escaped)
+                (value.end + 1, value.escapes)
             } else {
-                (self.value(bytes, start, end, 1)?, false)
+                (self.value(bytes, start, end, 1)?, Escapes::None)
             };
             visit(Member {
                 key,
                 start,
                 end: after,
-                escaped,
+                escapes,
             });
             at = skip_space(bytes, after, end);
             match byte(bytes, at, end) {
@@ -198,7 +199,7 @@ impl Scanner {
     /// (from its length and its ends) was seen before; many are hashed with a key of this process, so that
     /// nobody can choose keys that collide.
     fn unique_keys(&self, bytes: &[u8]) -> Result<(), Flaw> {
-        if self.keys.len() > FEW_KEYS || self.keys.iter().any(|key| key.escaped) {
+        if self.keys.len() > FEW_KEYS || self.keys.iter().any(|key| key.escapes != Escapes::None) {
             return self.unique_by_hash(bytes);
         }
         let mut seen = 0_u64;
@@ -221,11 +222,11 @@ impl Scanner {
         let mut unescaped = HashSet::new();
         for key in &self.keys {
             let spelled = &bytes[key.range()];
-            let new = if key.escaped {
+            let new = if key.escapes == Escapes::None {
+                !unescaped.contains(spelled) && plain.insert(spelled)
+            } else {
                 let key = super::json_value::unescape_loosely(spelled);
                 !plain.contains(key.as_slice()) && unescaped.insert(key)
-            } else {
-                !unescaped.contains(spelled) && plain.insert(spelled)
             };
             if !new {
                 return Err(duplicate(*key));
@@ -322,59 +323,65 @@ fn digits(bytes: &[u8], mut at: usize, end: usize) -> Result<usize, Flaw> {
     Ok(at)
 }
 
-/// How many bytes of a string are looked at one by one: keys and identities end within them.
-const SHORT: usize = 16;
-
 /// Passes over a string whose first byte after the quote is at `start`.
 #[inline]
 pub(super) fn string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
-    for (index, byte) in bytes[start..end].iter().take(SHORT).enumerate() {
-        match byte {
+    // Keys and identities are short.
+    match short_string_end(bytes, start) {
+        Some(close) if close < end => Ok(Spelled {
+            start,
+            end: close,
+            escapes: Escapes::None,
+        }),
+        _ => long_string(bytes, start, end),
+    }
+}
+
+/// The same for a string of any length.
+#[inline(never)]
+fn long_string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
+    match string_end(bytes, start) {
+        Some((close, escapes)) if close < end => Ok(Spelled {
+            start,
+            end: close,
+            escapes,
+        }),
+        _ => slowly(bytes, start, end),
+    }
+}
+
+/// The same byte by byte, for a string that has a flaw: what it is and where must be told.
+#[cold]
+fn slowly(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
+    let mut escapes = Escapes::None;
+    let mut at = start;
+    loop {
+        at = match byte(bytes, at, end) {
+            _ if at >= end => return Err(Flaw::json(end, "`\"` at the end of the string")),
             b'"' => {
                 return Ok(Spelled {
                     start,
-                    end: start + index,
-                    escaped: false,
+                    end: at,
+                    escapes,
                 });
             }
-            b'\\' | 0..0x20 => break,
-            _ => {}
-        }
-    }
-    long_string(bytes, start, end)
-}
-
-/// The same for a long string: from special byte to special byte, and then once over all of it for control characters.
-fn long_string(bytes: &[u8], start: usize, end: usize) -> Result<Spelled, Flaw> {
-    let mut escaped = false;
-    let mut at = start;
-    let result = loop {
-        let Some(found) = memchr2(b'"', b'\\', &bytes[at.min(end)..end]) else {
-            break Err(Flaw::json(end, "`\"` at the end of the string"));
+            0..0x20 => return Err(Flaw::json(at, "an escape instead of a control character")),
+            b'\\' => {
+                let next = escape(bytes, at, end)?;
+                let kind = if next == at + 2 {
+                    Escapes::Short
+                } else {
+                    Escapes::Unicode
+                };
+                escapes = escapes.max(kind);
+                next
+            }
+            _ => at + 1,
         };
-        at += found;
-        if bytes[at] == b'"' {
-            break Ok(Spelled {
-                start,
-                end: at,
-                escaped,
-            });
-        }
-        escaped = true;
-        match escape(bytes, at, end) {
-            Ok(next) => at = next,
-            Err(flaw) => break Err(flaw),
-        }
-    };
-    let looked_at = result.map_or_else(|flaw| flaw.at, |spelled| spelled.end);
-    match control_character(&bytes[start..looked_at]) {
-        Some(control) => Err(Flaw::json(start + control, "an escape instead of a control character")),
-        None => result,
     }
 }
 
 /// Passes over the escape whose backslash is at `at`.
-#[inline]
 fn escape(bytes: &[u8], at: usize, end: usize) -> Result<usize, Flaw> {
     match byte(bytes, at + 1, end) {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Ok(at + 2),

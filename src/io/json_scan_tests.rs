@@ -126,6 +126,82 @@ proptest! {
     }
 }
 
+/// A string as long as several blocks, made of runs of plain characters and of pieces that are special, right or wrong.
+fn any_long_spelling() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => "[a-z é😀]{0,70}",
+        4 => r#"\\["\\/bfnrt]"#,
+        2 => r"\\u[0-9a-fA-F]{4}",
+        1 => r#"[\\"\x00-\x1f\x7f]"#,
+        1 => r"\\[\x00-\x7f]",
+        1 => r"\\u[0-9a-gA-G\x00]{0,4}",
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn long_strings_are_judged_as_serde_json_judges_them(key in any_long_spelling(), value in any_long_spelling()) {
+        agrees(format!("{{\"{key}\":\"{value}\",\"b\":[\"{value}\"]}}").as_bytes())?;
+        agrees(format!("{{\"a\":\"{value}").as_bytes())?;
+        agrees(format!("\"{value}\"").as_bytes())?;
+    }
+
+    #[test]
+    fn the_block_form_is_never_more_careful_than_reading_byte_by_byte(value in any_long_spelling(), cut: prop::sample::Index) {
+        let bytes = format!("{value}\"");
+        let end = cut.index(bytes.len() + 1);
+        for (bytes, end) in [(bytes.as_bytes(), bytes.len()), (bytes.as_bytes(), end), (&bytes.as_bytes()[..end], end)] {
+            let slow = slowly(bytes, 0, end);
+            let fast = string_end(bytes, 0).filter(|&(close, _)| close < end);
+            prop_assert_eq!(slow.ok().map(|spelled| (spelled.end, spelled.escapes)), fast);
+        }
+    }
+}
+
+#[test]
+fn every_byte_at_every_place_around_the_ends_of_blocks_is_judged_as_serde_json_judges_it() {
+    for place in (0..4).chain(60..70).chain(124..132) {
+        for byte in 0..0x80 {
+            for before in ["", "\\", "\\\\", "\\u", "\\u00e"] {
+                let line = format!(
+                    "\"{}{before}{}{}\"",
+                    "x".repeat(place),
+                    char::from(byte),
+                    "y".repeat(40)
+                );
+                agrees(line.as_bytes()).expect("agreement");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_member_says_what_escapes_its_value_has() {
+    let mut found = Vec::new();
+    let line =
+        br#"{"a":"x","b":"\n","c":"\u00e9\n","d":"a much longer text\t, with one escape","e":[1],"f\u0066":"g\"\\\/"}"#;
+    Scanner::new(8)
+        .scan(line, 0..line.len(), |member| {
+            found.push((member.key.escapes, member.escapes));
+        })
+        .expect("valid JSON");
+    let none = Escapes::None;
+    assert_eq!(
+        found,
+        [
+            (none, none),
+            (none, Escapes::Short),
+            (none, Escapes::Unicode),
+            (none, Escapes::Short),
+            (none, none),
+            (Escapes::Unicode, Escapes::Short),
+        ]
+    );
+}
+
 #[test]
 fn strings_end_where_they_end_at_any_length() {
     for length in 0..200 {

@@ -2,7 +2,7 @@
 
 use crate::error::{Failure, FailureKind};
 use crate::record::Value;
-use memchr::memchr;
+use crate::simd::json::unescape_to_unicode;
 
 /// The index of the escape that is half of a surrogate pair without its other half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,28 +25,16 @@ impl LoneSurrogate {
 /// Appends the text that the inside of a JSON string spells. The scanner has checked the escapes, except for surrogates.
 pub(super) fn unescape(spelled: &str, out: &mut String) -> Result<(), LoneSurrogate> {
     let bytes = spelled.as_bytes();
-    out.reserve(bytes.len());
-    let mut start = 0;
-    while let Some(found) = memchr(b'\\', &bytes[start..]) {
-        let at = start + found;
-        out.push_str(&spelled[start..at]);
-        start = at + 2;
-        match bytes[at + 1] {
-            b'n' => out.push('\n'),
-            b't' => out.push('\t'),
-            b'r' => out.push('\r'),
-            b'b' => out.push('\u{8}'),
-            b'f' => out.push('\u{c}'),
-            b'u' => {
-                let (character, next) = unicode_escape(bytes, at);
-                out.push(character.ok_or(LoneSurrogate(at))?);
-                start = next;
-            }
-            // `"`, `\` and `/` stand for themselves.
-            other => out.push(char::from(other)),
+    let mut at = unescape_to_unicode(spelled, 0, out);
+    while at < bytes.len() {
+        // Where all that is not ASCII is spelled so, such escapes follow each other.
+        while bytes[at..].starts_with(b"\\u") {
+            let (character, next) = unicode_escape(bytes, at);
+            out.push(character.ok_or(LoneSurrogate(at))?);
+            at = next;
         }
+        at = unescape_to_unicode(spelled, at, out);
     }
-    out.push_str(&spelled[start..]);
     Ok(())
 }
 
@@ -67,15 +55,28 @@ fn unicode_escape(bytes: &[u8], at: usize) -> (Option<char>, usize) {
 }
 
 /// The number of a `\uXXXX` escape, if there is one.
+#[inline]
 fn unit_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let escape = bytes.get(at..at + 6)?;
-    if !escape.starts_with(b"\\u") {
+    let [b'\\', b'u', digits @ ..] = bytes.get(at..)?.first_chunk::<6>()? else {
         return None;
-    }
-    escape[2..]
-        .iter()
-        .try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+    };
+    let [first, second, third, fourth] = digits.map(|digit| DIGITS[usize::from(digit)]);
+    // One that is no digit marks the upper half of its byte.
+    let valid = (first | second | third | fourth) < 0x10;
+    valid.then(|| u32::from(first) << 12 | u32::from(second) << 8 | u32::from(third) << 4 | u32::from(fourth))
 }
+
+/// The values of the hexadecimal digits.
+const DIGITS: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 /// The bytes that the inside of a JSON string spells, where a lone surrogate is encoded like any other number. For
 /// comparing keys only: nothing of it is ever written.

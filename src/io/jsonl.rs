@@ -1,12 +1,12 @@
 //! JSON Lines: finds the text and the fields of each object without parsing the rest of it.
 
-use super::json_scan::{Member, Scanner, skip_space};
+use super::json_scan::{Escapes, Member, Scanner, skip_space};
 use super::json_value::{parse, unescape};
 use super::lines::{Line, lines, not_utf8};
 use super::{Decoder, Layout};
 use crate::batch::{Batch, Row, SourceRecord, Span, TextWriter, View};
 use crate::error::{Failure, FailureKind};
-use crate::record::Value;
+use crate::record::{Spelling, Value};
 
 /// Makes a record of each line that is an object with a text.
 #[derive(Debug)]
@@ -58,16 +58,16 @@ impl JsonlDecoder {
     #[inline]
     fn note(&self, raw: &[u8], member: Member, found: &mut Vec<(Option<u16>, Member)>) {
         let spelled = &raw[member.key.range()];
-        if member.key.escaped {
-            let Ok(spelled) = std::str::from_utf8(spelled) else {
-                return;
-            };
-            let mut key = String::new();
-            if unescape(spelled, &mut key).is_ok() {
-                self.note_key(key.as_bytes(), member, found);
-            }
-        } else {
+        if member.key.escapes == Escapes::None {
             self.note_key(spelled, member, found);
+            return;
+        }
+        let Ok(spelled) = std::str::from_utf8(spelled) else {
+            return;
+        };
+        let mut key = String::new();
+        if unescape(spelled, &mut key).is_ok() {
+            self.note_key(key.as_bytes(), member, found);
         }
     }
 
@@ -136,15 +136,20 @@ impl JsonlDecoder {
             ));
         }
         let inside = Span::new(member.start + 1..member.end - 1);
+        let spelling = match member.escapes {
+            Escapes::None => Spelling::Plain,
+            Escapes::Short | Escapes::Unicode => Spelling::Json,
+        };
         #[expect(unsafe_code, reason = "the decoder checks the whole batch or the whole line at once")]
         // SAFETY: `decode` comes here only with lines that are UTF-8, and the span lies between two ASCII quotes of one.
-        let view = unsafe { batch.view_of_raw_unchecked(inside) };
-        if !member.escaped {
+        let view = unsafe { batch.view_of_raw_unchecked(inside, spelling) };
+        if member.escapes != Escapes::Unicode {
             return Ok(view);
         }
-        let spelled = batch.text(view);
+        // Half of a surrogate pair is found by unescaping only, and a text must not fail later than here.
+        let spelled = batch.text(view).spelled();
         let mut result = Ok(());
-        let view = writer.push_with(|out| result = unescape(spelled, out));
+        let view = writer.push_with(Spelling::Plain, |out| result = unescape(spelled, out));
         let offset = inside.start - line.raw.start;
         result
             .map(|()| view)

@@ -52,7 +52,7 @@ impl Encoder for ObjectEncoder {
             // Writing to memory does not fail.
             let _ = write!(out, "{ordinal}");
             out.extend_from_slice(&self.text_key);
-            write_json_string(batch.text(row.text), out);
+            batch.text(row.text).write_json(out);
             for field in &self.added {
                 let value = batch.field(field.number, index);
                 if *value != Value::Missing {

@@ -14,8 +14,9 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
-/// How many bytes are written at once.
-const BUFFER: usize = 256 << 10;
+/// How many bytes are gathered before they are written. What a fast run makes of a batch is more than that, and is written
+/// from where it lies.
+const BUFFER: usize = 64 << 10;
 
 /// Opens the sink of a file (a temporary beside it until the commit), compressed as its name says; `None`: standard
 /// output. A file that exists is replaced only with `overwrite`.

@@ -5,7 +5,7 @@ use super::stream::{BUFFER, KEPT_BYTES, Stream, StreamState};
 use super::{Format, Input, Source};
 use crate::batch::{Batch, Unread};
 use crate::error::Result;
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
 use memchr::{memchr, memchr_iter, memrchr};
 use std::sync::atomic::Ordering;
 
@@ -13,9 +13,10 @@ use std::sync::atomic::Ordering;
 const MOST_RECORD_BYTES: usize = 1 << 30;
 
 /// Opens an input. Compression is told from its first bytes, and what is not what it should be (Parquet named `.jsonl`,
-/// UTF-16, a web page) is refused with an input error that says what it looks like.
-pub fn open_source(input: &Input, format: Format, limits: Limits) -> Result<Box<dyn Source>> {
-    let stream = Stream::open(input, format)?;
+/// UTF-16, a web page) is refused with an input error that says what it looks like. Once it is cancelled, nothing more can
+/// be read.
+pub fn open_source(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Box<dyn Source>> {
+    let stream = Stream::open(input, format, cancel)?;
     let limit = limits.record_bytes.min(MOST_RECORD_BYTES);
     Ok(match format {
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),

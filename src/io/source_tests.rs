@@ -47,7 +47,7 @@ fn pieces(bytes: &[u8], suffix: &str, limit: usize, size: usize) -> Vec<Piece> {
         record_bytes: limit,
         ..Limits::default()
     };
-    let mut source = open_source(&input, Format::Text, limits).expect("a source");
+    let mut source = open_source(&input, Format::Text, limits, &Cancel::default()).expect("a source");
     let pieces = pieces_of(source.as_mut(), size);
     assert_eq!(source.position(), bytes.len() as u64);
     assert_eq!(source.total(), Some(bytes.len() as u64));
@@ -182,7 +182,7 @@ fn a_file_beyond_the_limit_is_hashed_and_not_loaded() {
         record_bytes: 5000,
         ..Limits::default()
     };
-    let mut source = open_source(&input, Format::File, limits).unwrap();
+    let mut source = open_source(&input, Format::File, limits, &Cancel::default()).unwrap();
     assert_eq!(pieces_of(source.as_mut(), 100), [large(0, 0, &bytes)]);
 }
 
@@ -199,7 +199,7 @@ fn disguises_are_refused_with_an_input_error() {
         ),
     ] {
         let (_file, input) = input_of(bytes, suffix);
-        let error = open_source(&input, Format::Jsonl, Limits::default())
+        let error = open_source(&input, Format::Jsonl, Limits::default(), &Cancel::default())
             .err()
             .expect("an error");
         assert_eq!(error.exit_code(), 5);
@@ -215,7 +215,7 @@ fn what_cannot_be_opened_is_an_input_error() {
             name: path.display().to_string(),
             path: Some(path),
         };
-        let error = open_source(&input, Format::Text, Limits::default())
+        let error = open_source(&input, Format::Text, Limits::default(), &Cancel::default())
             .err()
             .expect("an error");
         assert_eq!(error.exit_code(), 5, "{error}");
@@ -249,12 +249,12 @@ fn short_reads_interruptions_and_failures_lose_no_whole_record() {
         name: "standard input".to_owned(),
         path: None,
     };
-    for live in [true, false] {
+    for total in [None, Some(text.len() as u64)] {
         let trickle = Trickle {
             bytes: Cursor::new(text.to_vec()),
             interrupted: false,
         };
-        let stream = Stream::new(Box::new(trickle), &input, Format::Text, None, live).unwrap();
+        let stream = Stream::new(Box::new(trickle), &input, Format::Text, total, &Cancel::default()).unwrap();
         let mut source = LineSource::new(stream, 100);
         let message = "Reading standard input failed: the cable was pulled. Everything from byte offset 17 on is lost.";
         assert_eq!(
@@ -266,4 +266,42 @@ fn short_reads_interruptions_and_failures_lose_no_whole_record() {
             ]
         );
     }
+}
+
+/// A line that never ends, and asks for a stop in the middle of it.
+struct Endless {
+    reads: usize,
+    cancel: Cancel,
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        assert!(self.reads < 100, "the source goes on reading");
+        if self.reads == 50 {
+            self.cancel.cancel();
+        }
+        buffer.fill(b'x');
+        Ok(buffer.len())
+    }
+}
+
+#[test]
+fn a_record_without_an_end_is_no_reason_to_go_on_when_the_run_is_stopped() {
+    let cancel = Cancel::default();
+    let endless = Endless {
+        reads: 0,
+        cancel: cancel.clone(),
+    };
+    let input = Input {
+        name: "endless".to_owned(),
+        path: None,
+    };
+    let stream = Stream::new(Box::new(endless), &input, Format::Text, Some(1 << 40), &cancel).unwrap();
+    let mut source = LineSource::new(stream, 1000);
+    let mut batch = Batch::new();
+    assert!(source.fill(&mut batch, 100).unwrap());
+    assert!(matches!(batch.unread, Some(Unread::Segment(_))));
+    batch.clear();
+    assert!(!source.fill(&mut batch, 100).unwrap());
 }

@@ -6,7 +6,7 @@
 use super::text::Run;
 use super::{Encoder, LastLine, Layout};
 use crate::batch::{Batch, Row, SourceRecord, Span, State};
-use crate::record::{Value, write_json_string};
+use crate::record::{Spelling, Value, write_json_string};
 
 /// Writes the object that a record was read from, with its text and the fields that steps added put in.
 #[derive(Debug)]
@@ -50,8 +50,10 @@ impl SpliceEncoder {
     /// Collects what is to be put where, in the order of the line. Returns whether fields are to be appended.
     fn patches(&self, batch: &Batch, index: usize, row: &Row, source: &SourceRecord, patches: &mut Vec<Patch>) -> bool {
         patches.clear();
-        // A step that made an equal text anew has not changed it.
-        let same = row.text == source.original || batch.text(row.text) == batch.text(source.original);
+        let text = batch.text(row.text);
+        // A step that made an equal text anew has not changed it. One that works on the spelling says so itself.
+        let same =
+            row.text == source.original || text.spelling() == Spelling::Plain && text.is(batch.text(source.original));
         if !same {
             patches.push((source.text_span, None));
         }
@@ -80,7 +82,7 @@ impl SpliceEncoder {
         for &(span, field) in patches {
             out.extend_from_slice(&raw[at..span.start as usize]);
             match field {
-                None => write_json_string(batch.text(row.text), out),
+                None => batch.text(row.text).write_json(out),
                 Some(field) => batch.field(field, index).write_json(out),
             }
             at = span.end as usize;

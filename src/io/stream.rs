@@ -4,6 +4,7 @@ use super::sniff::{self, HEAD, LEAST_HEAD};
 use super::{Compression, Format, Input};
 use crate::batch::{Batch, Unread};
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
+use crate::step::Cancel;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
@@ -35,6 +36,8 @@ pub(super) struct Stream {
     /// Whether what is there should be passed on without waiting for more: somebody may be writing it right now.
     pub(super) live: bool,
     pub(super) state: StreamState,
+    /// One record may be as large as a disk: whoever reads it must be able to stop.
+    cancel: Cancel,
 }
 
 pub(super) enum StreamState {
@@ -48,9 +51,9 @@ pub(super) enum StreamState {
 }
 
 impl Stream {
-    pub(super) fn open(input: &Input, format: Format) -> Result<Self> {
+    pub(super) fn open(input: &Input, format: Format, cancel: &Cancel) -> Result<Self> {
         let Some(path) = &input.path else {
-            return Self::new(Box::new(io::stdin()), input, format, None, true);
+            return Self::new(Box::new(io::stdin()), input, format, None, cancel);
         };
         let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
         let metadata = file
@@ -61,7 +64,7 @@ impl Stream {
             return Err(Error::input(path, message));
         }
         let total = metadata.is_file().then_some(metadata.len());
-        Self::new(Box::new(file), input, format, total, total.is_none())
+        Self::new(Box::new(file), input, format, total, cancel)
     }
 
     pub(super) fn new(
@@ -69,7 +72,7 @@ impl Stream {
         input: &Input,
         format: Format,
         total: Option<u64>,
-        live: bool,
+        cancel: &Cancel,
     ) -> Result<Self> {
         let path = input.path.as_deref();
         let name = path.map_or_else(|| input.name.clone(), sniff::quoted);
@@ -105,13 +108,19 @@ impl Stream {
             position,
             total,
             skipped,
-            live,
+            // Nobody knows how much a pipe will bring, or when.
+            live: total.is_none(),
             state: StreamState::Open,
+            cancel: cancel.clone(),
         })
     }
 
     /// Appends at most `want` bytes: what one call of the system gives. Notes the end and errors.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>, want: usize) {
+        if self.cancel.is_cancelled() {
+            self.state = StreamState::Failed(io::ErrorKind::Interrupted.into());
+            return;
+        }
         let before = bytes.len();
         bytes.resize(before + want, 0);
         let read = match self.reader.read(&mut bytes[before..]) {

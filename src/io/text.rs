@@ -4,6 +4,7 @@ use super::lines::{lines, not_utf8};
 use super::{Decoder, Encoder, LastLine};
 use crate::batch::{Batch, Row, SourceRecord, State, View};
 use crate::error::{Failure, FailureKind};
+use crate::record::Spelling;
 
 /// Makes a record of each line. An empty line is a record with an empty text.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Decoder for TextDecoder {
                 // SAFETY: Either these bytes were just checked, or the whole buffer was, which stays UTF-8 in each part
                 // that lies between line ends.
                 unsafe {
-                    batch.view_of_raw_unchecked(line.raw)
+                    batch.view_of_raw_unchecked(line.raw, Spelling::Plain)
                 }
             } else {
                 failures.push((index, not_utf8(bytes)));
@@ -60,6 +61,7 @@ pub(super) struct LineEncoder {
 
 impl Encoder for LineEncoder {
     fn check(&self, batch: &mut Batch) {
+        let mut unescaped = String::new();
         for row in 0..batch.rows.len() {
             let Row {
                 state, text, source, ..
@@ -69,7 +71,7 @@ impl Encoder for LineEncoder {
             if state != State::Live || (self.from_text && text == source.original) {
                 continue;
             }
-            let text = batch.text(text);
+            let text = batch.text(text).read(&mut unescaped);
             let found = if memchr::memchr(b'\n', text.as_bytes()).is_some() {
                 "it holds a line feed"
             } else if source.line_end == 1 && text.ends_with('\r') {
@@ -90,6 +92,7 @@ impl Encoder for LineEncoder {
         let raw = batch.raw();
         let mut run = Run::default();
         let mut last = LastLine::Nothing;
+        let mut unescaped = String::new();
         for row in batch.rows.iter().filter(|row| row.state == State::Live) {
             let source = &batch.sources[row.source as usize];
             if last == LastLine::Unterminated {
@@ -102,7 +105,7 @@ impl Encoder for LineEncoder {
                 run.extend(raw, whole.clone(), out);
             } else {
                 run.flush(raw, out);
-                out.extend_from_slice(batch.text(row.text).as_bytes());
+                out.extend_from_slice(batch.text(row.text).read(&mut unescaped).as_bytes());
                 out.extend_from_slice(&raw[text.end..whole.end]);
             }
             last = if source.line_end > 0 {

@@ -4,19 +4,21 @@
 //! finds and loads its steps, puts them in order (`order`) and fuses them to segments.
 
 mod arguments;
+mod chain;
 mod config;
 mod document;
 mod explanation;
 mod order;
+mod rhythm;
 mod segment;
 mod workbench;
 
+pub use chain::{Chain, Manner, Watches};
 pub use document::Place;
 pub use explanation::ExplainedStep;
+pub use rhythm::Rhythm;
 pub use segment::{Changes, RustSegment, passes};
-pub use workbench::{
-    End, Extent, Rhythm, TIMED_EACH, Watch, Workbench, missing_field, output_too_large, panic_message,
-};
+pub use workbench::{End, Extent, TIMED_EACH, Watch, Workbench, cut, missing_field, output_too_large, panic_message};
 
 use crate::error::{ConfigError, Error, Result, shown};
 use crate::plugins::{self, Discovery, Host, Resolved};

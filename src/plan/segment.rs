@@ -3,20 +3,25 @@
 
 use crate::batch::{Batch, Casualty, Ending, State, View};
 use crate::error::{Error, Failure, FailureKind, Result};
-use crate::plan::workbench::{End, Extent, Rhythm, TIMED_EACH, Watch, Workbench};
-use crate::record::Value;
+use crate::plan::chain::{Chain, Manner};
+use crate::plan::rhythm::Rhythm;
+use crate::plan::workbench::{End, Extent, Workbench, quietly};
+use crate::record::{Spelling, Value};
 use crate::step::{Context, Kind, PlacedStep, Pulse, Segment};
+use crate::sweep::{Sweep, Swept};
 
 /// Consecutive steps that Rust executes, on any thread.
 pub struct RustSegment {
     steps: Vec<PlacedStep>,
+    chains: Vec<Chain>,
 }
 
 impl RustSegment {
     /// Fuses steps.
     #[must_use]
     pub fn new(steps: Vec<PlacedStep>) -> Self {
-        Self { steps }
+        let chains = passes(&steps).map(Chain::new).collect();
+        Self { steps, chains }
     }
 }
 
@@ -30,8 +35,8 @@ impl Segment for RustSegment {
     }
 
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
-        for steps in passes(&self.steps) {
-            run_pass(steps, batch, context, pulse)?;
+        for chain in &self.chains {
+            run_pass(chain, batch, context, pulse)?;
         }
         Ok(())
     }
@@ -42,11 +47,13 @@ pub fn passes(steps: &[PlacedStep]) -> impl Iterator<Item = &[PlacedStep]> {
     steps.split_inclusive(|placed| placed.step.declaration().kind == Kind::Split)
 }
 
-fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
+fn run_pass(chain: &Chain, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
+    let steps = chain.steps();
     let mut changes = Changes::new(batch, steps);
     let mut workbench = Workbench::default();
-    let mut watches = vec![Watch::default(); steps.len()];
+    let mut watches = chain.watch(batch.rows.len());
     let mut rhythm = Rhythm::default();
+    let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
         if rhythm.is_due(row) {
             pulse().map_err(Error::Interrupted)?;
@@ -56,18 +63,30 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
             changes.keep(row, current.text);
             continue;
         }
-        let text = batch.text(current.text);
+        let spelled = batch.text(current.text);
+        let mut manner = watches.manner(row);
+        if let Some(sweep) = chain.sweep()
+            && manner != Manner::Apart
+            && spelled.spelled().len() <= context.limits.record_bytes
+        {
+            // In the spelling in which the text came: what need not be unescaped need not be escaped again.
+            let after = watches.pass(chain, 0, manner, || changes.sweep(sweep, batch, current.text));
+            if let Some(after) = after {
+                changes.text(row, current.text, after);
+                continue;
+            }
+            manner = Manner::Apart;
+        }
+        let text = spelled.read(&mut unescaped);
         let field = |number: u16| batch.field(number, row).clone();
-        let end = workbench.run(steps, text, &field, context, &mut watches, row % TIMED_EACH == 0);
+        let end = workbench.follow(chain, text, &field, context, &mut watches, manner);
         changes.annotate(row, &mut workbench.added);
         match end {
-            End::Text(Extent::Input(range)) => {
-                let view = if range.len() == text.len() {
-                    current.text
-                } else {
-                    batch.slice(current.text, range)
-                };
-                changes.text(row, current.text, view);
+            End::Text(Extent::Input(range)) if range.len() == text.len() => {
+                changes.text(row, current.text, current.text);
+            }
+            End::Text(Extent::Input(range)) if spelled.spelling() == Spelling::Plain => {
+                changes.text(row, current.text, batch.slice(current.text, range));
             }
             End::Text(place) => match changes.write(workbench.text(text, &place)) {
                 Ok(view) => changes.text(row, current.text, view),
@@ -87,10 +106,10 @@ fn run_pass(steps: &[PlacedStep], batch: &mut Batch, context: &Context, pulse: &
         }
     }
     changes.apply(batch);
-    for (placed, watch) in steps.iter().zip(watches) {
+    for (placed, (entered, nanoseconds)) in steps.iter().zip(chain.account(&watches)) {
         let tally = batch.tally(placed.index);
-        tally.entered += watch.entered;
-        tally.nanoseconds += watch.estimate();
+        tally.entered += entered;
+        tally.nanoseconds += nanoseconds;
     }
     Ok(())
 }
@@ -114,6 +133,14 @@ pub struct Changes {
 /// The most bytes that the steps of one pass may write for one batch: offsets in a batch are 32 bits wide.
 const BATCH_LIMIT: usize = 1 << 30;
 
+#[cold]
+fn too_much() -> Failure {
+    Failure::new(
+        FailureKind::OutputTooLarge,
+        format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
+    )
+}
+
 impl Changes {
     /// Starts to collect the changes of a pass.
     pub fn new(batch: &mut Batch, steps: &[PlacedStep]) -> Self {
@@ -132,12 +159,55 @@ impl Changes {
     /// Writes a text into the batch. It belongs to no row yet.
     pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + text.len() > BATCH_LIMIT {
-            return Err(Box::new(Failure::new(
-                FailureKind::OutputTooLarge,
-                format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
-            )));
+            return Err(Box::new(too_much()));
         }
         Ok(self.writer.push(text))
+    }
+
+    /// Writes a text of at least so many bytes, which `append` appends. What it appended before it failed is taken back.
+    pub fn write_with(
+        &mut self,
+        least: usize,
+        append: impl FnOnce(&mut String) -> std::result::Result<(), Box<Failure>>,
+    ) -> std::result::Result<View, Box<Failure>> {
+        if self.writer.len() + least > BATCH_LIMIT {
+            return Err(Box::new(too_much()));
+        }
+        let mut written = Ok(());
+        let view = self.writer.push_with(Spelling::Plain, |text| {
+            let before = text.len();
+            written = append(text);
+            if written.is_ok() && text.len() > BATCH_LIMIT {
+                written = Err(Box::new(too_much()));
+            }
+            if written.is_err() {
+                text.truncate(before);
+            }
+        });
+        written.map(|()| view)
+    }
+
+    /// Writes what a pass makes of the text of a view, in the same spelling. `None`: it is not certain.
+    fn sweep(&mut self, sweep: &Sweep, batch: &Batch, view: View) -> Option<View> {
+        let text = batch.text(view);
+        // A pass makes no text longer.
+        if self.writer.len() + text.spelled().len() > BATCH_LIMIT {
+            return None;
+        }
+        let mut swept = Swept::Doubt;
+        let written = self.writer.push_with(text.spelling(), |out| {
+            let before = out.len();
+            swept = quietly(|| sweep.run(text.spelled(), text.spelling(), out)).unwrap_or(Swept::Doubt);
+            if swept != Swept::Written {
+                out.truncate(before);
+            }
+        });
+        match swept {
+            Swept::Same => Some(view),
+            Swept::Part(range) => Some(batch.slice(view, range)),
+            Swept::Written => Some(written),
+            Swept::Doubt => None,
+        }
     }
 
     /// Passes a row on as it is.
@@ -191,6 +261,19 @@ impl Changes {
         parts: impl ExactSizeIterator<Item = &'p str>,
         context: &Context,
     ) {
+        self.split_with(row, text, step, parts, context, Self::write);
+    }
+
+    /// Splits a row into parts that `write` writes, one by one. No parts at all reject it: a record must not disappear.
+    pub fn split_with<P>(
+        &mut self,
+        row: usize,
+        text: View,
+        step: u16,
+        parts: impl ExactSizeIterator<Item = P>,
+        context: &Context,
+        write: impl Fn(&mut Self, P) -> std::result::Result<View, Box<Failure>>,
+    ) {
         if parts.len() == 0 {
             return self.reject(row, text, step, "no_parts".into());
         }
@@ -201,7 +284,7 @@ impl Changes {
         }
         let before = self.parts.as_ref().map_or(0, Vec::len);
         for part in parts {
-            match self.write(part) {
+            match write(self, part) {
                 Ok(view) => self.parts.get_or_insert_default().push((row as u32, view)),
                 Err(failure) => {
                     self.parts.get_or_insert_default().truncate(before);

@@ -5,14 +5,16 @@
 //! "unchanged" and "only trimmed" free: nothing is copied until the caller asks for the result.
 
 use crate::error::{Failure, FailureKind};
-use crate::record::Value;
+use crate::plan::chain::{Chain, Manner, Watches};
+use crate::record::{Spelling, Value};
 use crate::step::{Context, PlacedStep, Scratch, Verdict};
+use crate::sweep::{Sweep, Swept};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where the text is that came out of a chain of steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,14 @@ pub enum Extent {
     Input(Range<usize>),
     /// It is this part of the string that was written last.
     Written(Range<usize>),
+}
+
+impl Extent {
+    /// Leaves this part of the text.
+    fn narrow(&mut self, part: Range<usize>) {
+        let (Self::Input(whole) | Self::Written(whole)) = self;
+        *whole = whole.start + part.start..whole.start + part.end;
+    }
 }
 
 /// How a chain of steps ended for one text. Steps are counted from the start of the chain.
@@ -36,7 +46,25 @@ pub enum End {
     Split(usize, Vec<String>),
 }
 
-/// What happened in the steps of a chain, in total.
+/// Why a text went no further.
+enum Stop {
+    Rejected(Cow<'static, str>),
+    Failed(Box<Failure>),
+    Split(Vec<String>),
+}
+
+impl Stop {
+    /// The end of the text at a step.
+    fn at(self, index: usize) -> End {
+        match self {
+            Self::Rejected(reason) => End::Rejected(index, reason),
+            Self::Failed(failure) => End::Failed(index, failure),
+            Self::Split(parts) => End::Split(index, parts),
+        }
+    }
+}
+
+/// What happened in a step, in total.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Watch {
     /// Texts that entered.
@@ -73,7 +101,7 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// Runs the steps over a text. `field` tells the value of a field of the plan that came with the record.
+    /// Runs the steps over a text, one after the other. `field` tells the value of a field of the plan that came with the record.
     /// `watches` has an entry per step, or none where
     /// nobody watches; times are taken where `timed` says so.
     pub fn run(
@@ -87,21 +115,96 @@ impl Workbench {
     ) -> End {
         self.added.clear();
         let mut extent = Extent::Input(0..text.len());
+        let end = self.one_by_one(steps, text, &mut extent, field, context, watches, timed);
+        end.map_or(End::Text(extent), |(index, end)| end.at(index))
+    }
+
+    /// Runs a chain over a text: its passes where they are certain of the result, and its steps where not.
+    pub fn follow(
+        &mut self,
+        chain: &Chain,
+        text: &str,
+        field: &dyn Fn(u16) -> Value,
+        context: &Context,
+        watches: &mut Watches,
+        manner: Manner,
+    ) -> End {
+        self.added.clear();
+        let mut extent = Extent::Input(0..text.len());
+        for (number, link) in chain.links().iter().enumerate() {
+            let steps = link.steps.clone();
+            let mut timed = manner != Manner::Untimed;
+            if let Some(sweep) = &link.sweep {
+                if manner != Manner::Apart {
+                    let sweep = || self.sweep(sweep, text, &mut extent, context);
+                    if watches.pass(chain, number, manner, sweep).is_some() {
+                        continue;
+                    }
+                }
+                timed = true;
+            }
+            let (placed, watches) = (&chain.steps()[steps.clone()], &mut watches.steps[steps.clone()]);
+            if let Some((index, end)) = self.one_by_one(placed, text, &mut extent, field, context, watches, timed) {
+                return end.at(steps.start + index);
+            }
+        }
+        End::Text(extent)
+    }
+
+    /// Runs a pass over the text of an extent. `None`: it is not certain of the result, and nothing has happened.
+    fn sweep(&mut self, sweep: &Sweep, text: &str, extent: &mut Extent, context: &Context) -> Option<()> {
+        // A step that writes more than the limit fails, also if the next one would make less of it.
+        if self.text(text, extent).len() > context.limits.record_bytes {
+            return None;
+        }
+        let mut spare = std::mem::take(&mut self.spare);
+        spare.clear();
+        let input = self.text(text, extent);
+        let swept = quietly(|| sweep.run(input, Spelling::Plain, &mut spare)).unwrap_or(Swept::Doubt);
+        self.spare = spare;
+        match swept {
+            Swept::Same => {}
+            Swept::Part(range) => extent.narrow(range),
+            Swept::Written => {
+                std::mem::swap(&mut self.written, &mut self.spare);
+                *extent = Extent::Written(0..self.written.len());
+            }
+            Swept::Doubt => return None,
+        }
+        Some(())
+    }
+
+    /// Runs steps over the text of an extent, one after the other. `Some` tells at which step, and how, it ended.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what `run` and `follow` are given, and where the text is"
+    )]
+    fn one_by_one(
+        &mut self,
+        steps: &[PlacedStep],
+        text: &str,
+        extent: &mut Extent,
+        field: &dyn Fn(u16) -> Value,
+        context: &Context,
+        watches: &mut [Watch],
+        timed: bool,
+    ) -> Option<(usize, Stop)> {
         let mut clock = timed.then(Instant::now);
         for (index, placed) in steps.iter().enumerate() {
-            if let Err(failure) = self.ask(placed, field) {
-                return End::Failed(index, Box::new(failure));
-            }
-            let input = match &extent {
-                Extent::Input(range) => &text[range.clone()],
-                Extent::Written(range) => &self.written[range.clone()],
+            // Most steps ask for nothing, and short texts leave no time to find that out each time.
+            let asked: &[Value] = if placed.asks.is_empty() {
+                &[]
+            } else if let Err(failure) = self.ask(placed, field) {
+                return Some((index, Stop::Failed(Box::new(failure))));
+            } else {
+                &self.asked
             };
             let mut scratch = Scratch {
                 text: std::mem::take(&mut self.spare),
                 cancel: &context.cancel,
             };
             scratch.text.clear();
-            let next = apply(placed, input, &self.asked, &mut scratch);
+            let next = apply(placed, self.text(text, extent), asked, &mut scratch);
             self.spare = scratch.text;
             if let Some(watch) = watches.get_mut(index) {
                 watch.entered += 1;
@@ -112,31 +215,37 @@ impl Workbench {
                     clock = Some(now);
                 }
             }
-            match next {
-                Next::Keep => {}
+            let stop = match next {
+                Next::Keep => continue,
                 Next::Part(range) => {
-                    let (Extent::Input(whole) | Extent::Written(whole)) = &mut extent;
-                    *whole = whole.start + range.start..whole.start + range.end;
+                    extent.narrow(range);
+                    continue;
                 }
                 Next::Scratch(range) => {
-                    if range.len() > context.limits.record_bytes {
-                        return End::Failed(index, Box::new(output_too_large(range.len(), context)));
+                    if range.len() <= context.limits.record_bytes {
+                        std::mem::swap(&mut self.written, &mut self.spare);
+                        *extent = Extent::Written(range);
+                        continue;
                     }
-                    std::mem::swap(&mut self.written, &mut self.spare);
-                    extent = Extent::Written(range);
+                    Stop::Failed(Box::new(output_too_large(range.len(), context)))
                 }
                 Next::Foreign(text) => {
                     self.written.clear();
                     self.written.push_str(text);
-                    extent = Extent::Written(0..text.len());
+                    *extent = Extent::Written(0..text.len());
+                    continue;
                 }
-                Next::Annotate(values) => self.added.extend(placed.adds.iter().copied().zip(values)),
-                Next::Reject(reason) => return End::Rejected(index, reason),
-                Next::Failed(failure) => return End::Failed(index, failure),
-                Next::Split(parts) => return End::Split(index, parts),
-            }
+                Next::Annotate(values) => {
+                    self.added.extend(placed.adds.iter().copied().zip(values));
+                    continue;
+                }
+                Next::Reject(reason) => Stop::Rejected(reason),
+                Next::Failed(failure) => Stop::Failed(failure),
+                Next::Split(parts) => Stop::Split(parts),
+            };
+            return Some((index, stop));
         }
-        End::Text(extent)
+        None
     }
 
     /// The text of an extent, where `input` is the text that went in.
@@ -194,37 +303,58 @@ enum Next {
 }
 
 fn apply(placed: &PlacedStep, input: &str, asked: &[Value], scratch: &mut Scratch<'_>) -> Next {
+    // It is written where it stays: to move it twice takes longer than to trim a short text.
+    let mut next = Next::Keep;
     // A step that panics is a fault of that step on that record, and must cost no other record.
-    let result = quietly(|| match placed.step.apply(input, asked, scratch) {
-        Ok(Verdict::Text(text)) => locate(text, input),
-        Ok(Verdict::Keep) => Next::Keep,
-        Ok(Verdict::Reject(reason)) => Next::Reject(reason),
-        Ok(Verdict::Annotate(values)) => Next::Annotate(values),
-        Ok(Verdict::Split(parts)) => Next::Split(parts),
-        Err(failure) => Next::Failed(Box::new(failure)),
+    let result = quietly(|| {
+        next = match placed.step.apply(input, asked, scratch) {
+            Ok(Verdict::Text(text)) => locate(text, input),
+            Ok(Verdict::Keep) => Next::Keep,
+            Ok(Verdict::Reject(reason)) => Next::Reject(reason),
+            Ok(Verdict::Annotate(values)) => Next::Annotate(values),
+            Ok(Verdict::Split(parts)) => Next::Split(parts),
+            Err(failure) => Next::Failed(Box::new(failure)),
+        }
     });
-    match result {
-        Ok(Next::Scratch(range)) => match range_in(&scratch.text, range) {
-            Some(range) => Next::Scratch(range),
-            None => Next::Failed(Box::new(Failure::new(
-                FailureKind::StepPanic,
-                "The step returned a text that it neither got nor wrote. This is a bug in the step.",
-            ))),
-        },
-        Ok(next) => next,
-        Err(panic) => {
-            scratch.text.clear();
-            Next::Failed(Box::new(Failure::new(
-                FailureKind::StepPanic,
-                format!("{} This is a bug in the step.", panic_message("The step", &*panic)),
-            )))
+    if let Err(panic) = result {
+        scratch.text.clear();
+        next = Next::Failed(step_panic(panic_message("The step", &*panic)));
+    }
+    if let Next::Scratch(addresses) = &mut next {
+        match range_in(&scratch.text, addresses.clone()) {
+            Some(range) => *addresses = range,
+            None => {
+                let what = "The step returned a text that it neither got nor wrote.";
+                next = Next::Failed(step_panic(what.to_owned()));
+            }
         }
     }
+    next
+}
+
+/// The part of a text that a step leaves which [always leaves one](crate::step::Step::part).
+pub fn cut<'t>(placed: &PlacedStep, text: &'t str) -> Result<&'t str, Box<Failure>> {
+    match quietly(|| placed.step.part(text)) {
+        Ok(Some(part)) => Ok(part),
+        Ok(None) => Err(step_panic("The step left no part of the text.".to_owned())),
+        Err(panic) => Err(step_panic(panic_message("The step", &*panic))),
+    }
+}
+
+/// The failure of a record whose step did what no step may do.
+#[cold]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+fn step_panic(what: String) -> Box<Failure> {
+    let message = what + " This is a bug in the step.";
+    Box::new(Failure::new(FailureKind::StepPanic, message))
 }
 
 /// Catches a panic without the line that Rust writes to standard error for it: the failure of the record says the same,
 /// and a step that panics on each record must not fill the terminal.
-fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
     thread_local! {
         static IN_STEP: Cell<bool> = const { Cell::new(false) };
@@ -274,43 +404,4 @@ pub fn panic_message(whom: &str, panic: &(dyn std::any::Any + Send)) -> String {
     let said = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let said = said.unwrap_or("it did not say why").trim_end_matches('.');
     format!("{whom} panicked: {said}.")
-}
-
-/// Tells a segment when to look up from its work: every few rows, or at every row where rows take long. Asking whether
-/// to stop is cheap, but not beside a step that takes a few nanoseconds.
-#[derive(Debug)]
-pub struct Rhythm {
-    looked_up: Instant,
-    row: usize,
-    stride: usize,
-}
-
-impl Default for Rhythm {
-    fn default() -> Self {
-        Self {
-            looked_up: Instant::now(),
-            row: 0,
-            stride: 1,
-        }
-    }
-}
-
-impl Rhythm {
-    const SLOW: Duration = Duration::from_millis(1);
-
-    /// Whether to look up before this row.
-    pub fn is_due(&mut self, row: usize) -> bool {
-        let done = row - self.row;
-        if done < self.stride {
-            return false;
-        }
-        let now = Instant::now();
-        let slow = now - self.looked_up > Self::SLOW * done as u32;
-        *self = Self {
-            looked_up: now,
-            row,
-            stride: if slow { 1 } else { TIMED_EACH },
-        };
-        true
-    }
 }

@@ -3,8 +3,8 @@
 use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::failure::stop_of;
 use crate::python::step::PythonStep;
-use crate::python::values;
 use crate::python::verdict::{read_parts, read_text};
+use crate::python::{text, values};
 use crate::record::Value;
 use crate::step::{Kind, Limits};
 use pyo3::ffi;
@@ -54,6 +54,33 @@ pub(crate) struct CallContext<'c> {
 }
 
 impl PythonStep {
+    /// Whether the step makes a text of a text and asks for nothing else, so that [`PythonStep::map`] will do.
+    pub(crate) fn only_maps(&self) -> bool {
+        self.only_maps
+    }
+
+    /// Calls a step that [only maps](PythonStep::only_maps) with a text. The text that it made is exactly a `str`, and the very
+    /// object that was passed if the step returned it. The caller has taken the step's turn.
+    #[inline]
+    pub(crate) fn map<'py>(
+        &self,
+        text: &Bound<'py, PyString>,
+        context: &CallContext<'_>,
+    ) -> Result<Bound<'py, PyString>, Stop> {
+        let py = text.py();
+        let Some(returned) = call_with_text(self.callable.bind(py), text) else {
+            return Err(raised(py, context));
+        };
+        let returned = match returned.cast_into_exact::<PyString>() {
+            Ok(made) if text::ascii(&made).is_some_and(|made| made.len() <= context.limits.record_bytes) => {
+                return Ok(made);
+            }
+            Ok(made) => made.into_any(),
+            Err(other) => other.into_inner(),
+        };
+        read_text(text, returned, context.limits).map_err(Stop::Failed)
+    }
+
     /// Calls the step with a text, and with the fields it asks for: `asked` returns the value of each by its index in
     /// the step's declaration. The caller has taken the step's turn.
     ///
@@ -66,15 +93,20 @@ impl PythonStep {
         context: &CallContext<'_>,
     ) -> Result<CallVerdict<'py>, Stop> {
         let py = text.py();
+        if self.only_maps {
+            return self.map(text, context).map(CallVerdict::Text);
+        }
         let callable = self.callable.bind(py);
         let returned = if self.declaration_asks() == 0 {
-            callable.call1((text,))
+            call_with_text(callable, text).ok_or_else(|| raised(py, context))?
         } else {
-            self.call_with_fields(callable, text, asked)?
+            let returned = self.call_with_fields(callable, text, asked)?;
+            returned.map_err(|error| stop_of(py, error, context))?
         };
-        let returned = returned.map_err(|error| stop_of(py, error, context))?;
         match self.kind() {
-            Kind::Map => read_text(text, returned, context.limits).map_err(Stop::Failed),
+            Kind::Map => read_text(text, returned, context.limits)
+                .map(CallVerdict::Text)
+                .map_err(Stop::Failed),
             Kind::Filter => self.read_decision(&returned).map_err(Stop::Failed),
             Kind::Annotate => self.read_fields(&returned, context),
             Kind::Split => read_parts(&returned, context),
@@ -137,6 +169,34 @@ impl PythonStep {
             }
         };
         Ok(vectorcall(callable, text, &fields, &names))
+    }
+}
+
+/// What a step just raised.
+#[cold]
+fn raised(py: Python<'_>, context: &CallContext<'_>) -> Stop {
+    stop_of(py, PyErr::fetch(py), context)
+}
+
+/// Calls with the text alone. `None`: it raised, and the exception is set.
+#[inline]
+#[expect(
+    unsafe_code,
+    reason = "PyO3 returns the exception in a value that takes longer to move about than the call has time"
+)]
+fn call_with_text<'py>(callable: &Bound<'py, PyAny>, text: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+    // The first slot is the callee's to use, as `PY_VECTORCALL_ARGUMENTS_OFFSET` promises.
+    let mut arguments = [std::ptr::null_mut(), text.as_ptr()];
+    // SAFETY: The thread is attached, and the one argument is borrowed from a value that lives until the call has returned.
+    // The call returns a new reference, or null with an exception set.
+    unsafe {
+        let returned = ffi::PyObject_Vectorcall(
+            callable.as_ptr(),
+            arguments.as_mut_ptr().add(1).cast_const(),
+            1 | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+            std::ptr::null_mut(),
+        );
+        Bound::from_owned_ptr_or_opt(callable.py(), returned)
     }
 }
 

@@ -249,15 +249,22 @@ impl Subject {
     fn make(&self, py: Python<'_>, target: &Bound<'_, PyAny>, configuration: &Configuration) -> Result<PythonStep> {
         let contract = self.contract(target)?;
         let declaration = self.declaration(py, &contract)?;
-        let arguments = values::configuration_to_python(py, configuration)
-            .and_then(|configuration| names::ARGUMENTS.get(py)?.call1((target, self.label(), configuration)))
-            .and_then(|arguments| Ok(arguments.cast_into::<pyo3::types::PyDict>()?))
-            .map_err(|raised| self.found(py, raised))?;
+        let arguments = || {
+            values::configuration_to_python(py, configuration)
+                .and_then(|configuration| names::ARGUMENTS.get(py)?.call1((target, self.label(), configuration)))
+                .and_then(|arguments| Ok(arguments.cast_into::<pyo3::types::PyDict>()?))
+                .map_err(|raised| self.found(py, raised))
+        };
         let object = if contract.is_class {
+            let arguments = arguments()?;
             target
                 .call((), Some(&arguments))
                 .map_err(|raised| self.raised(py, "cannot be made", raised, None))?
         } else {
+            // What checks a configuration takes long to import, and most functions have none.
+            if !configuration.is_empty() {
+                arguments()?;
+            }
             target.clone()
         };
         if !object.is_callable() {

@@ -1,7 +1,8 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
-//! fused steps over a batch and `single` over one text. `pipeline`, `record` and `report` are what Python users see.
+//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
+//! what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
@@ -11,6 +12,7 @@
 mod call;
 mod command;
 mod discovery;
+mod entry;
 mod exceptions;
 mod failure;
 mod host;
@@ -37,7 +39,7 @@ use pyo3::prelude::*;
 /// The engine of text-processor.
 #[pymodule]
 mod _engine {
-    use super::logging;
+    use super::{entry, logging};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -52,6 +54,7 @@ mod _engine {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        entry::install(module.py())?;
         logging::install();
         Ok(())
     }

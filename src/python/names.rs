@@ -35,7 +35,7 @@ pub(crate) static REJECT: Import<PyType> = Import::new("text_processor._plugin",
 /// Reads what an object declares.
 pub(crate) static READ_CONTRACT: Import = Import::new("text_processor._contract", "read");
 /// Checks a configuration and makes the arguments of a class from it.
-pub(crate) static ARGUMENTS: Import = Import::new("text_processor._contract", "arguments");
+pub(crate) static ARGUMENTS: Import = Import::new("text_processor._inspection", "arguments");
 /// The error of a configuration.
 pub(crate) static CONFIG_ERROR: Import<PyType> = Import::new("text_processor.exceptions", "ConfigError");
 /// The error of an object that is not what a plugin must be.

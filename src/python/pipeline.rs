@@ -1,14 +1,14 @@
 //! `Pipeline`: the main door of the library.
 
 use crate::engine;
-use crate::error::{ConfigError, FailureKind, RecordError};
+use crate::error::{ConfigError, Error, Failure, FailureKind, RecordError};
 use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan, PlannedStep};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::report::{PyReport, PyTraceEntry};
 use crate::python::run::{RunArguments, run};
-use crate::python::single::{Fields, Outcome, Single};
+use crate::python::single::{Fields, Halt, Single};
 use crate::python::{load, values};
 use crate::record::{FieldType, Value};
 use crate::step::{Configuration, Kind, Step};
@@ -16,6 +16,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -86,14 +87,20 @@ impl PyPipeline {
     }
 
     /// A pipeline that splits has no single text to return.
-    fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
-        let Some(split) = self.split else {
-            return Ok(());
-        };
+    #[inline]
+    pub(super) fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
+        match self.split {
+            Some(split) => Err(self.split_refused(py, split, method)),
+            None => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn split_refused(&self, py: Python<'_>, split: u16, method: &str) -> PyErr {
         let name = self.step_name(split);
         let message = format!("`{method}` returns one text for each, and the step `{name}` makes many of one.");
         let error = ConfigError::new(message).with_hint("Use `records`, which returns a record for each part.");
-        Err(raise(py, error.into()))
+        raise(py, error.into())
     }
 
     /// Runs the steps over one text of a pipeline that does not split.
@@ -103,34 +110,35 @@ impl PyPipeline {
         text: &Bound<'py, PyString>,
         ordinal: Option<u64>,
     ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let mut processed = None;
-        self.single
-            .run(py, text.clone(), &mut Fields::new(), &mut |outcome, _| match outcome {
-                Outcome::Text(text) => {
-                    processed = Some(text);
-                    Ok(())
-                }
-                Outcome::Rejected { .. } => Ok(()),
-                Outcome::Failed { step, failure } => {
-                    let step = Some(self.step_name(step).to_owned());
-                    Err(raise(
-                        py,
-                        RecordError {
-                            failure: *failure,
-                            step,
-                            input: None,
-                            ordinal,
-                            id: None,
-                        }
-                        .into(),
-                    ))
-                }
-            })?;
-        Ok(processed)
+        let mut text = text.clone();
+        match self.single.run_alone(&mut text) {
+            ControlFlow::Continue(()) => Ok(Some(text)),
+            ControlFlow::Break(halt) => self.halted(py, halt, ordinal).map(|()| None),
+        }
+    }
+
+    /// Raises the error of a text that did not go through all the steps, unless it was rejected.
+    #[cold]
+    pub(super) fn halted(&self, py: Python<'_>, halt: Halt<'_>, ordinal: Option<u64>) -> PyResult<()> {
+        match halt {
+            Halt::Rejected { .. } => Ok(()),
+            Halt::Failed { step, failure } => {
+                let error = RecordError {
+                    failure: *failure,
+                    step: Some(self.step_name(step).to_owned()),
+                    input: None,
+                    ordinal,
+                    id: None,
+                };
+                Err(raise(py, error.into()))
+            }
+            Halt::Interrupted(interrupt) => Err(raise(py, Error::Interrupted(interrupt))),
+            Halt::Split(..) => unreachable!("a pipeline that splits was refused"),
+        }
     }
 
     /// The values of the fields that steps ask for, from a mapping that came with a text.
-    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, crate::error::Failure>> {
+    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, Failure>> {
         let mut known = Fields::new();
         for (number, field) in self.plan.fields.iter().enumerate() {
             if field.from_source && fields.contains(&field.name)? {
@@ -289,6 +297,7 @@ impl PyPipeline {
     ///     >>> from text_processor import Pipeline
     ///     >>> Pipeline(["collapse-whitespace"]).process("a   b")
     ///     'a b'
+    // `entry` puts a method in the place of this one that does the same with less ado.
     #[pyo3(signature = (text, /))]
     fn process<'py>(&self, py: Python<'py>, text: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
         self.refuse_split(py, "process")?;
@@ -385,7 +394,7 @@ impl PyPipeline {
     ///     rejected: A file for the rejected records, with their reasons.
     ///     quarantine: A file for the records that failed, with their errors. `None`: one beside the output, which is
     ///         made only if a record fails.
-    ///     workers: How many threads decode, run Rust steps and encode. `None`: as many as there are processors.
+    ///     workers: How many threads read, run Rust steps and write. `None`: as many as there are processors.
     ///     limit: The most records to read.
     ///     overwrite: Whether files that exist may be replaced.
     ///     allow_repeat: Whether the same input may be read twice.

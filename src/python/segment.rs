@@ -6,7 +6,8 @@ use crate::plan::{Changes, Rhythm, TIMED_EACH, Watch, passes};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::signals;
 use crate::python::step::PythonStep;
-use crate::python::verdict::utf8;
+use crate::python::text;
+use crate::python::verdict::append;
 use crate::record::Value;
 use crate::step::{Context, Kind, Limits, PlacedStep, Pulse, Segment};
 use pyo3::prelude::*;
@@ -87,6 +88,7 @@ fn run_pass(
         added: Vec::new(),
     };
     let mut rhythm = Rhythm::default();
+    let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
         if rhythm.is_due(row) {
             pulse().map_err(Error::Interrupted)?;
@@ -96,7 +98,7 @@ fn run_pass(
             changes.keep(row, current.text);
             continue;
         }
-        let text = PyString::new(py, batch.text(current.text));
+        let text = text::new(py, batch.text(current.text).read(&mut unescaped));
         let end = pass.follow(&text, batch, row)?;
         changes.annotate(row, &mut pass.added);
         match end {
@@ -111,12 +113,10 @@ fn run_pass(
             End::Rejected(step, reason) => changes.reject(row, current.text, placed[step].index, reason),
             End::Failed(step, failure) => changes.fail(row, current.text, placed[step].index, failure),
             End::Split(step, parts) => {
-                let read: std::result::Result<Vec<&str>, _> =
-                    parts.iter().map(|part| utf8(part, &context.limits)).collect();
-                match read {
-                    Ok(read) => changes.split(row, current.text, placed[step].index, read.into_iter(), context),
-                    Err(failure) => changes.fail(row, current.text, placed[step].index, failure),
-                }
+                let index = placed[step].index;
+                changes.split_with(row, current.text, index, parts.iter(), context, |changes, part| {
+                    write(changes, part, &context.limits)
+                });
             }
         }
     }
@@ -136,7 +136,7 @@ fn write(
     text: &Bound<'_, PyString>,
     limits: &Limits,
 ) -> std::result::Result<View, Box<Failure>> {
-    changes.write(utf8(text, limits)?)
+    changes.write_with(text::length(text), |out| append(text, limits, out))
 }
 
 /// The step that made the text that cannot be written: the last one that makes texts.
@@ -159,7 +159,8 @@ struct Pass<'s> {
 
 impl Pass<'_> {
     fn follow<'py>(&mut self, text: &Bound<'py, PyString>, batch: &Batch, row: usize) -> Result<End<'py>> {
-        let mut current = text.clone();
+        // `None` stands for the text itself, which need not be counted as one more reference then.
+        let mut made: Option<Bound<'py, PyString>> = None;
         let mut clock = row.is_multiple_of(TIMED_EACH).then(Instant::now);
         for (index, (placed, step)) in self.placed.iter().zip(self.steps).enumerate() {
             let added = &self.added;
@@ -168,7 +169,8 @@ impl Pass<'_> {
                 let added = added.iter().rev().find(|(added, _)| *added == number);
                 added.map_or_else(|| batch.field(number, row), |(_, value)| value)
             };
-            let verdict = step.call(&current, asked, &self.call);
+            let given = made.as_ref().unwrap_or(text);
+            let verdict = step.call(given, asked, &self.call);
             let watch = &mut self.watches[index];
             watch.entered += 1;
             if let Some(started) = clock {
@@ -178,7 +180,8 @@ impl Pass<'_> {
                 clock = Some(now);
             }
             match verdict {
-                Ok(CallVerdict::Text(after)) => current = after,
+                Ok(CallVerdict::Text(after)) if after.is(given) => {}
+                Ok(CallVerdict::Text(after)) => made = Some(after),
                 Ok(CallVerdict::Keep) => {}
                 Ok(CallVerdict::Annotate(values)) => self.added.extend(placed.adds.iter().copied().zip(values)),
                 Ok(CallVerdict::Reject(reason)) => return Ok(End::Rejected(index, reason)),
@@ -187,10 +190,9 @@ impl Pass<'_> {
                 Err(Stop::Interrupted(interrupt)) => return Err(Error::Interrupted(interrupt)),
             }
         }
-        Ok(if current.is(text) {
-            End::Same
-        } else {
-            End::Text(current)
+        Ok(match made {
+            Some(made) if !made.is(text) => End::Text(made),
+            _ => End::Same,
         })
     }
 }

@@ -3,24 +3,31 @@
 //! Consecutive Python steps hand the same `str` along. A `str` is read for Rust steps only, and a new one is made only
 //! where they changed the text.
 
-use crate::error::{Error, Failure};
-use crate::plan::{End, Extent, Plan, Workbench};
+use crate::error::{Error, Failure, Interrupt};
+use crate::plan::{End, Extent, Plan, Workbench, cut};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::exceptions::to_python as raise;
+use crate::python::failure::failure_of;
 use crate::python::step::PythonStep;
+use crate::python::turn::ThreadNumber;
 use crate::python::verdict::check;
-use crate::python::{signals, values};
+use crate::python::{signals, text, values};
 use crate::record::Value;
+use crate::simd::transcode::Surrogate;
 use crate::step::{Context, PlacedStep};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 /// Steps of one runtime, in order.
 enum Stretch {
+    /// Steps of Rust that always leave a part of the text.
+    Cuts(Vec<PlacedStep>),
     Rust(Vec<PlacedStep>),
     Python(Vec<(PlacedStep, Arc<PythonStep>)>),
 }
@@ -38,12 +45,52 @@ pub(super) enum Outcome<'py> {
     Failed { step: u16, failure: Box<Failure> },
 }
 
+/// Why a text did not go through all the steps.
+pub(super) enum Halt<'py> {
+    Rejected {
+        step: u16,
+        reason: Cow<'static, str>,
+    },
+    Failed {
+        step: u16,
+        failure: Box<Failure>,
+    },
+    /// The parts go on at this place.
+    Split(Vec<Bound<'py, PyString>>, Place),
+    Interrupted(Interrupt),
+}
+
+/// A step: the number of its stretch, and its number there.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    stretch: usize,
+    step: usize,
+}
+
+impl Place {
+    /// The place after the step with this number, counted from here.
+    fn after(self, index: usize) -> Self {
+        Self {
+            step: self.step + index + 1,
+            ..self
+        }
+    }
+}
+
 /// The fields of a record: the plan's number, and the value.
 pub(super) type Fields = Vec<(u16, Value)>;
 
+/// What Rust steps work with, to be used again for each text.
+#[derive(Default)]
+struct Bench {
+    work: Workbench,
+    /// The UTF-8 of a text that is not ASCII.
+    read: String,
+}
+
 thread_local! {
-    /// Rust steps never call Python, so the workbench is never asked for while it is in use.
-    static WORKBENCH: RefCell<Workbench> = RefCell::default();
+    /// Rust steps never call Python, so the bench is never asked for while it is in use.
+    static BENCH: RefCell<Bench> = RefCell::default();
 }
 
 impl Single {
@@ -58,10 +105,23 @@ impl Single {
                 (Err(_), _) => stretches.push(Stretch::Rust(vec![placed.clone()])),
             }
         }
+        for stretch in &mut stretches {
+            if let Stretch::Rust(steps) = stretch
+                && steps.iter().all(|placed| placed.step.part("").is_some())
+            {
+                *stretch = Stretch::Cuts(std::mem::take(steps));
+            }
+        }
         Self {
             stretches,
             context: Context::default(),
         }
+    }
+
+    /// Runs all the steps over a text that came without fields.
+    #[inline]
+    pub(super) fn run_alone<'py>(&self, text: &mut Bound<'py, PyString>) -> ControlFlow<Halt<'py>> {
+        self.advance(Place::default(), text, &mut Fields::new())
     }
 
     /// Runs the steps over a text. `sink` gets each part's end; there is one unless a step splits.
@@ -72,140 +132,236 @@ impl Single {
         fields: &mut Fields,
         sink: &mut dyn FnMut(Outcome<'py>, &Fields) -> PyResult<()>,
     ) -> PyResult<()> {
-        self.follow(py, (0, 0), text, fields, sink)
+        self.follow(py, Place::default(), text, fields, sink)
     }
 
     fn follow<'py>(
         &self,
         py: Python<'py>,
-        from: (usize, usize),
+        from: Place,
         mut text: Bound<'py, PyString>,
         fields: &mut Fields,
         sink: &mut dyn FnMut(Outcome<'py>, &Fields) -> PyResult<()>,
     ) -> PyResult<()> {
-        let mut skip = from.1;
-        for (number, stretch) in self.stretches.iter().enumerate().skip(from.0) {
-            let (next, index) = match stretch {
-                Stretch::Rust(steps) => self.rust(py, &steps[skip..], &text, fields),
-                Stretch::Python(steps) => self.python(&steps[skip..], &text, fields)?,
+        let outcome = match self.advance(from, &mut text, fields) {
+            ControlFlow::Continue(()) => Outcome::Text(text),
+            ControlFlow::Break(Halt::Rejected { step, reason }) => Outcome::Rejected { step, reason },
+            ControlFlow::Break(Halt::Failed { step, failure }) => Outcome::Failed { step, failure },
+            ControlFlow::Break(Halt::Interrupted(interrupt)) => {
+                return Err(raise(py, Error::Interrupted(interrupt)));
+            }
+            ControlFlow::Break(Halt::Split(parts, next)) => {
+                return parts
+                    .into_iter()
+                    .try_for_each(|part| self.follow(py, next, part, &mut fields.clone(), sink));
+            }
+        };
+        sink(outcome, fields)
+    }
+
+    /// Runs the steps from a place on, as long as there is one text. The text is changed where it is, and what it is rarely
+    /// is returned: short texts take less time than moving such values about.
+    fn advance<'py>(
+        &self,
+        from: Place,
+        text: &mut Bound<'py, PyString>,
+        fields: &mut Fields,
+    ) -> ControlFlow<Halt<'py>> {
+        let mut place = from;
+        for stretch in &self.stretches[from.stretch..] {
+            match stretch {
+                Stretch::Cuts(steps) => self.cuts(&steps[place.step..], place, text, fields)?,
+                Stretch::Rust(steps) => self.rust(&steps[place.step..], place, text, fields)?,
+                Stretch::Python(steps) => self.python(&steps[place.step..], place, text, fields)?,
+            }
+            place = Place {
+                stretch: place.stretch + 1,
+                step: 0,
             };
-            let placed = |index: usize| match stretch {
-                Stretch::Rust(steps) => &steps[skip + index],
-                Stretch::Python(steps) => &steps[skip + index].0,
-            };
-            match next {
-                Next::Unchanged => {}
-                Next::Text(after) => text = after,
-                Next::Rejected(reason) => {
-                    return sink(
-                        Outcome::Rejected {
-                            step: placed(index).index,
-                            reason,
-                        },
-                        fields,
-                    );
-                }
-                Next::Failed(failure) => {
-                    return sink(
-                        Outcome::Failed {
-                            step: placed(index).index,
-                            failure,
-                        },
-                        fields,
-                    );
-                }
-                Next::Split(parts) if parts.is_empty() => {
-                    let (step, reason) = (placed(index).index, "no_parts".into());
-                    return sink(Outcome::Rejected { step, reason }, fields);
-                }
-                Next::Split(parts) => {
-                    for part in parts {
-                        self.follow(py, (number, skip + index + 1), part, &mut fields.clone(), sink)?;
-                    }
-                    return Ok(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn cuts<'py>(
+        &self,
+        steps: &[PlacedStep],
+        place: Place,
+        text: &mut Bound<'py, PyString>,
+        fields: &mut Fields,
+    ) -> ControlFlow<Halt<'py>> {
+        let Some(whole) = text::ascii(text) else {
+            return self.rust(steps, place, text, fields);
+        };
+        let mut left = whole;
+        for placed in steps {
+            match cut(placed, left) {
+                Ok(part) => left = part,
+                Err(failure) => {
+                    let step = placed.index;
+                    return ControlFlow::Break(Halt::Failed { step, failure });
                 }
             }
-            skip = 0;
         }
-        sink(Outcome::Text(text), fields)
+        if left.len() < whole.len() {
+            *text = text::new(text.py(), left);
+        }
+        ControlFlow::Continue(())
     }
 
     fn rust<'py>(
         &self,
-        py: Python<'py>,
         steps: &[PlacedStep],
-        text: &Bound<'py, PyString>,
+        place: Place,
+        text: &mut Bound<'py, PyString>,
         fields: &mut Fields,
-    ) -> (Next<'py>, usize) {
-        let Ok(read) = text.to_str() else {
-            return (Next::Failed(values::surrogate("The text")), 0);
+    ) -> ControlFlow<Halt<'py>> {
+        let py = text.py();
+        let failed = |index: usize, failure| Halt::Failed {
+            step: steps[index].index,
+            failure,
         };
-        WORKBENCH.with_borrow_mut(|workbench| {
+        BENCH.with_borrow_mut(|bench| {
+            let read = match text::ascii(text) {
+                Some(read) => read,
+                None => match read_into(&mut bench.read, text) {
+                    Ok(read) => read,
+                    Err(failure) => return ControlFlow::Break(failed(0, failure)),
+                },
+            };
             let field = |number: u16| find(fields, number).clone();
-            let end = workbench.run(steps, read, &field, &self.context, &mut [], false);
-            fields.append(&mut workbench.added);
-            match end {
-                End::Text(Extent::Input(range)) if range.len() == read.len() => (Next::Unchanged, 0),
-                End::Text(place) => (Next::Text(PyString::new(py, workbench.text(read, &place))), 0),
-                End::Rejected(index, reason) => (Next::Rejected(reason), index),
-                End::Failed(index, failure) => (Next::Failed(failure), index),
-                End::Split(index, parts) => (
-                    Next::Split(parts.iter().map(|part| PyString::new(py, part)).collect()),
-                    index,
-                ),
+            let end = bench.work.run(steps, read, &field, &self.context, &mut [], false);
+            if !bench.work.added.is_empty() {
+                fields.append(&mut bench.work.added);
             }
+            match end {
+                End::Text(Extent::Input(range)) if range.len() == read.len() => {}
+                End::Text(Extent::Input(range)) => match part(text, read, &range) {
+                    Ok(part) => *text = part,
+                    Err(error) => return ControlFlow::Break(failed(0, failure_of(py, error))),
+                },
+                End::Text(place) => *text = text::new(py, bench.work.text(read, &place)),
+                End::Failed(index, failure) => return ControlFlow::Break(failed(index, failure)),
+                End::Rejected(index, reason) => {
+                    let step = steps[index].index;
+                    return ControlFlow::Break(Halt::Rejected { step, reason });
+                }
+                End::Split(index, parts) if parts.is_empty() => {
+                    let (step, reason) = (steps[index].index, "no_parts".into());
+                    return ControlFlow::Break(Halt::Rejected { step, reason });
+                }
+                End::Split(index, parts) => {
+                    let parts = parts.iter().map(|part| text::new(py, part)).collect();
+                    return ControlFlow::Break(Halt::Split(parts, place.after(index)));
+                }
+            }
+            ControlFlow::Continue(())
         })
     }
 
     fn python<'py>(
         &self,
         steps: &[(PlacedStep, Arc<PythonStep>)],
-        text: &Bound<'py, PyString>,
+        place: Place,
+        text: &mut Bound<'py, PyString>,
         fields: &mut Fields,
-    ) -> PyResult<(Next<'py>, usize)> {
+    ) -> ControlFlow<Halt<'py>> {
         let py = text.py();
         let context = CallContext {
             limits: &self.context.limits,
             interrupted: &signals::interrupted,
         };
-        let mut current = text.clone();
+        let me = ThreadNumber::mine();
+        let given = text.clone();
         let mut maker = 0;
         for (index, (placed, step)) in steps.iter().enumerate() {
-            let _turn = step.turn(py);
-            let verdict = step.call(&current, |asked| find(fields, placed.asks[asked]), &context);
-            match verdict {
-                Ok(CallVerdict::Text(after)) => {
-                    if !after.is(&current) {
-                        maker = index;
+            let _turn = step.turn_of(py, me);
+            let stop = if step.only_maps() {
+                match step.map(text, &context) {
+                    Ok(after) => {
+                        if !after.is(&*text) {
+                            maker = index;
+                            *text = after;
+                        }
+                        continue;
                     }
-                    current = after;
+                    Err(stop) => stop,
                 }
-                Ok(CallVerdict::Keep) => {}
-                Ok(CallVerdict::Annotate(values)) => fields.extend(placed.adds.iter().copied().zip(values)),
-                Ok(CallVerdict::Reject(reason)) => return Ok((Next::Rejected(reason), index)),
-                Ok(CallVerdict::Split(parts)) => {
-                    let checked = parts.iter().try_for_each(|part| check(part, context.limits));
-                    return Ok((checked.map_or_else(Next::Failed, |()| Next::Split(parts)), index));
+            } else {
+                match step.call(text, |asked| find(fields, placed.asks[asked]), &context) {
+                    Ok(CallVerdict::Text(after)) => {
+                        if !after.is(&*text) {
+                            maker = index;
+                            *text = after;
+                        }
+                        continue;
+                    }
+                    Ok(CallVerdict::Keep) => continue,
+                    Ok(CallVerdict::Annotate(values)) => {
+                        fields.extend(placed.adds.iter().copied().zip(values));
+                        continue;
+                    }
+                    Ok(CallVerdict::Reject(reason)) => {
+                        let step = placed.index;
+                        return ControlFlow::Break(Halt::Rejected { step, reason });
+                    }
+                    Ok(CallVerdict::Split(parts)) => {
+                        match parts.iter().try_for_each(|part| check(part, context.limits)) {
+                            Ok(()) => return ControlFlow::Break(Halt::Split(parts, place.after(index))),
+                            Err(failure) => failure.into(),
+                        }
+                    }
+                    Err(stop) => stop,
                 }
-                Err(Stop::Failed(failure)) => return Ok((Next::Failed(failure), index)),
-                Err(Stop::Interrupted(interrupt)) => return Err(raise(py, Error::Interrupted(interrupt))),
-            }
-        }
-        if current.is(text) {
-            return Ok((Next::Unchanged, 0));
+            };
+            return ControlFlow::Break(match stop {
+                Stop::Failed(failure) => Halt::Failed {
+                    step: placed.index,
+                    failure,
+                },
+                Stop::Interrupted(interrupt) => Halt::Interrupted(interrupt),
+            });
         }
         // Nothing here needs the bytes of the text, but what a run would not write is not returned either.
-        let checked = check(&current, context.limits);
-        Ok((checked.map_or_else(Next::Failed, |()| Next::Text(current)), maker))
+        if !text.is(&given)
+            && let Err(failure) = check(text, context.limits)
+        {
+            let step = steps[maker].0.index;
+            return ControlFlow::Break(Halt::Failed { step, failure });
+        }
+        ControlFlow::Continue(())
     }
 }
 
-enum Next<'py> {
-    Unchanged,
-    Text(Bound<'py, PyString>),
-    Rejected(Cow<'static, str>),
-    Failed(Box<Failure>),
-    Split(Vec<Bound<'py, PyString>>),
+/// Writes the UTF-8 of a text over a string.
+fn read_into<'t>(string: &'t mut String, text: &Bound<'_, PyString>) -> Result<&'t str, Box<Failure>> {
+    /// One huge text must not take up its room for ever.
+    const KEPT: usize = 1 << 20;
+    string.clear();
+    string.shrink_to(KEPT);
+    let characters = text::characters(text).map_err(|error| failure_of(text.py(), error))?;
+    match characters.push_to(string) {
+        Ok(()) => Ok(string),
+        Err(Surrogate) => Err(values::surrogate("The text")),
+    }
+}
+
+/// A part of a text, where `read` is the text's UTF-8 and `range` says where in that. It is cut out of the text itself,
+/// which makes a `str` of it without decoding anything: to count the characters before and after it is enough.
+#[expect(unsafe_code, reason = "slicing a subclass would call its own method")]
+fn part<'py>(text: &Bound<'py, PyString>, read: &str, range: &Range<usize>) -> PyResult<Bound<'py, PyString>> {
+    let length = text::length(text);
+    let (start, end) = if length == read.len() {
+        (range.start, range.end)
+    } else {
+        let after = read[range.end..].chars().count();
+        (read[..range.start].chars().count(), length - after)
+    };
+    // SAFETY: The thread is attached, the object is a `str`, and the range lies within its characters, whose number fits
+    // a `Py_ssize_t`. The function returns a new reference to exactly a `str`, or null with an exception set.
+    unsafe {
+        let part = ffi::PyUnicode_Substring(text.as_ptr(), start.cast_signed(), end.cast_signed());
+        Ok(Bound::from_owned_ptr_or_err(text.py(), part)?.cast_into_unchecked::<PyString>())
+    }
 }
 
 /// The value of a field: what was added last counts.

@@ -3,10 +3,10 @@
 use crate::error::{Failure, FailureKind};
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::names;
-use crate::python::turn::{Turn, Turns};
+use crate::python::turn::{ThreadNumber, Turn, Turns};
 use crate::python::verdict::utf8;
 use crate::record::Value;
-use crate::step::{Configuration, Declaration, Limits, Scratch, Step, Verdict};
+use crate::step::{Configuration, Declaration, Kind, Limits, Scratch, Step, Verdict};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use std::collections::HashSet;
@@ -20,6 +20,8 @@ pub(crate) struct PythonStep {
     object: Py<PyAny>,
     /// What is called with each text: the object, or its method `__call__`, bound once.
     pub(super) callable: Py<PyAny>,
+    /// Whether it makes a text of a text and asks for nothing else.
+    pub(super) only_maps: bool,
     /// The names of the fields it asks for, which are passed by name.
     pub(super) asked_names: Py<PyTuple>,
     /// The names of the fields it adds.
@@ -72,7 +74,9 @@ impl PythonStep {
             .map(|field| PyString::intern(py, &field.name).unbind())
             .collect();
         let turns = (!thread_safe).then(Turns::default);
+        let only_maps = declaration.kind == Kind::Map && declaration.asks.is_empty();
         Ok(Self {
+            only_maps,
             declaration,
             configuration,
             object: object.unbind(),
@@ -87,8 +91,13 @@ impl PythonStep {
 
     /// Takes the turn to call the step, until it is dropped; a step that declares itself safe needs none. Whoever calls a
     /// step takes its turn first: once for all the records of a batch.
-    pub(super) fn turn(&self, py: Python<'_>) -> Option<Turn<'_>> {
-        self.turns.as_ref().map(|turns| turns.take(py))
+    pub(super) fn turn<'t>(&'t self, py: Python<'t>) -> Option<Turn<'t>> {
+        self.turn_of(py, ThreadNumber::mine())
+    }
+
+    /// Takes the turn for this thread, whose number the caller has looked up: once for all steps of a single text.
+    pub(super) fn turn_of<'t>(&'t self, py: Python<'t>, me: ThreadNumber) -> Option<Turn<'t>> {
+        self.turns.as_ref().map(|turns| turns.take(py, me))
     }
 }
 

@@ -10,8 +10,9 @@ use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::failure::stop_of;
 use crate::python::names;
 use crate::python::step::PythonStep;
-use crate::python::text;
+use crate::python::text::{self, Characters};
 use crate::python::values::{from_python, surrogate, type_name};
+use crate::simd::transcode::Surrogate;
 use crate::step::{Limits, Step};
 use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyBool, PyByteArray, PyBytes, PyDict, PyString};
@@ -19,44 +20,72 @@ use pyo3::types::{PyAnyMethods, PyBool, PyByteArray, PyBytes, PyDict, PyString};
 /// The reason for a split that returned no part: a record never vanishes.
 const NO_PARTS: &str = "no_parts";
 
-/// The text of a `str` that a step made. This is where UTF-8 is needed, so surrogates are found here.
+/// The text of a `str` that a step made, which keeps a copy of it. This is where UTF-8 is needed, so surrogates are found
+/// here.
 pub(crate) fn utf8<'t>(text: &'t Bound<'_, PyString>, limits: &Limits) -> Result<&'t str, Box<Failure>> {
     let text = text.to_str().map_err(|_| made_surrogate())?;
-    if text.len() > limits.record_bytes {
-        return Err(too_large(text.len(), limits));
-    }
+    within(text.len(), limits)?;
     Ok(text)
 }
 
-/// What [`utf8`] checks of a text that Python keeps: that it could be written. Its bytes are counted only where it is so long
-/// that they may be too many.
-pub(crate) fn check(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
-    const MOST_BYTES: usize = char::MAX.len_utf8();
-    if text::length(text) > limits.record_bytes / MOST_BYTES {
-        return utf8(text, limits).map(|_| ());
-    }
-    match text::has_surrogate(text) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(made_surrogate()),
-        Err(error) => Err(super::failure::failure_of(text.py(), error)),
-    }
+/// Appends the text of a `str` that a step made, which keeps no copy of it. A string to which it could not be appended
+/// may hold a part of it.
+pub(crate) fn append(text: &Bound<'_, PyString>, limits: &Limits, out: &mut String) -> Result<(), Box<Failure>> {
+    let before = out.len();
+    let pushed = characters(text)?.push_to(out);
+    pushed.map_err(|Surrogate| made_surrogate())?;
+    within(out.len() - before, limits)
 }
 
+/// What [`append`] checks, of a text that Python keeps: that it could be written. Its bytes are counted only where it is
+/// so long that they may be too many.
+#[inline]
+pub(crate) fn check(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
+    if text::ascii(text).is_some_and(|text| text.len() <= limits.record_bytes) {
+        return Ok(());
+    }
+    check_characters(text, limits)
+}
+
+fn check_characters(text: &Bound<'_, PyString>, limits: &Limits) -> Result<(), Box<Failure>> {
+    const MOST_BYTES: usize = char::MAX.len_utf8();
+    let characters = characters(text)?;
+    if characters.has_surrogate() {
+        return Err(made_surrogate());
+    }
+    if text::length(text) > limits.record_bytes / MOST_BYTES {
+        within(characters.utf8_length(), limits)?;
+    }
+    Ok(())
+}
+
+fn characters<'t>(text: &'t Bound<'_, PyString>) -> Result<Characters<'t>, Box<Failure>> {
+    text::characters(text).map_err(|error| super::failure::failure_of(text.py(), error))
+}
+
+fn within(length: usize, limits: &Limits) -> Result<(), Box<Failure>> {
+    if length > limits.record_bytes {
+        return Err(too_large(length, limits));
+    }
+    Ok(())
+}
+
+#[cold]
 fn made_surrogate() -> Box<Failure> {
     surrogate("The text that the step returned")
 }
 
-/// Reads what a step of kind `map` returned.
+/// Reads what a step of kind `map` returned: the very object that it was given, or exactly a `str`.
 pub(super) fn read_text<'py>(
     given: &Bound<'py, PyString>,
     returned: Bound<'py, PyAny>,
     limits: &Limits,
-) -> Result<CallVerdict<'py>, Box<Failure>> {
+) -> Result<Bound<'py, PyString>, Box<Failure>> {
     if returned.is(given) {
-        return Ok(CallVerdict::Text(given.clone()));
+        return Ok(given.clone());
     }
     match exact_text(returned, limits)? {
-        Ok(text) => Ok(CallVerdict::Text(text)),
+        Ok(text) => Ok(text),
         Err(returned) => Err(bad_return("`str`", &returned, hint_for_map(&returned))),
     }
 }

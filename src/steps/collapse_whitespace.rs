@@ -3,8 +3,9 @@
 use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
-use crate::steps::rewrite::Rewrite;
-use crate::steps::{BuiltIn, configuration, units};
+use crate::steps::alone::Alone;
+use crate::steps::{BuiltIn, configuration};
+use crate::sweep::{Collapse, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -52,29 +53,23 @@ fn declare() -> Declaration {
 
 fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
     let declaration = declare();
-    let settings = configuration::read(&declaration, given)?;
-    Ok(Arc::new(CollapseWhitespace { declaration, settings }))
+    let settings: Settings = configuration::read(&declaration, given)?;
+    let rule = Rule::Collapse(Collapse {
+        blank_lines: settings.blank_lines,
+        keep_lines: settings.keep_lines,
+    });
+    Ok(Arc::new(CollapseWhitespace {
+        declaration,
+        settings,
+        sweep: Alone::new(rule),
+    }))
 }
 
 struct CollapseWhitespace {
     declaration: Declaration,
     settings: Settings,
+    sweep: Alone,
 }
-
-/// The bytes at which white space other than a space may start.
-const INTERESTING: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = b'\t';
-    while byte <= b' ' {
-        table[byte as usize] = byte <= b'\r' || byte >= 0x1c;
-        byte += 1;
-    }
-    table[0xc2] = true;
-    table[0xe1] = true;
-    table[0xe2] = true;
-    table[0xe3] = true;
-    table
-};
 
 impl Step for CollapseWhitespace {
     fn declaration(&self) -> &Declaration {
@@ -85,52 +80,12 @@ impl Step for CollapseWhitespace {
         configuration::write(&self.settings)
     }
 
+    fn rule(&self) -> Option<Rule> {
+        Some(self.sweep.rule())
+    }
+
     fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
-        let bytes = text.as_bytes();
-        let mut new = Rewrite::new(text, scratch);
-        let (mut kept, mut at) = (0, 0);
-        while at < bytes.len() {
-            if !INTERESTING[usize::from(bytes[at])] {
-                at += 1;
-                continue;
-            }
-            let start = at;
-            let (mut newlines, mut others) = (0, 0);
-            while at < bytes.len() {
-                let length = units::white_space_at(bytes, at);
-                if length == 0 {
-                    break;
-                }
-                if bytes[at] == b'\n' && self.settings.keep_lines {
-                    newlines += 1;
-                } else {
-                    others += 1;
-                }
-                at += length;
-            }
-            if at == start {
-                at += 1;
-                continue;
-            }
-            let wanted = newlines.min(self.settings.blank_lines.saturating_add(1));
-            let same = if newlines > 0 {
-                others == 0 && newlines == wanted
-            } else {
-                &bytes[start..at] == b" "
-            };
-            if same {
-                continue;
-            }
-            new.keep(kept..start);
-            kept = at;
-            if newlines == 0 {
-                new.write(" ");
-            } else {
-                new.begin_write().extend(std::iter::repeat_n('\n', wanted));
-            }
-        }
-        new.keep(kept..text.len());
-        Ok(Verdict::Text(new.finish()))
+        Ok(Verdict::Text(self.sweep.run(text, scratch)))
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! To add a step: write `src/steps/<name>.rs`, add its line to [`REGISTER`], and document it in `docs/steps.md`.
 //! What steps share lies beside them: [`units`] says what a character, a word and a line is, `configuration` reads what a
-//! step was given, `rewrite` writes a changed text with as few copies as possible, `guard` bounds time.
+//! step was given, `rewrite` writes a changed text with as few copies as possible, `alone` does what a
+//! rule about single characters says, `guard` bounds time.
 
+mod alone;
 pub mod collapse_whitespace;
 mod configuration;
 mod guard;
@@ -16,7 +18,7 @@ mod rewrite;
 mod search;
 pub mod strip_control;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trim;

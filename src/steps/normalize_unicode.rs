@@ -1,15 +1,17 @@
 //! `normalize-unicode`: brings characters that can be spelled in several ways into one form.
 //!
-//! Most text is in the form already, so the work is to find that out quickly: a scan of bytes settles ASCII (and, for NFC,
-//! Latin), Unicode's quick check settles the rest. Where the check is in doubt, only the stretch between two safe
+//! Most text is in the form already, so the work is to find that out quickly: for NFC a sweep does, for NFKC a scan that
+//! settles ASCII; Unicode's quick check settles the rest. Where the check is in doubt, only the stretch between two safe
 //! boundaries is normalized; the text around it is kept as it is. A boundary is safe before a character that is
 //! a starter and that the quick check allows: nothing before it can combine with it (UAX #15, section 9).
 
 use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
+use crate::steps::alone::Alone;
 use crate::steps::rewrite::{Rewrite, output_limit};
 use crate::steps::{BuiltIn, configuration};
+use crate::sweep::Rule;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use unicode_normalization::char::canonical_combining_class;
@@ -54,26 +56,36 @@ fn declare() -> Declaration {
 
 fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
     let declaration = declare();
-    let settings = configuration::read(&declaration, given)?;
-    Ok(Arc::new(NormalizeUnicode { declaration, settings }))
+    let settings: Settings = configuration::read(&declaration, given)?;
+    Ok(Arc::new(NormalizeUnicode::new(declaration, settings)))
 }
 
 struct NormalizeUnicode {
     declaration: Declaration,
     settings: Settings,
+    /// Tells of most texts that they are in the form already.
+    sweep: Option<Alone>,
 }
 
-impl Form {
-    /// Whether the bytes alone, in one scan that the processor does many at a time, show that the text is in this form.
-    fn is_settled_by_bytes(self, bytes: &[u8]) -> bool {
-        match self {
-            // The first character that NFC may change or move is U+0300, whose first byte is 0xCC; the bytes inside a
-            // character are smaller.
-            Self::Nfc => bytes.iter().fold(0, |most, &byte| most.max(byte)) < 0xcc,
-            Self::Nfkc => bytes.is_ascii(),
+impl NormalizeUnicode {
+    fn new(declaration: Declaration, settings: Settings) -> Self {
+        Self {
+            declaration,
+            sweep: (settings.form == Form::Nfc).then(|| Alone::new(Rule::Compose)),
+            settings,
         }
     }
 
+    /// Whether it is quickly seen that the text is in the form.
+    fn is_settled(&self, text: &str) -> bool {
+        match &self.sweep {
+            Some(sweep) => sweep.is_same(text),
+            None => text.is_ascii(),
+        }
+    }
+}
+
+impl Form {
     /// The first character that may not be in this form.
     fn first_doubtful(self) -> char {
         match self {
@@ -144,9 +156,13 @@ impl Step for NormalizeUnicode {
         configuration::write(&self.settings)
     }
 
+    fn rule(&self) -> Option<Rule> {
+        self.sweep.as_ref().map(Alone::rule)
+    }
+
     fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
         let form = self.settings.form;
-        if form.is_settled_by_bytes(text.as_bytes()) {
+        if self.is_settled(text) {
             return Ok(Verdict::Text(text));
         }
         let limit = output_limit(text.len());
@@ -214,10 +230,7 @@ mod tests {
     }
 
     fn map_with(form: Form, text: &str) -> String {
-        let step = NormalizeUnicode {
-            declaration: declare(),
-            settings: Settings { form },
-        };
+        let step = NormalizeUnicode::new(declare(), Settings { form });
         apply_map(&step, text).expect("within the limit")
     }
 

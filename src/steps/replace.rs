@@ -11,10 +11,9 @@ use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdic
 use crate::steps::guard::{self, Guard, Stop};
 use crate::steps::replacement::Replacement;
 use crate::steps::rewrite::{Rewrite, output_limit};
-use crate::steps::search::{Memory, Search};
+use crate::steps::search::{BorrowedMemory, Search};
 use crate::steps::{BuiltIn, configuration};
 use regex::{CaptureLocations, Regex, RegexBuilder};
-use regex_automata::nfa::thompson::{self, NFA};
 use regex_automata::util::syntax;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -110,20 +109,16 @@ fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
     } else {
         Replacement::parse(&settings.replacement, &regex)?
     };
-    let automaton = NFA::compiler()
-        .syntax(syntax::Config::new().case_insensitive(settings.ignore_case))
-        .configure(thompson::Config::new().nfa_size_limit(Some(SIZE_LIMIT)))
-        .build(&pattern)
-        .map_err(|error| {
-            // The same compiler with the same settings accepted the pattern just before.
-            configuration::wrong(
-                "replace",
-                "pattern",
-                "a regular expression",
-                &format!("an error: {error}"),
-            )
-        })?;
-    let search = Search::new(automaton, replacement.groups());
+    let syntax = syntax::Config::new().case_insensitive(settings.ignore_case);
+    let search = Search::new(&pattern, syntax, SIZE_LIMIT, replacement.groups()).map_err(|error| {
+        // The same compiler with the same settings accepted the pattern just before.
+        configuration::wrong(
+            "replace",
+            "pattern",
+            "a regular expression",
+            &format!("an error: {error}"),
+        )
+    })?;
     Ok(Arc::new(Replace {
         fast_length: fast_length(budget, search.states()),
         declaration,
@@ -189,18 +184,23 @@ struct Replace {
 }
 
 /// The two ways to search.
-enum Engine {
-    Fast { groups: Option<CaptureLocations> },
-    Stoppable { memory: Box<Memory>, found: Vec<usize> },
+enum Engine<'r> {
+    Fast {
+        groups: Option<CaptureLocations>,
+    },
+    Stoppable {
+        memory: BorrowedMemory<'r>,
+        found: Vec<usize>,
+    },
 }
 
 impl Replace {
-    fn engine(&self, text: &str) -> Engine {
+    fn engine(&self, text: &str) -> Engine<'_> {
         if text.len() <= self.fast_length {
             Engine::Fast { groups: None }
         } else {
             Engine::Stoppable {
-                memory: Box::new(self.search.memory()),
+                memory: self.search.memory(),
                 found: Vec::new(),
             }
         }
@@ -209,7 +209,7 @@ impl Replace {
     /// The next match that begins at `from` or later. The engine knows its groups afterwards.
     fn find(
         &self,
-        engine: &mut Engine,
+        engine: &mut Engine<'_>,
         text: &str,
         from: usize,
         guard: &mut Guard<'_>,

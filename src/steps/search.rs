@@ -1,113 +1,95 @@
 //! A search with a regular expression that can be stopped at any moment.
 //!
 //! A single search of the `regex` crate takes time linear in the text, but the factor is the size of the pattern: on one
-//! MiB of `A`, one search for `(?:A+){3000}|` was measured to take 73 s, in which nothing can stop it. The search here runs
-//! the same automaton, compiled by the same crate, thread by thread (Pike's method), and looks at the clock as it goes. It is
-//! slower where nothing is hostile, so that it is used only where the fast search could take too long.
+//! MiB of `A`, one search for `(?:A+){3000}|` was measured to take 73 s, in which nothing can stop it. The search here looks
+//! at the clock as it goes, and is used where the fast search could take too long. It has two engines: a deterministic
+//! automaton whose states are made when they are first needed (`lazy.rs`), which costs about as much as the fast search, and the
+//! threads of a nondeterministic one (`pike.rs`), slower by far, for what the first cannot do: word boundaries beside
+//! characters that are not ASCII, groups, and patterns of which nearly every byte makes a new state. Where the first
+//! can tell that there is nothing to be found, the second is spared.
+
+mod lazy;
+mod pike;
+#[cfg(test)]
+mod tests;
 
 use super::guard::{Guard, Stop};
-use regex_automata::nfa::thompson::{NFA, State};
-use regex_automata::util::primitives::StateID;
-
-/// What stands for "this group took part in no match".
-const ABSENT: usize = usize::MAX;
+use lazy::{Caches, Lazy};
+use pike::{Pike, Threads};
+use regex_automata::nfa::thompson::{self, NFA};
+use regex_automata::util::pool::{Pool, PoolGuard};
+use regex_automata::util::syntax;
+use regex_syntax::hir::{Hir, HirKind, LookSet};
 
 /// A regular expression, ready for searches that can be stopped.
 pub(super) struct Search {
-    automaton: NFA,
-    /// For each slot of the automaton, which place of a match it fills. Slots of groups nobody asked for fill none.
-    places: Vec<Option<usize>>,
-    /// How many places a match has: start and end of the whole match and of each group that was asked for.
-    width: usize,
+    pike: Pike,
+    lazy: Option<Lazy>,
+    /// States that one text needed are there for the next.
+    memories: Pool<Memory, MakeMemory>,
 }
 
-/// The memory of a search, for the next one on the same text.
+type MakeMemory = Box<dyn Fn() -> Memory + Send + Sync>;
+
+/// The memory of the searches on one text. It returns to the search when it is dropped.
+pub(super) type BorrowedMemory<'s> = PoolGuard<'s, Memory, MakeMemory>;
+
+/// The memory of searches.
 pub(super) struct Memory {
-    current: Threads,
-    next: Threads,
-    stack: Vec<Frame>,
-    fresh: Vec<usize>,
-}
-
-/// The threads of a search at one position, in the order of their priority, at most one per state.
-struct Threads {
-    order: Vec<StateID>,
-    /// Where in `order` each state stands, if it does: a sparse set, which is emptied without being cleared.
-    position: Vec<usize>,
-    /// What each thread has matched so far: `width` places per state.
-    places: Vec<usize>,
-    width: usize,
-}
-
-impl Threads {
-    fn new(states: usize, width: usize) -> Self {
-        Self {
-            order: Vec::with_capacity(states),
-            position: vec![0; states],
-            places: vec![ABSENT; states * width],
-            width,
-        }
-    }
-
-    /// Adds a state. Returns whether it was new.
-    fn insert(&mut self, state: StateID) -> bool {
-        let position = &mut self.position[state.as_usize()];
-        if self.order.get(*position) == Some(&state) {
-            return false;
-        }
-        *position = self.order.len();
-        self.order.push(state);
-        true
-    }
-
-    fn places(&self, state: StateID) -> &[usize] {
-        &self.places[state.as_usize() * self.width..][..self.width]
-    }
-
-    fn places_mut(&mut self, state: StateID) -> &mut [usize] {
-        &mut self.places[state.as_usize() * self.width..][..self.width]
-    }
-}
-
-/// What is still to be done to follow the transitions that read nothing.
-enum Frame {
-    Follow(StateID),
-    Restore { place: usize, value: usize },
+    threads: Threads,
+    caches: Option<Caches>,
+    /// Whether the lazy automaton is of no use on this text.
+    exhausted: bool,
 }
 
 impl Search {
-    /// A search with an automaton, of which the groups with these numbers are wanted besides the whole match.
-    pub(super) fn new(automaton: NFA, groups: &[usize]) -> Self {
-        let mut places = vec![None; automaton.group_info().slot_len()];
-        let wanted = std::iter::once(&0).chain(groups);
-        let mut width = 0;
-        for (index, &group) in wanted.enumerate() {
-            if let Some((start, end)) = automaton.group_info().slots(regex_automata::PatternID::ZERO, group) {
-                places[start] = Some(2 * index);
-                places[end] = Some(2 * index + 1);
+    /// A search for a pattern, of which the groups with these numbers are wanted besides the whole match.
+    pub(super) fn new(
+        pattern: &str,
+        syntax: syntax::Config,
+        size_limit: usize,
+        groups: &[usize],
+    ) -> Result<Self, String> {
+        let parsed = syntax::parse_with(pattern, &syntax).map_err(|error| error.to_string())?;
+        let config = thompson::Config::new().nfa_size_limit(Some(size_limit));
+        let compile = |hir: &Hir, config: thompson::Config| NFA::compiler().configure(config).build_from_hir(hir);
+        let automaton = compile(&parsed, config.clone()).map_err(|error| error.to_string())?;
+        // A pattern that is too large backwards only, or for the lazy automaton, is searched for thread by thread.
+        let bare = config.clone().which_captures(thompson::WhichCaptures::None);
+        let sieve = automaton
+            .look_set_any()
+            .contains_word_unicode()
+            .then(|| compile(&without_word_boundaries(&parsed), bare.clone()).ok())
+            .flatten();
+        let lazy = compile(&parsed, bare.reverse(true))
+            .ok()
+            .and_then(|backwards| Lazy::new(&automaton, &backwards, sieve.as_ref()));
+        let pike = Pike::new(automaton, groups);
+        let make = {
+            let (pike, lazy) = (pike.clone(), lazy.clone());
+            move || Memory {
+                threads: pike.threads(),
+                caches: lazy.as_ref().map(Lazy::caches),
+                exhausted: false,
             }
-            width = 2 * index + 2;
-        }
-        Self {
-            automaton,
-            places,
-            width,
-        }
+        };
+        Ok(Self {
+            pike,
+            lazy,
+            memories: Pool::new(Box::new(make)),
+        })
     }
 
     /// How many states the automaton has: the factor of the time a search may take.
     pub(super) fn states(&self) -> usize {
-        self.automaton.states().len()
+        self.pike.states()
     }
 
-    /// Memory for searches.
-    pub(super) fn memory(&self) -> Memory {
-        Memory {
-            current: Threads::new(self.states(), self.width),
-            next: Threads::new(self.states(), self.width),
-            stack: Vec::new(),
-            fresh: vec![ABSENT; self.width],
-        }
+    /// Memory for the searches on one text.
+    pub(super) fn memory(&self) -> BorrowedMemory<'_> {
+        let mut memory = self.memories.get();
+        memory.exhausted = false;
+        memory
     }
 
     /// Finds the leftmost match that begins at `from`, a character boundary, or later. Start and end of the match and of the
@@ -115,122 +97,52 @@ impl Search {
     pub(super) fn find(
         &self,
         text: &str,
-        from: usize,
+        mut from: usize,
         memory: &mut Memory,
         guard: &mut Guard<'_>,
         found: &mut Vec<usize>,
     ) -> Result<bool, Stop> {
         let Memory {
-            current,
-            next,
-            stack,
-            fresh,
+            threads,
+            caches,
+            exhausted,
         } = memory;
-        current.order.clear();
-        next.order.clear();
-        let bytes = text.as_bytes();
-        let mut matched = false;
-        for at in from..=bytes.len() {
-            if matched && current.order.is_empty() {
-                break;
-            }
-            // A match may begin here if none was found that began earlier; it has the lowest priority. A match of no
-            // characters could begin inside a character, so that such places are left out.
-            if !matched && text.is_char_boundary(at) {
-                fresh.fill(ABSENT);
-                self.follow(self.automaton.start_anchored(), fresh, bytes, at, current, stack, guard)?;
-            }
-            let byte = bytes.get(at).copied();
-            for index in 0..current.order.len() {
-                guard.spend(1)?;
-                let state = current.order[index];
-                let target = match (self.automaton.state(state), byte) {
-                    (State::Match { .. }, _) => {
+        loop {
+            // Where the threads may hand over to the automata again.
+            let mut resume_after = usize::MAX;
+            let lazy = self.lazy.as_ref().filter(|_| !*exhausted);
+            if let (Some(lazy), Some(caches)) = (lazy, &mut *caches) {
+                match lazy.find(text, from, caches, guard)? {
+                    lazy::Outcome::Nothing => return Ok(false),
+                    lazy::Outcome::Found(range) if self.pike.wants_groups() => from = range.start,
+                    lazy::Outcome::Found(range) => {
                         found.clear();
-                        found.extend_from_slice(current.places(state));
-                        matched = true;
-                        // Threads of lower priority cannot win any more.
-                        break;
+                        found.extend([range.start, range.end]);
+                        return Ok(true);
                     }
-                    (State::ByteRange { trans }, Some(byte)) => trans.matches_byte(byte).then_some(trans.next),
-                    (State::Sparse(transitions), Some(byte)) => transitions.matches_byte(byte),
-                    (State::Dense(transitions), Some(byte)) => transitions.matches_byte(byte),
-                    _ => None,
-                };
-                if let Some(target) = target {
-                    fresh.copy_from_slice(current.places(state));
-                    self.follow(target, fresh, bytes, at + 1, next, stack, guard)?;
+                    lazy::Outcome::Unsure { clean, at } => (from, resume_after) = (clean, at),
+                    lazy::Outcome::Exhausted { clean } => (from, *exhausted) = (clean, true),
                 }
             }
-            std::mem::swap(current, next);
-            next.order.clear();
+            let may_end = |at| at > resume_after && lazy.is_some_and(|lazy| lazy.can_resume(text, at));
+            match self.pike.find(text, from, may_end, threads, guard, found)? {
+                pike::Outcome::Nothing => return Ok(false),
+                pike::Outcome::Found => return Ok(true),
+                pike::Outcome::NoneUntil(at) => from = at,
+            }
         }
-        Ok(matched)
     }
+}
 
-    /// Adds a state and all that can be reached from it without reading anything, in the order of their priority.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the parts of one search, borrowed apart"
-    )]
-    fn follow(
-        &self,
-        state: StateID,
-        places: &mut [usize],
-        bytes: &[u8],
-        at: usize,
-        threads: &mut Threads,
-        stack: &mut Vec<Frame>,
-        guard: &mut Guard<'_>,
-    ) -> Result<(), Stop> {
-        stack.clear();
-        stack.push(Frame::Follow(state));
-        while let Some(frame) = stack.pop() {
-            let mut state = match frame {
-                Frame::Follow(state) => state,
-                Frame::Restore { place, value } => {
-                    places[place] = value;
-                    continue;
-                }
-            };
-            loop {
-                guard.spend(1)?;
-                if !threads.insert(state) {
-                    break;
-                }
-                match self.automaton.state(state) {
-                    State::Union { alternates } => {
-                        let Some((&first, others)) = alternates.split_first() else {
-                            break;
-                        };
-                        stack.extend(others.iter().rev().copied().map(Frame::Follow));
-                        state = first;
-                    }
-                    &State::BinaryUnion { alt1, alt2 } => {
-                        stack.push(Frame::Follow(alt2));
-                        state = alt1;
-                    }
-                    &State::Look { look, next } => {
-                        if !self.automaton.look_matcher().matches(look, bytes, at) {
-                            break;
-                        }
-                        state = next;
-                    }
-                    &State::Capture { next, slot, .. } => {
-                        if let Some(place) = self.places[slot.as_usize()] {
-                            let value = std::mem::replace(&mut places[place], at);
-                            stack.push(Frame::Restore { place, value });
-                        }
-                        state = next;
-                    }
-                    State::Fail => break,
-                    State::ByteRange { .. } | State::Sparse(_) | State::Dense(_) | State::Match { .. } => {
-                        threads.places_mut(state).copy_from_slice(places);
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
+/// A pattern that matches wherever another does, and reads no word boundary.
+fn without_word_boundaries(pattern: &Hir) -> Hir {
+    let all = |parts: &[Hir]| parts.iter().map(without_word_boundaries).collect();
+    match pattern.kind() {
+        HirKind::Look(look) if LookSet::singleton(*look).contains_word() => Hir::empty(),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => pattern.clone(),
+        HirKind::Repetition(repetition) => Hir::repetition(repetition.with(without_word_boundaries(&repetition.sub))),
+        HirKind::Capture(group) => without_word_boundaries(&group.sub),
+        HirKind::Concat(parts) => Hir::concat(all(parts)),
+        HirKind::Alternation(parts) => Hir::alternation(all(parts)),
     }
 }

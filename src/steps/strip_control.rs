@@ -3,8 +3,9 @@
 use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
-use crate::steps::rewrite::Rewrite;
+use crate::steps::alone::Alone;
 use crate::steps::{BuiltIn, configuration};
+use crate::sweep::{Controls, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -53,29 +54,18 @@ fn build(given: &Configuration) -> Result<Arc<dyn Step>, ConfigError> {
         let found = format!("U+{:04X}, which is none", u32::from(other));
         return Err(configuration::wrong("strip-control", "keep", expected, &found));
     }
-    let mut removed = [false; 0xa0];
-    for code in (0..=0x1f).chain(0x7f..=0x9f) {
-        removed[usize::from(code)] = !settings.keep.contains(char::from(code));
-    }
-    let mut interesting = [false; 256];
-    interesting[..0x80].copy_from_slice(&removed[..0x80]);
-    // U+0080 to U+009F are spelled with this byte before a byte of the same value as theirs.
-    interesting[0xc2] = removed[0x80..].contains(&true);
+    let rule = Rule::Strip(Controls::all_but(&settings.keep));
     Ok(Arc::new(StripControl {
         declaration,
         settings,
-        removed,
-        interesting,
+        sweep: Alone::new(rule),
     }))
 }
 
 struct StripControl {
     declaration: Declaration,
     settings: Settings,
-    /// Which characters are removed; no character above U+009F is a control character.
-    removed: [bool; 0xa0],
-    /// At which bytes a character that is removed may start.
-    interesting: [bool; 256],
+    sweep: Alone,
 }
 
 impl Step for StripControl {
@@ -87,28 +77,12 @@ impl Step for StripControl {
         configuration::write(&self.settings)
     }
 
+    fn rule(&self) -> Option<Rule> {
+        Some(self.sweep.rule())
+    }
+
     fn apply<'t>(&self, text: &'t str, _asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
-        let bytes = text.as_bytes();
-        let mut new = Rewrite::new(text, scratch);
-        let (mut kept, mut at) = (0, 0);
-        while let Some(found) = bytes[at..].iter().position(|&byte| self.interesting[usize::from(byte)]) {
-            let start = at + found;
-            let length = match bytes[start..] {
-                [0xc2, second, ..] => {
-                    if !self.removed.get(usize::from(second)).is_some_and(|&removed| removed) {
-                        at = start + 2;
-                        continue;
-                    }
-                    2
-                }
-                _ => 1,
-            };
-            new.keep(kept..start);
-            at = start + length;
-            kept = at;
-        }
-        new.keep(kept..text.len());
-        Ok(Verdict::Text(new.finish()))
+        Ok(Verdict::Text(self.sweep.run(text, scratch)))
     }
 }
 

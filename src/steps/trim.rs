@@ -5,6 +5,7 @@ use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
 use crate::steps::units::{self, Side};
 use crate::steps::{BuiltIn, configuration};
+use crate::sweep::{Ends, Rule};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -57,6 +58,13 @@ impl Step for Trim {
         configuration::write(&self.settings)
     }
 
+    fn rule(&self) -> Option<Rule> {
+        Some(Rule::Trim(Ends {
+            start: self.settings.side != Side::End,
+            end: self.settings.side != Side::Start,
+        }))
+    }
+
     fn apply<'t>(
         &self,
         text: &'t str,
@@ -64,6 +72,10 @@ impl Step for Trim {
         _scratch: &'t mut Scratch<'_>,
     ) -> Result<Verdict<'t>, Failure> {
         Ok(Verdict::Text(units::trim(text, self.settings.side)))
+    }
+
+    fn part<'t>(&self, text: &'t str) -> Option<&'t str> {
+        Some(units::trim(text, self.settings.side))
     }
 }
 
@@ -89,6 +101,17 @@ mod tests {
             other => panic!("no text: {other:?}"),
         });
         assert_eq!(trimmed, text[2..].as_ptr());
+    }
+
+    #[test]
+    fn its_part_is_what_it_leaves() {
+        for side in ["both", "start", "end"] {
+            let configuration = format!(r#"{{"side":"{side}"}}"#);
+            let step = step("trim", &configuration);
+            for text in ["  grüße  ", "\u{1c}a", "a", " ", ""] {
+                assert_eq!(step.part(text), Some(&*map("trim", &configuration, text)));
+            }
+        }
     }
 
     proptest! {

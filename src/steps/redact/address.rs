@@ -1,10 +1,26 @@
 //! IPv4 and IPv6 addresses.
 
-use super::{Doubt, Entity, Finding, in_number_after, in_number_before, in_word_after, in_word_before};
-use crate::steps::guard::Guard;
+use super::{in_number_after, in_number_before, in_word_after, in_word_before};
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 use std::ops::Range;
+
+/// The IPv4 address whose last number begins at `last`, after a dot.
+pub(super) fn ipv4_ending_with(text: &str, last: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut start = last;
+    for _ in 0..3 {
+        let number = bytes[..start].strip_suffix(b".")?;
+        let digits = number
+            .iter()
+            .rev()
+            .take(4)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        start = number.len() - digits;
+    }
+    ipv4_at(text, start)
+}
 
 /// The IPv4 address whose first digit is at `start`. The digit before `start`, if any, is no digit.
 ///
@@ -38,27 +54,32 @@ pub(super) fn ipv4_at(text: &str, start: usize) -> Option<Range<usize>> {
 const LONGEST_IPV6: usize = "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".len();
 
 /// Finds IPv6 addresses, as the standard library reads them. `::` alone is none: it is an operator more often.
-pub(super) fn find_ipv6(text: &str, guard: &mut Guard<'_>, findings: &mut Vec<Finding>) -> Result<(), Doubt> {
-    let bytes = text.as_bytes();
-    let belongs = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-    // The run of characters of addresses around a colon is looked at once, so that the search is linear.
-    let mut done = 0;
-    while let Some(found) = memchr::memchr(b':', &bytes[done..]) {
-        let colon = done + found;
-        let before = bytes[done..colon].iter().rev().take_while(|byte| belongs(byte)).count();
-        let after = bytes[colon..].iter().take_while(|byte| belongs(byte)).count();
-        guard.spend(before + after + 64)?;
-        done = colon + after;
-        // Some characters around an address are spelled with characters that an address may have.
-        if before + after <= LONGEST_IPV6 + 8 {
-            let range = ipv6_in(text, colon - before..done);
-            findings.extend(range.map(|range| Finding {
-                range,
-                entity: Entity::Ipv6,
-            }));
+#[derive(Debug, Default)]
+pub(super) struct Ipv6Finder {
+    /// Where the last run of characters of addresses ends. A run is looked at once, so that the search is linear.
+    done: usize,
+}
+
+impl Ipv6Finder {
+    /// Finds the address with a colon at this byte, and tells how many bytes it looked at. Each call is about a later colon.
+    pub(super) fn find(&mut self, text: &str, colon: usize) -> (usize, Option<Range<usize>>) {
+        if colon < self.done {
+            return (0, None);
         }
+        let bytes = text.as_bytes();
+        let belongs = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        let before = bytes[self.done..colon]
+            .iter()
+            .rev()
+            .take_while(|byte| belongs(byte))
+            .count();
+        let after = bytes[colon..].iter().take_while(|byte| belongs(byte)).count();
+        self.done = colon + after;
+        // Some characters around an address are spelled with characters that an address may have.
+        let possible = before + after <= LONGEST_IPV6 + 8;
+        let found = possible.then(|| ipv6_in(text, colon - before..self.done)).flatten();
+        (before + after, found)
     }
-    Ok(())
 }
 
 /// The address in a run of hexadecimal digits, colons and dots.

@@ -1,10 +1,47 @@
 //! Card numbers: the first digits of a known scheme, one of its lengths, and a Luhn check digit.
 
-use super::{group_separator, in_number_after, in_number_before, in_word_after, in_word_before};
+use super::{
+    group_separator, group_separator_before, in_number_after, in_number_before, in_word_after, in_word_before,
+};
 use std::ops::Range;
 
 /// The longest card number.
 const LONGEST: usize = 19;
+
+/// Finds card numbers.
+#[derive(Debug, Default)]
+pub(super) struct Finder {
+    /// Where the last run of digits ends at whose first digit a number was looked for.
+    done: usize,
+}
+
+impl Finder {
+    /// Finds the card numbers that begin with the run of digits at this byte, or with the run just before it, and tells how
+    /// many bytes it looked at. Each call is about a later byte.
+    pub(super) fn find(&mut self, text: &str, digit: usize) -> (usize, [Option<Range<usize>>; 2]) {
+        if digit < self.done {
+            return (0, [None, None]);
+        }
+        let bytes = text.as_bytes();
+        let digits_before = |at: usize| {
+            bytes[..at]
+                .iter()
+                .rev()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count()
+        };
+        let start = digit - digits_before(digit);
+        let before = start - group_separator_before(bytes, start);
+        let earlier = if before > self.done {
+            before - digits_before(before)
+        } else {
+            start
+        };
+        self.done = digit + bytes[digit..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let found = [(earlier < before).then(|| at(text, earlier)).flatten(), at(text, start)];
+        (self.done - earlier, found)
+    }
+}
 
 /// The card number whose first digit is at `start`, where a run of digits begins.
 ///

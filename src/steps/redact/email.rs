@@ -12,15 +12,15 @@
 //! What has a domain but a local part that is too long, or whose quotation mark cannot be found near enough, leaves the
 //! search undecided.
 
-use super::{Doubt, Entity, Finding, is_unspaced};
-use crate::steps::guard::Guard;
+use super::{Doubt, is_unspaced};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use unicode_normalization::char::is_combining_mark;
 
 /// The longest local part in bytes (RFC 5321, 4.5.3.1.1).
-const LONGEST_LOCAL_PART: usize = 64;
+pub(super) const LONGEST_LOCAL_PART: usize = 64;
 /// The longest domain in bytes.
-const LONGEST_DOMAIN: usize = 253;
+pub(super) const LONGEST_DOMAIN: usize = 253;
 /// The longest label of a domain in bytes.
 const LONGEST_LABEL: usize = 63;
 /// The longest address in brackets: `IPv6:` and an address.
@@ -37,32 +37,31 @@ enum LocalPart {
 }
 
 /// Finds e-mail addresses.
-pub(super) fn find(text: &str, guard: &mut Guard<'_>, findings: &mut Vec<Finding>) -> Result<(), Doubt> {
-    let bytes = text.as_bytes();
-    let mut floor = 0;
-    let mut from = 0;
-    while let Some(found) = memchr::memchr(b'@', &bytes[from..]) {
-        let at = from + found;
-        from = at + 1;
-        guard.spend(LONGEST_LOCAL_PART + LONGEST_DOMAIN)?;
-        let local_part = local_part(text, floor, at);
+#[derive(Debug, Default)]
+pub(super) struct Finder {
+    /// Where the last address ends: no other begins or has its `@` before that.
+    floor: usize,
+}
+
+impl Finder {
+    /// Finds the address with the `@` at this byte. Each call is about a later `@`.
+    pub(super) fn find(&mut self, text: &str, at: usize) -> Result<Option<Range<usize>>, Doubt> {
+        if at < self.floor {
+            return Ok(None);
+        }
+        let local_part = local_part(text, self.floor, at);
         let (LocalPart::From(start) | LocalPart::TooLong(start)) = local_part else {
-            continue;
+            return Ok(None);
         };
         let Some(end) = domain(text, at + 1)? else {
-            continue;
+            return Ok(None);
         };
         if matches!(local_part, LocalPart::TooLong(_)) {
             return Err(Doubt::TooLong(start));
         }
-        findings.push(Finding {
-            range: start..end,
-            entity: Entity::Email,
-        });
-        floor = end;
-        from = end;
+        self.floor = end;
+        Ok(Some(start..end))
     }
-    Ok(())
 }
 
 /// The local part that ends at `at` and begins at `floor` or later.

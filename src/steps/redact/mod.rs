@@ -1,13 +1,16 @@
 //! `redact`: removes e-mail addresses, IP addresses, card numbers and account numbers; when it cannot decide, the record fails.
 //!
 //! Nothing that the step recognises leaves it: what it wrote is searched again, until nothing is found. That also makes it
-//! idempotent. Each search takes time linear in the text: candidates are found by a byte that all of them have (`@`, `:`, the
-//! first digit of a run) and are as long as the longest such thing may be, no longer.
+//! idempotent. Each search takes time linear in the text: candidates are found by a shape that all of them have (see
+//! [`crate::simd::candidates`]) and are as long as the longest such thing may be, no longer.
 
 mod address;
 mod card;
 mod email;
+mod find;
 mod iban;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +20,6 @@ use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdic
 use crate::steps::guard::{self, Guard, Stop};
 use crate::steps::{BuiltIn, configuration};
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -188,65 +190,6 @@ struct Redact {
 }
 
 impl Redact {
-    fn looks_for(&self, entity: Entity) -> bool {
-        self.settings.entities.contains(&entity)
-    }
-
-    /// Everything in the text that is to be removed, in order and without overlaps.
-    fn find(&self, text: &str, guard: &mut Guard<'_>, findings: &mut Vec<Finding>) -> Result<(), Doubt> {
-        findings.clear();
-        if self.looks_for(Entity::Email) {
-            email::find(text, guard, findings)?;
-        }
-        if self.looks_for(Entity::Ipv6) {
-            address::find_ipv6(text, guard, findings)?;
-        }
-        self.find_numbers(text, guard, findings)?;
-        if findings.len() > 1 {
-            findings.sort_unstable_by_key(|finding| (finding.range.start, Reverse(finding.range.end)));
-            findings.dedup_by(|next, first| {
-                let overlap = next.range.start < first.range.end;
-                if overlap {
-                    first.range.end = first.range.end.max(next.range.end);
-                }
-                overlap
-            });
-        }
-        guard.check()?;
-        Ok(())
-    }
-
-    /// Finds what begins with a digit, or has its first digit after two letters.
-    fn find_numbers(&self, text: &str, guard: &mut Guard<'_>, findings: &mut Vec<Finding>) -> Result<(), Doubt> {
-        let [ipv4, card, iban] = [Entity::Ipv4, Entity::CreditCard, Entity::Iban].map(|entity| self.looks_for(entity));
-        if !(ipv4 || card || iban) {
-            return Ok(());
-        }
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while let Some(found) = bytes[at..].iter().position(u8::is_ascii_digit) {
-            let start = at + found;
-            guard.spend(found + 64)?;
-            at = bytes[start..]
-                .iter()
-                .position(|byte| !byte.is_ascii_digit())
-                .map_or(bytes.len(), |length| start + length);
-            let mut note = |entity, range: Option<Range<usize>>| {
-                findings.extend(range.map(|range| Finding { range, entity }));
-            };
-            if ipv4 {
-                note(Entity::Ipv4, address::ipv4_at(text, start));
-            }
-            if card {
-                note(Entity::CreditCard, card::at(text, start));
-            }
-            if iban {
-                note(Entity::Iban, iban::at(text, start));
-            }
-        }
-        Ok(())
-    }
-
     /// Appends the text with what is put in the place of the findings.
     fn write(&self, text: &str, findings: &[Finding], out: &mut String) {
         let mut kept = 0;
@@ -271,14 +214,15 @@ impl Redact {
 
     /// Redacts until nothing is found. Returns whether anything was; if not, nothing was written.
     fn redact(&self, text: &str, guard: &mut Guard<'_>, out: &mut String) -> Result<bool, Doubt> {
+        let shapes = find::shapes(&self.settings.entities);
         let mut findings = Vec::new();
-        self.find(text, guard, &mut findings)?;
+        find::find(text, shapes, guard, &mut findings)?;
         if findings.is_empty() {
             return Ok(false);
         }
         self.write(text, &findings, out);
         for _ in 1..ROUNDS {
-            self.find(out, guard, &mut findings)?;
+            find::find(out, shapes, guard, &mut findings)?;
             if findings.is_empty() {
                 return Ok(true);
             }
@@ -368,6 +312,16 @@ fn group_separator(bytes: &[u8], at: usize) -> usize {
         [0xc2, 0xa0, ..] => 2,
         // U+202F; U+2010 and U+2011.
         [0xe2, 0x80, 0xaf | 0x90 | 0x91, ..] => 3,
+        _ => 0,
+    }
+}
+
+/// The same for the separator that ends at `at`.
+fn group_separator_before(bytes: &[u8], at: usize) -> usize {
+    match bytes[..at] {
+        [.., b' ' | b'-'] => 1,
+        [.., 0xc2, 0xa0] => 2,
+        [.., 0xe2, 0x80, 0xaf | 0x90 | 0x91] => 3,
         _ => 0,
     }
 }

@@ -1,6 +1,6 @@
 //! What `redact` finds, what it leaves, and what it puts in its place.
 
-use super::{Doubt, KEY_CONTEXT, Redact, Settings, declare};
+use super::{Doubt, Entity, KEY_CONTEXT, Redact, Settings, declare, find};
 use crate::error::FailureKind;
 use crate::step::{Cancel, Scratch, Verdict};
 use crate::steps::guard::Guard;
@@ -330,7 +330,7 @@ fn hostile_texts_take_linear_time() {
 }
 
 /// Texts in which what is looked for, and what is nearly so, is frequent.
-fn sensitive_text() -> impl Strategy<Value = String> {
+pub(super) fn sensitive_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
             "john@example.com",
@@ -393,9 +393,9 @@ proptest! {
     #[test]
     fn findings_are_in_order_and_apart(text in sensitive_text()) {
         let cancel = Cancel::default();
-        let step = Redact { declaration: declare(), settings: Settings::default(), budget: Duration::from_secs(60), key: [0; 32] };
         let mut findings = Vec::new();
-        match step.find(&text, &mut Guard::new(step.budget, &cancel), &mut findings) {
+        let mut guard = Guard::new(Duration::from_secs(60), &cancel);
+        match find::find(&text, find::shapes(&Entity::ALL), &mut guard, &mut findings) {
             Ok(()) => {
                 prop_assert!(findings.is_sorted_by(|one, next| one.range.end <= next.range.start));
                 prop_assert!(findings.iter().all(|finding| text.get(finding.range.clone()).is_some_and(|value| !value.is_empty())));

@@ -139,12 +139,12 @@ fn a_run_that_is_being_stopped_stops_a_search() {
 fn replace(pattern: &str, replacement: &str, fast: bool) -> Replace {
     let regex = Regex::new(pattern).expect("valid");
     let replacement = Replacement::parse(replacement, &regex).expect("valid");
-    let automaton = NFA::compiler().build(pattern).expect("valid");
+    let search = Search::new(pattern, syntax::Config::new(), SIZE_LIMIT, replacement.groups()).expect("valid");
     Replace {
         declaration: declare(),
         settings: serde_json::from_str(r#"{"pattern":""}"#).expect("valid"),
         budget: Duration::from_secs(60),
-        search: Search::new(automaton, replacement.groups()),
+        search,
         fast_length: if fast { usize::MAX } else { 0 },
         regex,
         replacement,

@@ -1,0 +1,362 @@
+//! Who does what next. Every job of a run is either in one of the places below or in the hands of one thread.
+//!
+//! ```text
+//!  free ─► (read) ─► fresh ─► (advance) ─► done ─► (write, in order) ─► free
+//!                                │  ▲
+//!                                ▼  │
+//!                      calling ─► returned
+//! ```
+//!
+//! A worker takes whatever is nearest to the end: a batch whose turn to be written has come, then one that came back from
+//! the calling thread, then a fresh one. At most one worker reads and one writes at a time, which keeps both in order;
+//! nobody waits for them, because whatever they would wait for is taken up by the next worker that looks. A worker that
+//! has written a batch takes the very job again, with all its memory still in the cache of its processor.
+
+use crate::engine::job::Job;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How many bytes of input may be in flight before nothing more is read. Jobs are far smaller than their share of this
+/// unless records are huge; then few of them are in flight at once.
+const BUDGET: usize = 64 << 20;
+
+/// How often a worker looks whether another has read, before it sleeps.
+const LOOKS: usize = 64;
+
+/// How long a worker pauses between two looks: a few microseconds.
+const PAUSES: usize = 64;
+
+/// What a worker is to do.
+pub(super) enum Task {
+    /// Fill the job from the inputs, and go on with it.
+    Read(Box<Job>),
+    /// Do as much for it as a worker may.
+    Advance(Box<Job>),
+    /// Write what was made of it.
+    Write(Box<Job>),
+    /// Nothing is left to do.
+    End,
+}
+
+/// What the calling thread is to do.
+pub(super) enum Call {
+    /// Run its segments over a batch.
+    Job(Box<Job>),
+    /// Nothing, this time.
+    Nothing,
+    /// Nothing is left to do.
+    End,
+}
+
+/// The places where jobs wait.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    /// Whether workers read.
+    workers_read: bool,
+    state: Mutex<State>,
+    /// Tells workers that there is something to do.
+    work: Condvar,
+    /// Tells the calling thread the same.
+    call: Condvar,
+    /// Tells the thread that reads ahead that there is room.
+    room: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Empty jobs. The one that was emptied last is taken first.
+    #[expect(clippy::vec_box, reason = "a job is large, and moves from place to place in its box")]
+    free: Vec<Box<Job>>,
+    /// Jobs that a thread of its own has filled.
+    fresh: VecDeque<Box<Job>>,
+    calling: VecDeque<Box<Job>>,
+    returned: VecDeque<Box<Job>>,
+    /// Jobs to be written, by their place in the order.
+    done: BTreeMap<u64, Box<Job>>,
+    /// How many jobs were written, which is the place of the next.
+    written: u64,
+    /// How many jobs there are to write, once everything is read.
+    total: Option<u64>,
+    reading: bool,
+    writing: bool,
+    /// How many bytes of input are in flight.
+    bytes: usize,
+    /// How many workers wait for something to do.
+    idle: usize,
+    stopped: bool,
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        self.stopped || self.total == Some(self.written)
+    }
+
+    fn has_room(&self) -> bool {
+        !self.free.is_empty() && self.bytes < BUDGET
+    }
+
+    fn next_task(&mut self, workers_read: bool) -> Option<Task> {
+        if self.is_over() {
+            return Some(Task::End);
+        }
+        if !self.writing
+            && let Some(job) = self.done.remove(&self.written)
+        {
+            self.writing = true;
+            return Some(Task::Write(job));
+        }
+        if let Some(job) = self.returned.pop_front().or_else(|| self.fresh.pop_front()) {
+            return Some(Task::Advance(job));
+        }
+        if workers_read && !self.reading && self.total.is_none() && self.has_room() {
+            self.reading = true;
+            return self.free.pop().map(Task::Read);
+        }
+        None
+    }
+}
+
+impl Round {
+    /// A round of so many empty jobs. Either its workers read, or [`Round::wait_for_room`] and [`Round::add_fresh`] feed it.
+    pub(super) fn new(jobs: usize, workers_read: bool) -> Self {
+        let state = State {
+            free: (0..jobs).map(|_| Box::new(Job::new())).collect(),
+            ..State::default()
+        };
+        Self {
+            workers_read,
+            state: Mutex::new(state),
+            ..Self::default()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends everybody's waiting.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        self.wake_everybody(&state);
+    }
+
+    fn wake_everybody(&self, _state: &State) {
+        self.work.notify_all();
+        self.call.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Wakes a worker if one waits: there is one thing more to do.
+    fn wake_worker(&self, state: &State) {
+        if state.idle > 0 {
+            self.work.notify_one();
+        }
+    }
+
+    /// Waits for something to do for a worker.
+    pub(super) fn next_task(&self) -> Task {
+        let mut looks = 0;
+        let mut state = self.lock();
+        loop {
+            if let Some(task) = state.next_task(self.workers_read) {
+                return task;
+            }
+            // Another worker reads, which is mostly over before this one would have been asleep and awake again.
+            if state.reading && looks < LOOKS {
+                looks += 1;
+                drop(state);
+                for _ in 0..PAUSES {
+                    std::hint::spin_loop();
+                }
+                state = self.lock();
+                continue;
+            }
+            looks = 0;
+            state.idle += 1;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    /// Takes back the turn to read, from the worker that has filled its job and keeps it.
+    pub(super) fn has_read(&self, job: &Job) {
+        let mut state = self.lock();
+        state.reading = false;
+        state.bytes += job.charged;
+        self.wake_worker(&state);
+    }
+
+    /// Notes that the inputs have made so many jobs and will make no more. `spare` is the job that found out.
+    pub(super) fn has_read_all(&self, jobs: u64, spare: Box<Job>) {
+        let mut state = self.lock();
+        state.reading = false;
+        state.total = Some(jobs);
+        state.free.push(spare);
+        if state.is_over() {
+            self.wake_everybody(&state);
+        }
+    }
+
+    /// Waits, on the thread that reads ahead, for an empty job and for bytes to be written that are in flight. `None`:
+    /// the run is stopped.
+    pub(super) fn wait_for_room(&self) -> Option<Box<Job>> {
+        let state = self.lock();
+        let mut state = self
+            .room
+            .wait_while(state, |state| !state.stopped && !state.has_room())
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.stopped { None } else { state.free.pop() }
+    }
+
+    /// Hands over a job that the thread which reads ahead has filled.
+    pub(super) fn add_fresh(&self, job: Box<Job>) {
+        let mut state = self.lock();
+        state.bytes += job.charged;
+        state.fresh.push_back(job);
+        self.wake_worker(&state);
+    }
+
+    /// Hands a job to the calling thread.
+    pub(super) fn add_calling(&self, job: Box<Job>) {
+        self.lock().calling.push_back(job);
+        self.call.notify_one();
+    }
+
+    /// Waits for something to do for the calling thread, but not long.
+    pub(super) fn next_call(&self, patience: Duration) -> Call {
+        let state = self.lock();
+        let waited = self
+            .call
+            .wait_timeout_while(state, patience, |state| !state.is_over() && state.calling.is_empty());
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_over() {
+            return Call::End;
+        }
+        state.calling.pop_front().map_or(Call::Nothing, Call::Job)
+    }
+
+    /// Takes a job back from the calling thread.
+    pub(super) fn add_returned(&self, job: Box<Job>) {
+        let mut state = self.lock();
+        state.returned.push_back(job);
+        self.wake_worker(&state);
+    }
+
+    /// Takes a job that is to be written when its turn comes.
+    pub(super) fn add_done(&self, job: Box<Job>) {
+        let mut state = self.lock();
+        state.done.insert(job.batch.sequence, job);
+        // Whoever adds a job looks for a task next, and finds this one if it is its turn.
+    }
+
+    /// Takes back the turn to write, and the job that was written.
+    pub(super) fn has_written(&self, job: Box<Job>) {
+        let mut state = self.lock();
+        state.writing = false;
+        state.written += 1;
+        state.bytes = state.bytes.saturating_sub(job.charged);
+        state.free.push(job);
+        if state.is_over() {
+            self.wake_everybody(&state);
+        } else {
+            self.wake_worker(&state);
+            if !self.workers_read {
+                self.room.notify_one();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(sequence: u64, bytes: usize) -> Box<Job> {
+        let mut job = Box::new(Job::new());
+        job.batch.sequence = sequence;
+        job.charged = bytes;
+        job
+    }
+
+    fn read(round: &Round) -> Box<Job> {
+        match round.next_task() {
+            Task::Read(job) => job,
+            _ => panic!("expected to read"),
+        }
+    }
+
+    #[test]
+    fn what_is_nearest_to_the_end_goes_first() {
+        let round = Round::new(4, true);
+        drop(read(&round));
+        round.has_read(&job(0, 1));
+        round.add_returned(job(1, 1));
+        round.add_done(job(0, 1));
+        let Task::Write(first) = round.next_task() else {
+            panic!("the first job is to be written")
+        };
+        assert_eq!(first.batch.sequence, 0);
+        // While one worker writes, another goes on with something else.
+        assert!(matches!(round.next_task(), Task::Advance(job) if job.batch.sequence == 1));
+        round.add_done(job(1, 1));
+        assert!(matches!(round.next_task(), Task::Read(_)));
+        round.has_written(first);
+        assert!(matches!(round.next_task(), Task::Write(job) if job.batch.sequence == 1));
+    }
+
+    #[test]
+    fn a_job_that_was_written_is_read_into_next() {
+        let round = Round::new(3, true);
+        let mut first = read(&round);
+        first.charged = 77;
+        let address = std::ptr::from_ref(&*first).addr();
+        round.has_read(&first);
+        round.add_done(first);
+        let Task::Write(first) = round.next_task() else {
+            panic!("it is to be written")
+        };
+        round.has_written(first);
+        assert_eq!(std::ptr::from_ref(&*read(&round)).addr(), address);
+    }
+
+    #[test]
+    fn nothing_is_read_beyond_the_budget() {
+        let round = Round::new(4, true);
+        drop(read(&round));
+        let huge = job(0, BUDGET);
+        round.has_read(&huge);
+        assert!(round.lock().next_task(true).is_none());
+        round.add_done(huge);
+        let Task::Write(huge) = round.next_task() else {
+            panic!("it is to be written")
+        };
+        assert!(round.lock().next_task(true).is_none());
+        round.has_written(huge);
+        assert!(matches!(round.next_task(), Task::Read(_)));
+    }
+
+    #[test]
+    fn it_is_over_when_everything_is_written_or_it_is_stopped() {
+        let round = Round::new(2, true);
+        let first = read(&round);
+        round.has_read(&first);
+        let spare = read(&round);
+        round.has_read_all(1, spare);
+        assert!(round.lock().next_task(true).is_none());
+        round.add_done(first);
+        let Task::Write(first) = round.next_task() else {
+            panic!("it is to be written")
+        };
+        round.has_written(first);
+        assert!(matches!(round.next_task(), Task::End));
+        assert!(matches!(round.next_call(Duration::ZERO), Call::End));
+
+        let round = Round::new(0, false);
+        assert!(matches!(round.next_call(Duration::ZERO), Call::Nothing));
+        round.stop();
+        assert!(round.wait_for_room().is_none());
+        assert!(matches!(round.next_task(), Task::End));
+    }
+}
