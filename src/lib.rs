@@ -14,11 +14,12 @@
 //! ```text
 //! python                               the only place that knows pyo3
 //! cli                                  the command
-//! engine                               reader → workers → ordered writer
+//! engine                               workers that read, work and write in order
 //! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
 //! plugins                              what is installed, and the trait of whoever loads it
+//! step · batch                         what happens to a text, and what flows
 //! sweep                                the work of neighbouring steps, done in one pass
-//! step · batch · record · error        what flows, and what happens to it
+//! record · units · error               a text and its fields · what a character, a word and a line are · what goes wrong
 //! simd                                 loops over bytes, by the vector instructions at hand
 //! ```
 //!
@@ -41,3 +42,4 @@ mod simd;
 pub mod step;
 pub mod steps;
 pub mod sweep;
+pub mod units;

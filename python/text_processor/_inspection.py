@@ -22,15 +22,7 @@ _EMPTY = inspect.Parameter.empty
 
 
 def read(target: Any, step: str) -> Contract:
-    """Read what a function, a class or an instance of a class declares, and check that it can be a step.
-
-    Args:
-        target: The object that the entry point names, or that was passed to a pipeline.
-        step: The step as messages are to call it.
-
-    Raises:
-        PluginContractError: It cannot be a step.
-    """
+    """Do what `_contract.read` says, for any object."""
     if not callable(target):
         _refuse(
             f"{step} is a {_kind_of(target)}, and a step is a function or a class.",

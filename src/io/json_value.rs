@@ -2,6 +2,7 @@
 
 use crate::error::{Failure, FailureKind};
 use crate::record::Value;
+use crate::record::json_string::unescaped;
 use crate::simd::json::unescape_to_unicode;
 
 /// The index of the escape that is half of a surrogate pair without its other half.
@@ -103,14 +104,7 @@ pub(super) fn unescape_loosely(spelled: &[u8]) -> Vec<u8> {
                 next
             }
             other => {
-                out.push(match other {
-                    b'n' => b'\n',
-                    b't' => b'\t',
-                    b'r' => b'\r',
-                    b'b' => 0x08,
-                    b'f' => 0x0c,
-                    other => other,
-                });
+                out.push(unescaped(other));
                 at + 2
             }
         };

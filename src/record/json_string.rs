@@ -2,6 +2,19 @@
 
 use crate::simd::json::escape;
 
+/// What the byte behind a backslash stands for, if it is not `u`.
+pub(crate) fn unescaped(byte: u8) -> u8 {
+    match byte {
+        b'n' => b'\n',
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        // `"`, `\` and `/` stand for themselves.
+        other => other,
+    }
+}
+
 /// Appends a text as a JSON string, with quotes. Only what JSON requires is escaped; other characters stand as UTF-8.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');

@@ -4,7 +4,7 @@
 //! changes is copied as it stands, and the common cleaning steps can work on the spelling. So a text is unescaped when
 //! somebody reads it, and not before.
 
-use super::json_string::write_json_string;
+use super::json_string::{unescaped, write_json_string};
 use crate::simd::json::unescape_to_unicode;
 use memchr::memchr;
 
@@ -102,19 +102,6 @@ fn spells(spelled: &str, text: &str) -> bool {
         }
         spelled = &spelled[at + 2..];
         text = &text[at + 1..];
-    }
-}
-
-/// The byte that stands behind a backslash, unescaped.
-fn unescaped(byte: u8) -> u8 {
-    match byte {
-        b'n' => b'\n',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        // `"`, `\` and `/` stand for themselves.
-        other => other,
     }
 }
 

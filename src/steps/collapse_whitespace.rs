@@ -133,7 +133,7 @@ mod tests {
 
         #[test]
         fn words_stay(text in messy_text()) {
-            let words = |text: &str| text.split(crate::steps::units::is_white_space).filter(|word| !word.is_empty())
+            let words = |text: &str| text.split(crate::units::is_white_space).filter(|word| !word.is_empty())
                 .map(str::to_owned).collect::<Vec<_>>();
             prop_assert_eq!(words(&map("collapse-whitespace", "{}", &text)), words(&text));
         }

@@ -228,7 +228,7 @@ impl<'c> Deserializer<'c> for Entry<'c> {
 mod tests {
     use super::*;
     use crate::step::{Kind, Stage};
-    use crate::steps::units::Unit;
+    use crate::units::Unit;
     use serde::Deserialize;
 
     #[derive(Debug, PartialEq, Deserialize, Serialize)]

@@ -3,8 +3,8 @@
 use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
-use crate::steps::units::Unit;
 use crate::steps::{BuiltIn, configuration};
+use crate::units::Unit;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ impl Step for Length {
 #[cfg(test)]
 mod tests {
     use crate::steps::testing::{build_error, reason};
-    use crate::steps::units::Unit;
+    use crate::units::Unit;
     use proptest::prelude::*;
 
     #[test]

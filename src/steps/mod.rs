@@ -1,9 +1,9 @@
 //! The built-in steps: one file per step, named like the step. This file is their register.
 //!
 //! To add a step: write `src/steps/<name>.rs`, add its line to [`REGISTER`], and document it in `docs/steps.md`.
-//! What steps share lies beside them: [`units`] says what a character, a word and a line is, `configuration` reads what a
-//! step was given, `rewrite` writes a changed text with as few copies as possible, `alone` does what a
-//! rule about single characters says, `guard` bounds time.
+//! What steps share lies beside them: `configuration` reads what a step was given, `rewrite` writes a changed text with as
+//! few copies as possible, `alone` does what a rule about single characters says, `guard` bounds time. What a character, a
+//! word and a line is, [`crate::units`] says.
 
 mod alone;
 pub mod collapse_whitespace;
@@ -23,7 +23,6 @@ pub(crate) mod testing;
 mod tests;
 pub mod trim;
 pub mod trim_lines;
-pub mod units;
 pub mod validate;
 
 use crate::error::{ConfigError, Result};

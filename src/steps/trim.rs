@@ -3,9 +3,9 @@
 use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
-use crate::steps::units::{self, Side};
 use crate::steps::{BuiltIn, configuration};
 use crate::sweep::{Ends, Rule};
+use crate::units::{self, Side};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -4,8 +4,8 @@ use crate::error::{ConfigError, Failure, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
 use crate::steps::rewrite::Rewrite;
-use crate::steps::units::{self, Side};
 use crate::steps::{BuiltIn, configuration};
+use crate::units::{self, Side};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ mod tests {
             // The last piece has no line end, so that a `\r` there is white space.
             prop_assert_eq!(&before[..before.len() - 1], &after[..after.len() - 1]);
             for (line, new) in text.split('\n').zip(trimmed.split('\n')) {
-                prop_assert_eq!(line.trim_matches(crate::steps::units::is_white_space), new.strip_suffix('\r').unwrap_or(new));
+                prop_assert_eq!(line.trim_matches(crate::units::is_white_space), new.strip_suffix('\r').unwrap_or(new));
             }
         }
     }

@@ -3,8 +3,8 @@
 use crate::error::{ConfigError, Failure, FailureKind, Result};
 use crate::record::Value;
 use crate::step::{Configuration, Declaration, Kind, Scratch, Stage, Step, Verdict};
-use crate::steps::units::Unit;
 use crate::steps::{BuiltIn, configuration};
+use crate::units::Unit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ pub use rule::{Collapse, Controls, Ends, Rule};
 
 use crate::record::Spelling;
 use crate::simd::sweep::{Form, Pass, Role, Roles, escaped};
-use crate::steps::units::{self, Side};
+use crate::units::{self, Side};
 use std::ops::Range;
 use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, is_nfc_quick};

@@ -2,7 +2,7 @@
 
 /// What a step does, where that can be said of one character at a time. Two rules of one configuration are equal.
 ///
-/// White space is what [`crate::steps::units`] says, control characters are what [`char::is_control`] says.
+/// White space is what [`crate::units`] says, control characters are what [`char::is_control`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// Brings the text into Unicode's form NFC.
