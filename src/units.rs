@@ -88,7 +88,7 @@ pub fn is_white_space(character: char) -> bool {
 pub fn white_space_at(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     match rest {
-        [b'\t'..=b'\r' | 0x1c..=b' ', ..] => 1,
+        [byte, ..] if is_ascii_white_space(*byte) => 1,
         // U+0085, U+00A0.
         [0xc2, 0x85 | 0xa0, ..] => 2,
         // U+1680; U+2000 to U+200A, U+2028, U+2029, U+202F; U+205F; U+3000.
@@ -104,11 +104,37 @@ pub fn white_space_at(bytes: &[u8], at: usize) -> usize {
 #[inline]
 #[must_use]
 pub fn trim(text: &str, side: Side) -> &str {
+    let bytes = text.as_bytes();
+    let (mut start, mut end) = (0, bytes.len());
+    // Most texts have nothing but ASCII at their ends, and need not be taken apart into characters.
+    if side != Side::End {
+        while start < end && is_ascii_white_space(bytes[start]) {
+            start += 1;
+        }
+    }
+    if side != Side::Start {
+        while start < end && is_ascii_white_space(bytes[end - 1]) {
+            end -= 1;
+        }
+    }
+    let text = &text[start..end];
     match side {
+        Side::Both if ends_in_ascii(text.as_bytes()) => text,
         Side::Both => text.trim_matches(is_white_space),
         Side::Start => text.trim_start_matches(is_white_space),
         Side::End => text.trim_end_matches(is_white_space),
     }
+}
+
+#[inline]
+fn is_ascii_white_space(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | 0x1c..=b' ')
+}
+
+/// Whether neither the first nor the last character can be white space beyond ASCII.
+#[inline]
+fn ends_in_ascii(bytes: &[u8]) -> bool {
+    bytes.first().is_none_or(u8::is_ascii) && bytes.last().is_none_or(u8::is_ascii)
 }
 
 /// How many characters a text has.
@@ -190,6 +216,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn trimming_leaves_no_white_space_at_the_sides_that_are_meant(
+            text in "[a\u{200b}é \t\n\u{b}\u{1c}\u{85}\u{a0}\u{2003}\u{3000}]{0,12}",
+        ) {
+            prop_assert_eq!(trim(&text, Side::Both), text.trim_matches(is_white_space));
+            prop_assert_eq!(trim(&text, Side::Start), text.trim_start_matches(is_white_space));
+            prop_assert_eq!(trim(&text, Side::End), text.trim_end_matches(is_white_space));
+        }
+
         #[test]
         fn words_are_what_lies_between_white_space(text in "[a-zé\u{200b} \t\n\u{1c}\u{85}\u{a0}\u{2003}\u{3000}]{0,40}") {
             prop_assert_eq!(words(&text), text.split(is_white_space).filter(|word| !word.is_empty()).count());

@@ -367,10 +367,13 @@ pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
             }
         }));
     });
-    let outer = IN_STEP.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    IN_STEP.set(outer);
-    result
+    // To find a value of the thread takes a call, so it is done once.
+    IN_STEP.with(|in_step| {
+        let outer = in_step.replace(true);
+        let result = catch_unwind(AssertUnwindSafe(work));
+        in_step.set(outer);
+        result
+    })
 }
 
 /// Tells a part of the input from everything else by its address. The addresses of anything else are returned as they
