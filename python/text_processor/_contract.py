@@ -21,7 +21,7 @@ MOST_ASKED = 16
 # CO_ASYNC_GENERATOR: a function with none of these takes parameters that have names, and returns what it returns.
 _NOT_PLAIN = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
 
-_FUNCTION = type(lambda: None)
+_FUNCTION: type[object] = type(lambda: None)
 
 # What a step declares that nobody has decorated.
 UNDECLARED = Declaration(
@@ -118,7 +118,7 @@ def read(target: Any, step: str) -> Contract:
     return _inspection.read(target, step)
 
 
-def _is_plain(target: object) -> TypeGuard[FunctionType]:
+def _is_plain(target: Any) -> TypeGuard[FunctionType]:
     """Tell whether a target is a function about which there is no question."""
     # Decorators such as `functools.wraps` leave something in the dictionary, and so does who marks a function as async.
     if type(target) is not _FUNCTION or not target.__dict__.keys() <= {ATTRIBUTE}:
