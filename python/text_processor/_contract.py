@@ -21,7 +21,7 @@ MOST_ASKED = 16
 # CO_ASYNC_GENERATOR: a function with none of these takes parameters that have names, and returns what it returns.
 _NOT_PLAIN = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
 
-_FUNCTION: type[object] = type(lambda: None)
+_FUNCTION: Any = type(lambda: None)
 
 # What a step declares that nobody has decorated.
 UNDECLARED = Declaration(
