@@ -74,6 +74,8 @@ impl PythonStep {
         };
         let returned = returned.map_err(|error| stop_of(py, error, context))?;
         match self.kind() {
+            // What needs no reading is told apart here, where no larger verdict has to be moved for it.
+            Kind::Map if returned.is(text) => Ok(CallVerdict::Text(text.clone())),
             Kind::Map => read_text(text, returned, context.limits).map_err(Stop::Failed),
             Kind::Filter => self.read_decision(&returned).map_err(Stop::Failed),
             Kind::Annotate => self.read_fields(&returned, context),
