@@ -38,8 +38,6 @@ fn decoded<'py>(py: Python<'py>, text: &str) -> Option<Bound<'py, PyString>> {
     let Measure { width, characters } = transcode::measure(form, text);
     match width {
         Width::Ascii => filled(py, characters, 0x7F, |room| copy(text, room)),
-        // Without vector instructions Python decodes some of these more quickly.
-        Width::Latin1 if form.is_portable() => None,
         Width::Latin1 => filled(py, characters, 0xFF, |room| to_latin1(form, text, room)),
         Width::Two => filled(py, characters, 0xFFFF, |room| to_two(form, text, room)),
         Width::Four => filled(py, characters, 0x10_FFFF, |room| to_four(form, text, room)),

@@ -78,11 +78,6 @@ impl Form {
         Self(Instructions::Portable)
     }
 
-    /// Whether this processor has no vector instructions that serve here.
-    pub(crate) fn is_portable(self) -> bool {
-        self == Self(Instructions::Portable)
-    }
-
     /// Every form that this processor can run.
     #[cfg(test)]
     pub(crate) fn all() -> Vec<Self> {

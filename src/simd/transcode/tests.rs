@@ -6,7 +6,6 @@ use proptest::prelude::*;
 #[test]
 fn the_best_form_is_one_that_the_processor_has() {
     assert_eq!(Form::all().last(), Some(&Form::best()));
-    assert_eq!(Form::best().is_portable(), Form::all().len() == 1);
 }
 
 /// What the standard library makes of a text, and which characters it has.
