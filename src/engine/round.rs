@@ -137,12 +137,11 @@ impl Round {
 
     /// Ends everybody's waiting.
     pub(super) fn stop(&self) {
-        let mut state = self.lock();
-        state.stopped = true;
-        self.wake_everybody(&state);
+        self.lock().stopped = true;
+        self.wake_everybody();
     }
 
-    fn wake_everybody(&self, _state: &State) {
+    fn wake_everybody(&self) {
         self.work.notify_all();
         self.call.notify_all();
         self.room.notify_all();
@@ -195,7 +194,7 @@ impl Round {
         state.total = Some(jobs);
         state.free.push(spare);
         if state.is_over() {
-            self.wake_everybody(&state);
+            self.wake_everybody();
         }
     }
 
@@ -246,9 +245,8 @@ impl Round {
 
     /// Takes a job that is to be written when its turn comes.
     pub(super) fn add_done(&self, job: Box<Job>) {
-        let mut state = self.lock();
-        state.done.insert(job.batch.sequence, job);
-        // Whoever adds a job looks for a task next, and finds this one if it is its turn.
+        // Nobody is woken: whoever adds a job looks for a task next, and finds this one if it is its turn.
+        self.lock().done.insert(job.batch.sequence, job);
     }
 
     /// Takes back the turn to write, and the job that was written.
@@ -259,7 +257,7 @@ impl Round {
         state.bytes = state.bytes.saturating_sub(job.charged);
         state.free.push(job);
         if state.is_over() {
-            self.wake_everybody(&state);
+            self.wake_everybody();
         } else {
             self.wake_worker(&state);
             if !self.workers_read {

@@ -101,9 +101,8 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// Runs the steps over a text, one after the other. `field` tells the value of a field of the plan that came with the record.
-    /// `watches` has an entry per step, or none where
-    /// nobody watches; times are taken where `timed` says so.
+    /// Runs the steps over a text, one after the other. `field` tells the value of a field of the plan that came with the
+    /// record. `watches` has an entry per step, or none where nobody watches; times are taken where `timed` says so.
     pub fn run(
         &mut self,
         steps: &[PlacedStep],
