@@ -318,6 +318,44 @@ impl Batch {
         self.buffers.push(writer.text.into_bytes());
     }
 
+    /// An empty buffer for bytes that [`Batch::adopt`] will take.
+    #[must_use]
+    pub fn spare(&mut self) -> Vec<u8> {
+        self.new_buffer()
+    }
+
+    /// Takes bytes as a further buffer, and checks that those in `texts` are UTF-8: views of them can be had then.
+    ///
+    /// # Panics
+    /// If a buffer is open.
+    pub fn adopt(
+        &mut self,
+        bytes: Vec<u8>,
+        texts: Range<usize>,
+    ) -> std::result::Result<Adopted, simdutf8::basic::Utf8Error> {
+        simdutf8::basic::from_utf8(&bytes[texts.clone()])?;
+        self.buffers.push(bytes);
+        Ok(Adopted {
+            buffer: (self.buffers.len() - 1) as u16,
+            texts,
+        })
+    }
+
+    /// A view of a part of the texts that were adopted, if it begins and ends between characters.
+    #[must_use]
+    pub fn view_of_adopted(&self, adopted: &Adopted, part: Range<usize>) -> Option<View> {
+        let texts = &self.buffers[usize::from(adopted.buffer)][adopted.texts.clone()];
+        // The first byte of a character is any but those that continue one.
+        let is_border = |at: usize| at == texts.len() || texts.get(at).is_some_and(|byte| (*byte as i8) >= -0x40);
+        let valid = part.start <= part.end && is_border(part.start) && is_border(part.end);
+        valid.then(|| View {
+            offset: (adopted.texts.start + part.start) as u32,
+            length: (part.end - part.start) as u32,
+            buffer: adopted.buffer,
+            spelling: Spelling::Plain,
+        })
+    }
+
     /// Marks a row as rejected by a step.
     pub fn reject(&mut self, row: usize, step: Option<u16>, reason: Cow<'static, str>) {
         self.rows[row].state = State::Rejected;
@@ -421,11 +459,19 @@ fn text_of(buffers: &[Vec<u8>], view: View) -> &str {
     let bytes = &buffers[usize::from(view.buffer)][start..start + view.length as usize];
     #[expect(unsafe_code, reason = "each text would be validated again at each step")]
     // SAFETY: A view is only made by `view_of_raw` (which validates), `view_of_raw_unchecked` (whose caller promises
-    // it), `slice` (at character boundaries of such a text) and `TextWriter` (which only takes `str`). A buffer
-    // is never changed while there are views of it: `raw_mut` demands a batch without records, and `close` only appends a buffer.
+    // it), `slice` (at character boundaries of such a text), `view_of_adopted` (at such boundaries of what `adopt` has
+    // validated) and `TextWriter` (which only takes `str`). A buffer is never changed while there are views of it:
+    // `raw_mut` demands a batch without records, and `close` and `adopt` only append a buffer.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
+}
+
+/// Bytes that a batch has taken over.
+#[derive(Debug)]
+pub struct Adopted {
+    buffer: u16,
+    texts: Range<usize>,
 }
 
 /// A buffer of a batch that is being written to.
@@ -511,6 +557,19 @@ mod tests {
             });
         }
         batch
+    }
+
+    #[test]
+    fn texts_that_were_adopted_are_viewed_between_characters() {
+        let mut batch = Batch::new();
+        let bytes = "head|äöü|tail".as_bytes().to_vec();
+        let adopted = batch.adopt(bytes, 5..11).expect("UTF-8");
+        let view = batch.view_of_adopted(&adopted, 2..6).expect("a text");
+        assert_eq!(batch.text(view).spelled(), "öü");
+        for part in [1..6, 0..3, 0..7, 7..7] {
+            assert!(batch.view_of_adopted(&adopted, part).is_none());
+        }
+        assert!(batch.adopt(b"head\xfftail".to_vec(), 0..9).is_err());
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum Error {
     /// An output cannot be written. What was written so far lies in temporary files that were removed.
     #[error("{0}")]
     Output(Box<FileError>),
+    /// The run was stopped because too much went wrong. What was committed before stays.
+    #[error("{0}")]
+    Stopped(Box<StopError>),
     /// The run was stopped from outside before it was complete. Nothing was committed.
     #[error("{0}")]
     Interrupted(Interrupt),
@@ -47,7 +50,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 2,
-            Self::Record(_) => 4,
+            Self::Record(_) | Self::Stopped(_) => 4,
             Self::Input(_) => 5,
             Self::Output(_) => 6,
             Self::Plugin(_) => 7,
@@ -66,6 +69,7 @@ impl Error {
             Self::Plugin(error) => error.hint.as_deref(),
             Self::Record(error) => error.failure.hint.as_deref(),
             Self::Input(error) | Self::Output(error) => error.hint.as_deref(),
+            Self::Stopped(error) => error.hint.as_deref(),
             Self::Interrupted(_) | Self::Internal(_) => None,
         }
     }
@@ -96,6 +100,45 @@ impl From<PluginError> for Error {
 impl From<RecordError> for Error {
     fn from(error: RecordError) -> Self {
         Self::Record(Box::new(error))
+    }
+}
+
+impl From<StopError> for Error {
+    fn from(error: StopError) -> Self {
+        Self::Stopped(Box::new(error))
+    }
+}
+
+/// What there was too much of, so that a run stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    /// Records in quarantine.
+    QuarantineLimit,
+    /// Records that took their worker down.
+    CrashLoop,
+}
+
+/// Why a run stopped by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StopError {
+    /// What there was too much of.
+    pub kind: StopKind,
+    /// A finished sentence.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+impl StopError {
+    /// Too many of the last records took their worker down.
+    #[must_use]
+    pub fn crash_loop(crashes: usize, of: usize) -> Self {
+        Self {
+            kind: StopKind::CrashLoop,
+            message: format!("{crashes} of the last {of} records took their worker down; the run was stopped."),
+            hint: Some("The quarantine file of a run over a part of the input shows how the worker died.".to_owned()),
+        }
     }
 }
 
@@ -311,6 +354,8 @@ pub enum FailureKind {
     StepTimeout,
     /// A step panicked: a bug in it.
     StepPanic,
+    /// A step took its worker down.
+    StepCrash,
     /// A step that must not let anything pass could not decide.
     Undecided,
     /// A step that checks texts was told to fail where it would reject.
@@ -324,6 +369,38 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// All kinds.
+    pub const ALL: [Self; 22] = [
+        Self::Utf8,
+        Self::Json,
+        Self::JsonDepth,
+        Self::NotObject,
+        Self::MissingField,
+        Self::FieldType,
+        Self::DuplicateKey,
+        Self::Surrogate,
+        Self::Number,
+        Self::RecordTooLarge,
+        Self::OutputTooLarge,
+        Self::StepError,
+        Self::BadReturn,
+        Self::StepMemory,
+        Self::StepTimeout,
+        Self::StepPanic,
+        Self::StepCrash,
+        Self::Undecided,
+        Self::Invalid,
+        Self::Fanout,
+        Self::Unrepresentable,
+        Self::Segment,
+    ];
+
+    /// The kind that a word stands for.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The word for this kind in files, tables and exceptions.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -344,6 +421,7 @@ impl FailureKind {
             Self::StepMemory => "step_memory",
             Self::StepTimeout => "step_timeout",
             Self::StepPanic => "step_panic",
+            Self::StepCrash => "step_crash",
             Self::Undecided => "undecided",
             Self::Invalid => "invalid",
             Self::Fanout => "fanout",
@@ -375,6 +453,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What the step itself raised.
     pub cause: Option<Cause>,
+    /// How often the record was tried.
+    pub attempts: u32,
 }
 
 impl Failure {
@@ -391,6 +471,7 @@ impl Failure {
             traceback: None,
             hint: None,
             cause: None,
+            attempts: 1,
         }
     }
 

@@ -12,14 +12,15 @@ pub use names::{OWN_DISTRIBUTION, Resolved, fold, listed, nearest, resolve, spli
 
 use crate::error::{Error, PluginError, PluginFault, Result};
 use crate::step::{Configuration, PlacedStep, Segment, Step};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::sync::Arc;
 
 /// The entry-point group that plugins register in.
 pub const GROUP: &str = "text_processor.plugins";
 
 /// A plugin that some installed distribution offers. Knowing it imported nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
     /// The canonical name, `distribution/name`, both folded.
     pub name: String,
@@ -92,6 +93,40 @@ pub trait Host: Send + Sync {
 
     /// Fuses consecutive steps of this host into one segment.
     fn fuse(&self, steps: Vec<PlacedStep>) -> Box<dyn Segment>;
+
+    /// Whether a lock lets only one thread at a time execute steps of this host, so that only processes run them side by side.
+    fn has_lock(&self) -> bool {
+        false
+    }
+
+    /// How a worker is started, a process with this same host; or why it cannot be, as a finished sentence.
+    fn worker_command(&self) -> std::result::Result<WorkerCommand, String> {
+        Err("This host has no workers.".to_owned())
+    }
+
+    /// What a worker needs to make one of this host's steps again; or why it cannot, as a finished sentence.
+    fn ship(&self, step: &Arc<dyn Step>) -> std::result::Result<serde_json::Value, String> {
+        Err(format!(
+            "The step `{}` cannot be made in another process.",
+            crate::error::shown(&step.declaration().name)
+        ))
+    }
+
+    /// Makes a step, in a worker, of what [`Host::ship`] made of it.
+    fn unpack(&self, shipped: &serde_json::Value) -> Result<Arc<dyn Step>> {
+        Err(Error::Internal(format!("This host has no step for {shipped}.")))
+    }
+}
+
+/// How a worker is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// What its environment has besides that of this process.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// The host where there are no plugins: the core by itself.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The configuration of a step: the `with` table of a pipeline file, as JSON values.
@@ -288,6 +288,12 @@ pub trait Segment: Send + Sync {
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()>;
 }
 
+/// What executes a segment; `None` for one without steps.
+#[must_use]
+pub fn runtime(segment: &dyn Segment) -> Option<Runtime> {
+    segment.steps().first().map(|placed| placed.step.declaration().runtime)
+}
+
 /// What a segment calls now and then, so that a batch which takes long holds nobody up: it tells whether to stop, and
 /// on the calling thread it is where signals are seen and progress is shown.
 pub type Pulse<'p> = dyn FnMut() -> Result<(), Interrupt> + 'p;
@@ -299,6 +305,47 @@ pub struct Context {
     pub cancel: Cancel,
     /// The limits on what steps may make.
     pub limits: Limits,
+    /// Where the segment notes what it is working on.
+    pub marker: Marker,
+}
+
+/// Where a segment notes which record and step it is working on. In a worker somebody else can read that: should the
+/// worker die, the note names the culprit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Marker(Option<&'static AtomicU64>);
+
+impl Marker {
+    /// What stands there while no record is being worked on.
+    pub const NOTHING: u64 = u64::MAX;
+
+    /// A marker that writes to a cell.
+    #[must_use]
+    pub fn new(cell: &'static AtomicU64) -> Self {
+        Self(Some(cell))
+    }
+
+    /// Notes that a step of the segment is about to see a source record: one store, without any order. Whoever reads it
+    /// does so when this process is dead.
+    #[inline]
+    pub fn note(self, source: u32, step: usize) {
+        if let Some(cell) = self.0 {
+            cell.store((step as u64) << 32 | u64::from(source), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that nothing is being worked on.
+    #[inline]
+    pub fn clear(self) {
+        if let Some(cell) = self.0 {
+            cell.store(Self::NOTHING, Ordering::Relaxed);
+        }
+    }
+
+    /// What a cell says: the source record and the step of the segment.
+    #[must_use]
+    pub fn read(note: u64) -> Option<(u32, usize)> {
+        (note != Self::NOTHING).then_some((note as u32, (note >> 32) as usize))
+    }
 }
 
 /// Limits that keep one record from taking the whole machine.

@@ -5,6 +5,7 @@ use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -232,6 +233,57 @@ pub(super) struct RunArguments {
 
     #[arg(
         long,
+        value_name = "WHERE",
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = EXECUTION,
+        help = "Where plugins run: process, in as many workers as `--workers` says, which may crash without harm; thread, in this process; auto, in workers unless this Python runs them side by side in threads."
+    )]
+    pub(super) isolation: Isolation,
+
+    #[arg(
+        long,
+        value_name = "SECONDS|none",
+        default_value = "300",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| timeout(&text)),
+        help_heading = EXECUTION,
+        help = "How long a worker may work on one record before it is killed and the record quarantined."
+    )]
+    pub(super) timeout: Timeout,
+
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "How much memory a worker may have, such as `2GiB`. Without it: nine tenths of the machine's."
+    )]
+    pub(super) memory: Option<u64>,
+
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "60",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| seconds(&text)),
+        help_heading = EXECUTION,
+        help = "How long a worker may take to import its plugins and make its steps."
+    )]
+    pub(super) load_timeout: Duration,
+
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| limit(&text)),
+        help_heading = EXECUTION,
+        help = "Send at most so many records to a worker at once. Without it: as many as their size and the speed of the steps make sensible."
+    )]
+    pub(super) batch_size: Option<u64>,
+
+    #[arg(
+        long,
         value_name = "FILE",
         help_heading = REPORTING,
         help = "Write the report of the run to a JSON file."
@@ -359,6 +411,65 @@ impl From<OnError> for crate::plan::OnError {
             OnError::Quarantine => Self::Quarantine,
         }
     }
+}
+
+/// Where plugins run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Isolation {
+    Auto,
+    Thread,
+    Process,
+}
+
+impl From<Isolation> for crate::engine::Isolation {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Auto => Self::Auto,
+            Isolation::Thread => Self::Thread,
+            Isolation::Process => Self::Process,
+        }
+    }
+}
+
+/// How long something may take; `None`: for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeout(pub(super) Option<Duration>);
+
+fn timeout(text: &str) -> Result<Timeout, String> {
+    if text == "none" {
+        return Ok(Timeout(None));
+    }
+    match seconds(text) {
+        Ok(seconds) => Ok(Timeout(Some(seconds))),
+        Err(expected) => Err(format!("{expected}, or `none`")),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0);
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| "expected a number of seconds above 0".into())
+}
+
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let unit = UNITS
+        .iter()
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number = number.trim_end().parse::<u64>().ok().filter(|number| *number > 0);
+    let size = number.and_then(|number| number.checked_mul(bytes));
+    size.ok_or_else(|| "expected a number of bytes such as `512MiB` or `2GB`".into())
 }
 
 /// How many threads.

@@ -4,7 +4,7 @@ use super::arguments::RunArguments;
 use super::console::Console;
 use super::progress::Progressing;
 use super::{Shell, pipeline, report};
-use crate::engine::{self, RunOptions};
+use crate::engine::{self, Isolating, RunOptions, Supervision};
 use crate::error::{ConfigError, Error, Result, Shown};
 use crate::io::{self, Input, Output};
 use crate::ledger::Report;
@@ -43,6 +43,14 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         }
         None => None,
     };
+    let limits = Limits::default();
+    let isolating = Isolating {
+        isolation: arguments.isolation.into(),
+        timeout: arguments.timeout.0,
+        memory: arguments.memory,
+        load_timeout: arguments.load_timeout,
+        batch_records: arguments.batch_size.map(|records| records as usize),
+    };
     let options = RunOptions {
         inputs,
         format: arguments.format.map(Into::into),
@@ -51,8 +59,9 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         quarantine: arguments.quarantine.clone(),
         overwrite: arguments.overwrite,
         workers: arguments.workers.number(),
+        supervision: Supervision::of(&plan, shell.host(), limits, &isolating)?,
         limit: arguments.limit,
-        limits: Limits::default(),
+        limits,
     };
     let silent = arguments.quiet || arguments.json;
     // A bar would be torn apart by log lines, and by data that goes to the same terminal.

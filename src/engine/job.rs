@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::engine::Progress;
 use crate::engine::round::Round;
-use crate::error::{Error, RecordError};
+use crate::error::{Error, RecordError, shown};
 use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
 use crate::ledger::{Account, InputDamage};
 use crate::record::Fate;
@@ -101,7 +101,52 @@ pub(super) struct Shared {
     pub(super) round: Round,
     /// How far the run has come.
     pub(super) meter: Meter,
+    /// What the calling thread is to log.
+    pub(super) notices: Notices,
     error: Mutex<Option<Error>>,
+}
+
+/// What other threads have to say. The calling thread logs it: a handler of Python's `logging` may take any lock, and no
+/// other thread of the engine may wait for one.
+#[derive(Debug, Default)]
+pub(super) struct Notices(Mutex<Vec<Notice>>);
+
+/// One thing to log.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Something that somebody should know.
+    Warning(String),
+    /// What a plugin has printed.
+    Printed(String),
+}
+
+impl Notices {
+    fn push(&self, notice: Notice) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+    }
+
+    pub(super) fn warn(&self, message: String) {
+        self.push(Notice::Warning(message));
+    }
+
+    pub(super) fn printed(&self, text: String) {
+        self.push(Notice::Printed(text));
+    }
+
+    /// Logs what there is.
+    pub(super) fn log(&self) {
+        let notices = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for notice in notices {
+            match notice {
+                Notice::Warning(message) => log::warn!("{message}"),
+                Notice::Printed(text) => {
+                    for line in text.lines() {
+                        log::info!(target: "text_processor::plugins::output", "{}", shown(line));
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Shared {
@@ -110,6 +155,7 @@ impl Shared {
             cancel: Cancel::default(),
             round,
             meter: Meter::default(),
+            notices: Notices::default(),
             error: Mutex::default(),
         }
     }

@@ -16,8 +16,11 @@
 //! Segments that say so run on the thread that called [`run`]. Where an interpreter has a lock, that thread is the only
 //! one of the engine that ever asks for it.
 
+#[cfg(unix)]
+mod bell;
 mod job;
 mod outputs;
+mod process;
 mod reader;
 mod round;
 mod run;
@@ -28,6 +31,9 @@ mod trace;
 mod worker;
 mod writer;
 
+pub use process::{Isolating, Isolation, Supervision};
+#[cfg(unix)]
+pub use process::{Worker, serve};
 pub use run::run;
 pub use trace::{TraceEntry, TraceOutcome, trace};
 
@@ -54,8 +60,11 @@ pub struct RunOptions {
     pub quarantine: Option<PathBuf>,
     /// Whether files that exist may be replaced.
     pub overwrite: bool,
-    /// How many threads read, decode, run Rust steps, encode and write.
+    /// How many threads read, decode, run Rust steps, encode and write; and how many workers there are, if plugins run in
+    /// workers.
     pub workers: usize,
+    /// How the workers are started that run the segments of plugins; `None`: the calling thread runs them.
+    pub supervision: Option<Supervision>,
     /// The most records to read.
     pub limit: Option<u64>,
     /// Limits on one record.

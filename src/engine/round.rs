@@ -7,7 +7,9 @@
 //!                      calling ─► returned
 //! ```
 //!
-//! A worker takes whatever is nearest to the end: a batch whose turn to be written has come, then one that came back from
+//! Where segments of plugins run in workers, their tenders take the place of the calling thread (see `process`).
+//!
+//! A worker thread takes whatever is nearest to the end: a batch whose turn to be written has come, then one that came back from
 //! the calling thread, then a fresh one. At most one worker reads and one writes at a time, which keeps both in order;
 //! nobody waits for them, because whatever they would wait for is taken up by the next worker that looks. A worker that
 //! has written a batch takes the very job again, with all its memory still in the cache of its processor.
@@ -49,6 +51,15 @@ pub(super) enum Call {
     End,
 }
 
+/// What a tender is to do.
+#[cfg(unix)]
+pub(super) enum Summons {
+    /// There may be a job to take.
+    Job,
+    /// Nothing is left to do.
+    End,
+}
+
 /// The places where jobs wait.
 #[derive(Debug, Default)]
 pub(super) struct Round {
@@ -61,6 +72,9 @@ pub(super) struct Round {
     call: Condvar,
     /// Tells the thread that reads ahead that there is room.
     room: Condvar,
+    /// Tells tenders that there is something to do, where there are tenders: they wait for their workers at the same time.
+    #[cfg(unix)]
+    bell: Option<super::bell::Bell>,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +98,8 @@ struct State {
     bytes: usize,
     /// How many workers wait for something to do.
     idle: usize,
+    /// How many tenders listen to the bell.
+    listening: usize,
     stopped: bool,
 }
 
@@ -131,6 +147,13 @@ impl Round {
         }
     }
 
+    /// The same round, for tenders to take part in.
+    #[cfg(unix)]
+    pub(super) fn with_bell(mut self, bell: super::bell::Bell) -> Self {
+        self.bell = Some(bell);
+        self
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,6 +168,8 @@ impl Round {
         self.work.notify_all();
         self.call.notify_all();
         self.room.notify_all();
+        #[cfg(unix)]
+        self.ring();
     }
 
     /// Wakes a worker if one waits: there is one thing more to do.
@@ -219,8 +244,63 @@ impl Round {
 
     /// Hands a job to the calling thread.
     pub(super) fn add_calling(&self, job: Box<Job>) {
-        self.lock().calling.push_back(job);
+        let mut state = self.lock();
+        state.calling.push_back(job);
+        #[cfg(unix)]
+        if let Some(bell) = self.bell.as_ref().filter(|_| state.listening > 0) {
+            bell.ring(1);
+        }
+        drop(state);
         self.call.notify_one();
+    }
+
+    /// Wakes all tenders.
+    #[cfg(unix)]
+    pub(super) fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            // Those who are about to listen will hear it too.
+            bell.ring(self.lock().listening + 1);
+        }
+    }
+
+    /// Takes a job that waits for a tender.
+    #[cfg(unix)]
+    pub(super) fn take_calling(&self) -> Option<Box<Job>> {
+        self.lock().calling.pop_front()
+    }
+
+    /// Has the bell ring for a tender who can take a job, as long as the guard lives.
+    #[cfg(unix)]
+    pub(super) fn listen(&self) -> Option<Ear<'_>> {
+        let bell = self.bell.as_ref()?;
+        self.lock().listening += 1;
+        Some(Ear { round: self, bell })
+    }
+
+    /// Takes back one ring of the bell, so that it does not wake somebody else.
+    #[cfg(unix)]
+    pub(super) fn answer_bell(&self) {
+        if let Some(bell) = &self.bell {
+            bell.answer();
+        }
+    }
+
+    /// Waits, but not long, until there may be a job for a tender.
+    #[cfg(unix)]
+    pub(super) fn wait_for_call(&self, patience: Duration) -> Summons {
+        let ear = self.listen();
+        let state = self.lock();
+        let (is_over, is_empty) = (state.is_over(), state.calling.is_empty());
+        drop(state);
+        if is_over {
+            return Summons::End;
+        }
+        if let Some(ear) = ear.filter(|_| is_empty)
+            && ear.bell.wait(patience)
+        {
+            ear.bell.answer();
+        }
+        Summons::Job
     }
 
     /// Waits for something to do for the calling thread, but not long.
@@ -234,6 +314,17 @@ impl Round {
             return Call::End;
         }
         state.calling.pop_front().map_or(Call::Nothing, Call::Job)
+    }
+
+    /// Waits, but not long, for the end, on a calling thread that has no segment to run.
+    #[cfg(unix)]
+    pub(super) fn wait_for_end(&self, patience: Duration) -> Call {
+        let state = self.lock();
+        let waited = self
+            .call
+            .wait_timeout_while(state, patience, |state| !state.is_over());
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.is_over() { Call::End } else { Call::Nothing }
     }
 
     /// Takes a job back from the calling thread.
@@ -264,6 +355,28 @@ impl Round {
                 self.room.notify_one();
             }
         }
+    }
+}
+
+/// A tender listens to the bell.
+#[cfg(unix)]
+pub(super) struct Ear<'r> {
+    round: &'r Round,
+    bell: &'r super::bell::Bell,
+}
+
+#[cfg(unix)]
+impl Ear<'_> {
+    /// What becomes readable when the bell rings.
+    pub(super) fn bell(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(self.bell)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Ear<'_> {
+    fn drop(&mut self) {
+        self.round.lock().listening -= 1;
     }
 }
 

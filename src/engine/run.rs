@@ -1,7 +1,11 @@
 //! Starts the threads of a run, serves as its calling thread, and commits what they made.
 
+#[cfg(unix)]
+use crate::engine::bell::Bell;
 use crate::engine::job::{Codec, Shared};
 use crate::engine::outputs::{Outputs, quarantine_beside};
+#[cfg(unix)]
+use crate::engine::process::Pool;
 use crate::engine::reader::Reader;
 use crate::engine::round::{Call, Round};
 use crate::engine::statistics::Statistics;
@@ -42,10 +46,13 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let writer = Writer::new(Outputs::open(options)?, Statistics::new(plan));
     let workers_read = Reader::never_waits(&inputs);
     // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
-    let shared = Arc::new(Shared::new(Round::new(2 * options.workers + 4, workers_read)));
+    // A tender keeps as many with its worker.
+    let jobs = if options.supervision.is_some() { 4 * options.workers + 4 } else { 2 * options.workers + 4 };
+    let shared = Arc::new(Shared::new(round(options, jobs, workers_read)?));
     let context = Context {
         cancel: shared.cancel.clone(),
         limits: options.limits,
+        ..Context::default()
     };
     let total_bytes = total_bytes(&inputs);
     let reader = Reader::new(inputs, options.limits, options.limit, Arc::clone(&shared));
@@ -59,6 +66,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         codecs: &codecs,
         inputs: &options.inputs,
         context: &context,
+        supervised: options.supervision.is_some(),
         shared: &shared,
         keep_rejected: options.rejected.is_some(),
         reader: Mutex::new(reader),
@@ -66,10 +74,20 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     };
     // Workers catch their own panics. One of any other thread of the run, this one included, is a bug of ours: it must end as an
     // error with nothing committed, and never unwind into a host.
+    let supervision = options.supervision.as_ref();
+    #[cfg(unix)]
+    let crew: Crew<'_> = supervision.map(|supervision| Pool::new(supervision, plan, &shared, options.workers));
+    #[cfg(not(unix))]
+    let crew: Crew<'_> = None;
     catch_unwind(AssertUnwindSafe(|| {
-        go_round(&workshop, reads_ahead, options.workers, &shared, watcher, total_bytes)
+        go_round(&workshop, reads_ahead, options.workers, &shared, &crew, watcher, total_bytes)
     }))
     .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The engine", &*panic))))?;
+    #[cfg(unix)]
+    let restarts = crew.as_ref().map_or(0, Pool::restarts);
+    #[cfg(not(unix))]
+    let restarts = 0;
+    drop(crew);
     let writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(error) = shared.take_error() {
         log::info!("The run was stopped: {error}");
@@ -84,6 +102,8 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         inputs: options.inputs.len() as u64,
         limited: shared.meter.limited.load(Ordering::Relaxed),
         workers: options.workers,
+        isolation: if supervision.is_some() { "process" } else { "thread" },
+        restarts,
         ..Report::default()
     };
     report.counts.read = writer.read.counts.read;
@@ -104,18 +124,30 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     Ok(report)
 }
 
+/// A round for so many jobs.
+fn round(options: &RunOptions, jobs: usize, workers_read: bool) -> Result<Round> {
+    let round = Round::new(jobs, workers_read);
+    #[cfg(unix)]
+    if options.supervision.is_some() {
+        let bell = Bell::new().map_err(|error| no_bell(&error))?;
+        return Ok(round.with_bell(bell));
+    }
+    Ok(round)
+}
+
 /// Starts the threads and works beside them until all is written or the run is stopped.
 fn go_round(
     workshop: &Workshop<'_>,
     reads_ahead: Option<Reader>,
     workers: usize,
     shared: &Arc<Shared>,
+    crew: &Crew<'_>,
     watcher: &mut dyn Watcher,
     total_bytes: Option<u64>,
 ) -> Result<()> {
     thread::scope(|scope| {
         // However this ends, the threads must end too: the scope waits for them.
-        let _stop = Stop(shared);
+        let _stop = Stop { shared, crew };
         if let Some(reader) = reads_ahead {
             let shared = Arc::clone(shared);
             // Not in the scope: a reader that waits for a pipe which never speaks again must not be waited for.
@@ -132,18 +164,49 @@ fn go_round(
                 builder.spawn_scoped(scope, || workshop.work())
             })?;
         }
+        let mut tenders = Vec::new();
+        #[cfg(unix)]
+        if let Some(pool) = crew {
+            start(thread::Builder::new(), "nursery", |builder| {
+                builder.spawn_scoped(scope, || pool.start_workers())
+            })?;
+            for _ in 0..workers {
+                tenders.push(start(thread::Builder::new(), "tender", |builder| {
+                    builder.spawn_scoped(scope, || pool.tend())
+                })?);
+            }
+        }
         call(workshop, shared, watcher, total_bytes);
+        // Workers that end by themselves have the time for it; in a run that was stopped they have not.
+        for tender in tenders {
+            // A tender catches its own panics.
+            let _: thread::Result<()> = tender.join();
+        }
+        shared.notices.log();
         Ok(())
     })
 }
 
+/// The workers of a run, where plugins run in workers.
+#[cfg(unix)]
+type Crew<'r> = Option<Pool<'r>>;
+#[cfg(not(unix))]
+type Crew<'r> = Option<&'r std::convert::Infallible>;
+
 /// Stops all threads when it is dropped. Those that have ended already do not notice.
-struct Stop<'s>(&'s Shared);
+struct Stop<'s> {
+    shared: &'s Shared,
+    crew: &'s Crew<'s>,
+}
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
-        self.0.cancel.cancel();
-        self.0.round.stop();
+        self.shared.cancel.cancel();
+        self.shared.round.stop();
+        #[cfg(unix)]
+        if let Some(pool) = self.crew {
+            pool.close();
+        }
     }
 }
 
@@ -159,6 +222,13 @@ fn start<T>(
     })
 }
 
+#[cfg(unix)]
+fn no_bell(error: &std::io::Error) -> Error {
+    let mut failed = FileError::of(Path::new("workers"), "opening a pipe for the", error);
+    failed.hint = Some("The limit on open files may be reached: see `ulimit -n`.".to_owned());
+    Error::Output(Box::new(failed))
+}
+
 /// The work of the calling thread: the segments that only it may run, the signals, and the progress.
 fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, total_bytes: Option<u64>) {
     let mut last_tick = Instant::now();
@@ -169,12 +239,17 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
         if last_tick.elapsed() >= TICK {
             last_tick = Instant::now();
             watcher.tick(&shared.meter.progress(total_bytes))?;
+            shared.notices.log();
         }
         Ok(())
     };
     let segments = &workshop.plan.segments;
     loop {
-        match shared.round.next_call(TICK) {
+        #[cfg(unix)]
+        let next = if workshop.supervised { shared.round.wait_for_end(TICK) } else { shared.round.next_call(TICK) };
+        #[cfg(not(unix))]
+        let next = shared.round.next_call(TICK);
+        match next {
             Call::Job(mut job) => {
                 while let Some(segment) = segments.get(job.segment).filter(|segment| segment.on_calling_thread()) {
                     if let Err(error) = segment.run(&mut job.batch, workshop.context, &mut pulse) {

@@ -9,7 +9,7 @@ use crate::error::{Error, Interrupt, RecordError, Result};
 use crate::io::Input;
 use crate::ledger::{Account, InputDamage, settle};
 use crate::plan::{OnError, Plan};
-use crate::step::Context;
+use crate::step::{Context, Runtime, Segment, runtime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,6 +25,8 @@ pub(super) struct Workshop<'r> {
     pub(super) writer: Mutex<Writer>,
     /// Whether rejected records are written anywhere.
     pub(super) keep_rejected: bool,
+    /// Whether the segments of plugins run in workers.
+    pub(super) supervised: bool,
 }
 
 impl Workshop<'_> {
@@ -87,7 +89,7 @@ impl Workshop<'_> {
             self.decode(&mut job);
         }
         while let Some(segment) = self.plan.segments.get(job.segment) {
-            if segment.on_calling_thread() {
+            if self.is_called(&**segment) {
                 self.shared.round.add_calling(job);
                 return Ok(());
             }
@@ -104,6 +106,15 @@ impl Workshop<'_> {
         self.finish(&mut job);
         self.shared.round.add_done(job);
         Ok(())
+    }
+
+    /// Whether a segment is for the calling thread, or for the tenders of workers that stand in for it.
+    pub(super) fn is_called(&self, segment: &dyn Segment) -> bool {
+        if self.supervised {
+            runtime(segment) == Some(Runtime::Python)
+        } else {
+            segment.on_calling_thread()
+        }
     }
 
     fn codec(&self, job: &Job) -> &Codec {

@@ -230,6 +230,9 @@ impl ObjectWriter<'_> {
         self.optional("error", failure.error_type.as_deref());
         self.text("message", &failure.message);
         self.optional("hint", failure.hint.as_deref());
+        if failure.attempts > 1 {
+            self.number("attempts", u64::from(failure.attempts));
+        }
         self.optional("traceback", failure.traceback.as_deref());
     }
 

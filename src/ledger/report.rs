@@ -84,8 +84,12 @@ pub struct Report {
     pub bytes_written: u64,
     /// How many seconds the run took.
     pub seconds: f64,
-    /// How many worker threads it had.
+    /// How many worker threads it had, and how many workers if plugins ran in workers.
     pub workers: usize,
+    /// Where plugins ran: in workers (`process`) or in the process of the engine (`thread`).
+    pub isolation: &'static str,
+    /// How many workers were started in the place of one that had died.
+    pub restarts: u64,
     /// Whether the limit of records was reached, so that the inputs may hold more.
     pub limited: bool,
     /// The 128-bit fingerprint of the identities of all records, in hexadecimal: equal for what was read and for what was accounted for.

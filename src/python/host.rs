@@ -1,8 +1,11 @@
 //! The world that has plugins: what the core asks of Python.
 
 use crate::error::Result;
-use crate::plugins::{Discovery, Host, Plugin};
+use crate::plugins::{Discovery, Host, Plugin, WorkerCommand};
 use crate::python::segment::PythonSegment;
+use crate::python::turn::ONE_ATTACHED;
+#[cfg(unix)]
+use crate::python::worker;
 use crate::python::{discovery, load, signals};
 use crate::step::{Configuration, Declaration, PlacedStep, Segment, Step};
 use pyo3::prelude::*;
@@ -35,5 +38,24 @@ impl Host for PythonHost {
 
     fn fuse(&self, steps: Vec<PlacedStep>) -> Box<dyn Segment> {
         Box::new(PythonSegment::new(steps))
+    }
+
+    fn has_lock(&self) -> bool {
+        ONE_ATTACHED
+    }
+
+    #[cfg(unix)]
+    fn worker_command(&self) -> std::result::Result<WorkerCommand, String> {
+        Python::attach(worker::command)
+    }
+
+    #[cfg(unix)]
+    fn ship(&self, step: &Arc<dyn Step>) -> std::result::Result<serde_json::Value, String> {
+        worker::ship(step)
+    }
+
+    #[cfg(unix)]
+    fn unpack(&self, shipped: &serde_json::Value) -> Result<Arc<dyn Step>> {
+        worker::unpack(shipped)
     }
 }

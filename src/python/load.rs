@@ -290,6 +290,7 @@ impl Subject {
                 declaration,
                 configuration: configuration.clone(),
                 object,
+                given: self.origin.is_none().then(|| target.clone()),
                 owned: contract.is_class,
                 thread_safe: contract.thread_safe,
                 rejection,

@@ -33,6 +33,8 @@ mod traceback;
 mod turn;
 mod values;
 mod verdict;
+#[cfg(unix)]
+mod worker;
 
 use pyo3::prelude::*;
 
@@ -50,6 +52,9 @@ mod _engine {
     use super::record::PyRecord;
     #[pymodule_export]
     use super::report::{PyReport, PyTraceEntry};
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::worker::worker;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

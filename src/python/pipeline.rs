@@ -399,6 +399,12 @@ impl PyPipeline {
     ///     overwrite: Whether files that exist may be replaced.
     ///     allow_repeat: Whether the same input may be read twice.
     ///     progress: Whether to show progress on standard error. `None`: if that is a terminal.
+    ///     isolation: Where the steps that Python executes run: `"process"`, in as many workers as `workers` says, child
+    ///         processes that may crash without harm; `"thread"`, in this process; `"auto"`, in workers, unless this Python has no
+    ///         lock, or a step cannot be sent to another process (a lambda, or a function of `__main__`).
+    ///     timeout: How many seconds a worker may work on one record before it is killed and the record is quarantined. `None`: for ever.
+    ///     memory: How many bytes of memory a worker may have. `None`: nine tenths of the machine's.
+    ///     batch_size: The most records that are sent to a worker at once. `None`: as many as seem sensible.
     ///
     /// Returns:
     ///     The `Report` of the run.
@@ -422,7 +428,8 @@ impl PyPipeline {
     ///     (2, 2)
     #[pyo3(signature = (
         inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
-        overwrite = false, allow_repeat = false, progress = None
+        overwrite = false, allow_repeat = false, progress = None, isolation = "auto", timeout = Some(300.0),
+        memory = None, batch_size = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -441,6 +448,10 @@ impl PyPipeline {
         overwrite: bool,
         allow_repeat: bool,
         progress: Option<bool>,
+        isolation: &str,
+        timeout: Option<f64>,
+        memory: Option<u64>,
+        batch_size: Option<usize>,
     ) -> PyResult<PyReport> {
         let arguments = RunArguments {
             output,
@@ -452,6 +463,10 @@ impl PyPipeline {
             overwrite,
             allow_repeat,
             progress,
+            isolation,
+            timeout,
+            memory,
+            batch_size,
         };
         run(py, &self.plan, inputs, arguments)
     }

@@ -1,7 +1,7 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
 use crate::cli::{self, Shell};
-use crate::engine::{self, RunOptions};
+use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision};
 use crate::error::Interrupt;
 use crate::io::{Format, locate};
 use crate::plan::Plan;
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The keyword arguments of `Pipeline.run`.
 pub(super) struct RunArguments<'a> {
@@ -29,6 +30,12 @@ pub(super) struct RunArguments<'a> {
     pub(super) overwrite: bool,
     pub(super) allow_repeat: bool,
     pub(super) progress: Option<bool>,
+    pub(super) isolation: &'a str,
+    /// In seconds; `None`: for ever.
+    pub(super) timeout: Option<f64>,
+    /// In bytes.
+    pub(super) memory: Option<u64>,
+    pub(super) batch_size: Option<usize>,
 }
 
 /// What the progress bar asks: whether a signal arrived.
@@ -62,6 +69,7 @@ pub(super) fn run(
         // The engine refuses what is out of its range, and says what that is.
         Some(workers) => usize::try_from(workers).unwrap_or(0),
     };
+    let isolating = isolating(&arguments)?;
     let watch = Watch::start(py, false)?;
     let _during = signals::during(watch.arrived());
     let calling_thread = CallingThread {
@@ -69,6 +77,7 @@ pub(super) fn run(
         watch,
     };
     let result = py.detach(|| {
+        let limits = Limits::default();
         let options = RunOptions {
             inputs: locate(&patterns, arguments.allow_repeat)?,
             format,
@@ -77,14 +86,44 @@ pub(super) fn run(
             quarantine: arguments.quarantine,
             overwrite: arguments.overwrite,
             workers,
+            supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
             limit: arguments.limit,
-            limits: Limits::default(),
+            limits,
         };
         let mut watcher = cli::progress(&calling_thread, arguments.progress);
         engine::run(plan, &options, &mut *watcher)
     });
     calling_thread.watch.end(py)?;
     result.map(PyReport).map_err(|error| raise(py, error))
+}
+
+fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
+    let isolation = match arguments.isolation {
+        "auto" => Isolation::Auto,
+        "thread" => Isolation::Thread,
+        "process" => Isolation::Process,
+        other => {
+            return Err(PyValueError::new_err(format!(
+                "`isolation` is `auto`, `thread` or `process`, not `{other}`."
+            )));
+        }
+    };
+    let seconds = |seconds: f64| {
+        let duration = Some(seconds).filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
+        duration.and_then(Result::ok).ok_or_else(|| {
+            PyValueError::new_err(format!("`timeout` is a number of seconds above 0, or `None`, not {seconds}."))
+        })
+    };
+    if arguments.memory == Some(0) || arguments.batch_size == Some(0) {
+        return Err(PyValueError::new_err("`memory` and `batch_size` are at least 1."));
+    }
+    Ok(Isolating {
+        isolation,
+        timeout: arguments.timeout.map(seconds).transpose()?,
+        memory: arguments.memory,
+        batch_records: arguments.batch_size,
+        ..Isolating::default()
+    })
 }
 
 fn format(name: &str) -> PyResult<Format> {

@@ -7,9 +7,10 @@ use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::signals;
 use crate::python::step::PythonStep;
 use crate::python::text;
+use crate::python::turn::ONE_ATTACHED;
 use crate::python::verdict::append;
 use crate::record::Value;
-use crate::step::{Context, Kind, Limits, PlacedStep, Pulse, Segment};
+use crate::step::{Context, Kind, Limits, Marker, PlacedStep, Pulse, Segment};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::any::Any;
@@ -42,14 +43,14 @@ impl Segment for PythonSegment {
     }
 
     fn on_calling_thread(&self) -> bool {
-        true
+        ONE_ATTACHED
     }
 
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
         Python::attach(|py| {
             let mut first = 0;
             for pass in passes(&self.placed) {
-                run_pass(py, pass, &self.steps[first..first + pass.len()], batch, context, pulse)?;
+                run_pass(py, pass, first, &self.steps[first..first + pass.len()], batch, context, pulse)?;
                 first += pass.len();
             }
             Ok(())
@@ -69,6 +70,7 @@ enum End<'py> {
 fn run_pass(
     py: Python<'_>,
     placed: &[PlacedStep],
+    first: usize,
     steps: &[Arc<PythonStep>],
     batch: &mut Batch,
     context: &Context,
@@ -82,8 +84,10 @@ fn run_pass(
     };
     let mut pass = Pass {
         placed,
+        first,
         steps,
         call,
+        marker: context.marker,
         watches: vec![Watch::default(); steps.len()],
         added: Vec::new(),
     };
@@ -98,6 +102,7 @@ fn run_pass(
             changes.keep(row, current.text);
             continue;
         }
+        pass.marker.note(current.source, pass.first);
         let text = text::new(py, batch.text(current.text).read(&mut unescaped));
         let end = pass.follow(&text, batch, row)?;
         changes.annotate(row, &mut pass.added);
@@ -151,8 +156,11 @@ fn last_map(placed: &[PlacedStep]) -> u16 {
 /// One pass over a batch, with what is used again for each record.
 struct Pass<'s> {
     placed: &'s [PlacedStep],
+    /// The place of the first of them in the segment.
+    first: usize,
     steps: &'s [Arc<PythonStep>],
     call: CallContext<'s>,
+    marker: Marker,
     watches: Vec<Watch>,
     added: Vec<(u16, Value)>,
 }
@@ -161,6 +169,7 @@ impl Pass<'_> {
     fn follow<'py>(&mut self, text: &Bound<'py, PyString>, batch: &Batch, row: usize) -> Result<End<'py>> {
         // `None` stands for the text itself, which need not be counted as one more reference then.
         let mut made: Option<Bound<'py, PyString>> = None;
+        let source = batch.rows[row].source;
         let mut clock = row.is_multiple_of(TIMED_EACH).then(Instant::now);
         for (index, (placed, step)) in self.placed.iter().zip(self.steps).enumerate() {
             let added = &self.added;
@@ -170,6 +179,7 @@ impl Pass<'_> {
                 added.map_or_else(|| batch.field(number, row), |(_, value)| value)
             };
             let given = made.as_ref().unwrap_or(text);
+            self.marker.note(source, self.first + index);
             let verdict = step.call(given, asked, &self.call);
             let watch = &mut self.watches[index];
             watch.entered += 1;

@@ -18,6 +18,8 @@ pub(crate) struct PythonStep {
     configuration: Configuration,
     /// The function, or the instance that was made of the class.
     object: Py<PyAny>,
+    /// What the caller passed, for a step that is no plugin.
+    given: Option<Py<PyAny>>,
     /// What is called with each text: the object, or its method `__call__`, bound once.
     pub(super) callable: Py<PyAny>,
     /// Whether it makes a text of a text and asks for nothing else.
@@ -39,6 +41,7 @@ pub(super) struct Parts<'py> {
     pub(super) declaration: Declaration,
     pub(super) configuration: Configuration,
     pub(super) object: Bound<'py, PyAny>,
+    pub(super) given: Option<Bound<'py, PyAny>>,
     pub(super) owned: bool,
     pub(super) thread_safe: bool,
     pub(super) rejection: String,
@@ -51,6 +54,7 @@ impl PythonStep {
             declaration,
             configuration,
             object,
+            given,
             owned,
             thread_safe,
             rejection,
@@ -80,6 +84,7 @@ impl PythonStep {
             declaration,
             configuration,
             object: object.unbind(),
+            given: given.map(Bound::unbind),
             callable: callable.unbind(),
             asked_names: asked_names.unbind(),
             field_names,
@@ -87,6 +92,11 @@ impl PythonStep {
             owned,
             turns,
         })
+    }
+
+    /// What the caller passed, for a step that is no plugin.
+    pub(super) fn given(&self) -> Option<&Py<PyAny>> {
+        self.given.as_ref()
     }
 
     /// Takes the turn to call the step, until it is dropped; a step that declares itself safe needs none. Whoever calls a

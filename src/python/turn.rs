@@ -12,7 +12,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// Whether only one thread at a time can be attached, so that what attached threads do to a turn needs no atomic
 /// exchange: two of them would cost more than the call of a short function. Free-threaded interpreters, which have no
 /// such lock, are told by the longer head of their objects; where that head is unknown, no lock is assumed.
-const ONE_ATTACHED: bool = size_of::<ffi::PyObject>() == 2 * size_of::<usize>();
+pub(super) const ONE_ATTACHED: bool = size_of::<ffi::PyObject>() == 2 * size_of::<usize>();
 
 /// Who has the turn. It is taken and ended by attached threads only.
 #[derive(Debug, Default)]

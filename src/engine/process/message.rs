@@ -1,0 +1,421 @@
+//! What travels between the engine and a worker: texts on the way there, and what became of them on the way back.
+//!
+//! ```text
+//! request  texts · fields · lengths          · trailer
+//! reply    texts · fields · rows · casualties · tallies · trailer
+//! ```
+//!
+//! Numbers are little-endian. The texts come first, so that they are written while they are still being counted, and the
+//! trailer says where everything else lies. The engine trusts no reply: whatever is out of its bounds makes the whole
+//! reply unreadable, which counts as the death of the worker.
+
+use super::channel::Pen;
+use crate::batch::{Batch, Casualty, Ending, Row, SourceRecord, State, View};
+use crate::error::{Failure, FailureKind, shorten};
+use crate::record::Value;
+use crate::step::PlacedStep;
+use std::ops::Range;
+
+/// Stands for the length of a text that no step has changed.
+const SAME: u32 = u32::MAX;
+
+/// Writes the texts of some rows, and the fields that the steps of the segment ask for.
+pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], segment: usize, steps: &[PlacedStep]) {
+    let mut unescaped = String::new();
+    let mut lengths = Vec::with_capacity(rows.len() * 4);
+    for &row in rows {
+        let text = batch.row_text(row as usize).read(&mut unescaped);
+        pen.write(text.as_bytes());
+        put(&mut lengths, text.len() as u32);
+    }
+    let texts = pen.len() as u64;
+    let mut fields = Vec::new();
+    let asked = asked_from_outside(steps);
+    for &number in &asked {
+        put_half(&mut fields, number);
+        for &row in rows {
+            write_value(batch.field(number, row as usize), &mut fields);
+        }
+    }
+    pen.write(&fields);
+    pen.write(&lengths);
+    let mut trailer = Vec::with_capacity(REQUEST_TRAILER);
+    put_long(&mut trailer, texts);
+    put_long(&mut trailer, fields.len() as u64);
+    put(&mut trailer, rows.len() as u32);
+    put(&mut trailer, segment as u32);
+    put(&mut trailer, asked.len() as u32);
+    pen.write(&trailer);
+}
+
+const REQUEST_TRAILER: usize = 28;
+
+/// The fields that steps ask for, without doubles.
+fn asked_from_outside(steps: &[PlacedStep]) -> Vec<u16> {
+    let mut asked: Vec<u16> = steps.iter().flat_map(|placed| placed.asks.iter().copied()).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    asked
+}
+
+/// Reads a request into an empty batch, whose rows and source records are numbered like the rows of the request. Returns
+/// the segment to run. `None`: that is no request.
+pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<usize> {
+    let start = bytes.len().checked_sub(REQUEST_TRAILER)?;
+    let mut trailer = Cursor::new(&bytes, start..bytes.len());
+    let (texts, fields) = (trailer.long()? as usize, trailer.long()? as usize);
+    let (rows, segment, asked) = (trailer.word()?, trailer.word()? as usize, trailer.word()?);
+    let behind_fields = texts.checked_add(fields)?;
+    let mut lengths = Cursor::new(&bytes, behind_fields..start);
+    let lengths: Vec<u32> = (0..rows).map(|_| lengths.word()).collect::<Option<_>>()?;
+    let mut cursor = Cursor::new(&bytes, texts..behind_fields);
+    for _ in 0..asked {
+        let number = cursor.half()?;
+        for row in 0..rows {
+            batch.set_field(number, row as usize, read_value(&mut cursor)?);
+        }
+    }
+    let adopted = batch.adopt(bytes, 0..texts).ok()?;
+    let mut start = 0;
+    for (row, length) in (0..rows).zip(lengths) {
+        let end = start + length as usize;
+        let text = batch.view_of_adopted(&adopted, start..end)?;
+        start = end;
+        batch.sources.push(SourceRecord {
+            ordinal: u64::from(row),
+            original: text,
+            ..SourceRecord::default()
+        });
+        batch.rows.push(Row {
+            source: row,
+            text,
+            ..Row::default()
+        });
+    }
+    Some(segment)
+}
+
+/// Writes what became of a request, whose rows the segment with these steps has been run over.
+pub(super) fn write_reply(pen: &mut Pen<'_>, batch: &Batch, steps: &[PlacedStep]) {
+    let mut rows = Vec::with_capacity(batch.rows.len() * ROW);
+    let mut unescaped = String::new();
+    for row in &batch.rows {
+        let length = if row.text == batch.sources[row.source as usize].original {
+            SAME
+        } else {
+            let text = batch.text(row.text).read(&mut unescaped);
+            pen.write(text.as_bytes());
+            text.len() as u32
+        };
+        put(&mut rows, row.source);
+        put(&mut rows, length);
+        rows.push(match row.state {
+            State::Live => 0,
+            State::Rejected => 1,
+            State::Quarantined => 2,
+        });
+    }
+    let texts = pen.len() as u64;
+    let mut rest = Vec::new();
+    let added: Vec<u16> = steps.iter().flat_map(|placed| placed.adds.iter().copied()).collect();
+    for &number in &added {
+        put_half(&mut rest, number);
+        for row in 0..batch.rows.len() {
+            write_value(batch.field(number, row), &mut rest);
+        }
+    }
+    rest.extend_from_slice(&rows);
+    for casualty in &batch.casualties {
+        write_casualty(casualty, &mut rest);
+    }
+    for placed in steps {
+        let tally = batch.steps.get(usize::from(placed.index)).copied().unwrap_or_default();
+        put_half(&mut rest, placed.index);
+        put_long(&mut rest, tally.entered);
+        put_long(&mut rest, tally.nanoseconds);
+    }
+    put_long(&mut rest, texts);
+    put(&mut rest, batch.rows.len() as u32);
+    put(&mut rest, added.len() as u32);
+    put(&mut rest, batch.casualties.len() as u32);
+    put(&mut rest, steps.len() as u32);
+    pen.write(&rest);
+}
+
+const ROW: usize = 9;
+const REPLY_TRAILER: usize = 24;
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The rows, in the order of the rows of the request that they come from.
+    pub(super) rows: Vec<ReplyRow>,
+    /// The values that were added: field, row of the reply, value.
+    pub(super) fields: Vec<(u16, u32, Value)>,
+    /// What happened to rows of the reply that are no longer live.
+    pub(super) casualties: Vec<Casualty>,
+    /// What the steps did: step, rows entered, nanoseconds.
+    pub(super) tallies: Vec<(u16, u64, u64)>,
+}
+
+/// A row of a reply.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReplyRow {
+    /// The row of the request that it comes from.
+    pub(super) source: u32,
+    /// Its text; `None`: as it was.
+    pub(super) text: Option<View>,
+}
+
+impl Reply {
+    /// Reads a reply to a request of so many rows, and gives the texts in it to the batch. `None`: that is no reply.
+    pub(super) fn read(bytes: Vec<u8>, requested: usize, steps: &[PlacedStep], batch: &mut Batch) -> Option<Self> {
+        let end = bytes.len().checked_sub(REPLY_TRAILER)?;
+        let mut trailer = Cursor::new(&bytes, end..bytes.len());
+        let texts = trailer.long()? as usize;
+        let (rows, added, casualties, tallies) = (trailer.word()?, trailer.word()?, trailer.word()?, trailer.word()?);
+        let mut cursor = Cursor::new(&bytes, texts..end);
+        if rows as usize > bytes.len() || casualties > rows {
+            return None;
+        }
+        let mut fields = Vec::new();
+        for _ in 0..added {
+            let number = cursor.half()?;
+            if !steps.iter().any(|placed| placed.adds.contains(&number)) {
+                return None;
+            }
+            for row in 0..rows {
+                let value = read_value(&mut cursor)?;
+                if value != Value::Missing {
+                    fields.push((number, row, value));
+                }
+            }
+        }
+        let mut table = Vec::with_capacity(rows as usize);
+        for _ in 0..rows {
+            table.push((cursor.word()?, cursor.word()?, state_of(cursor.byte()?)?));
+        }
+        let casualties = (0..casualties)
+            .map(|_| read_casualty(&mut cursor, rows))
+            .collect::<Option<Vec<_>>>()?;
+        let tallies = (0..tallies)
+            .map(|_| Some((cursor.half()?, cursor.long()?, cursor.long()?)))
+            .collect::<Option<Vec<_>>>()?;
+        let known = |step: u16| steps.iter().any(|placed| placed.index == step);
+        let all_known = tallies.iter().all(|(step, ..)| known(*step))
+            && casualties.iter().all(|casualty| casualty.step.is_some_and(known));
+        if !cursor.is_at_end() || !all_known || !covers(&table, requested) || !is_consistent(&table, &casualties) {
+            return None;
+        }
+        let adopted = batch.adopt(bytes, 0..texts).ok()?;
+        let mut start = 0;
+        let mut rows = Vec::with_capacity(table.len());
+        for (source, length, _) in table {
+            let text = if length == SAME {
+                None
+            } else {
+                let end = start + length as usize;
+                let view = batch.view_of_adopted(&adopted, start..end)?;
+                start = end;
+                Some(view)
+            };
+            rows.push(ReplyRow { source, text });
+        }
+        Some(Self {
+            rows,
+            fields,
+            casualties,
+            tallies,
+        })
+    }
+}
+
+/// Whether each row that was requested is there, once or in parts, in order.
+fn covers(rows: &[(u32, u32, State)], requested: usize) -> bool {
+    let mut next = 0;
+    for &(source, ..) in rows {
+        if source == next {
+            next += 1;
+        } else if source + 1 != next {
+            return false;
+        }
+    }
+    next as usize == requested
+}
+
+/// Whether there is one casualty for each row that is no longer live, and none for any other.
+fn is_consistent(rows: &[(u32, u32, State)], casualties: &[Casualty]) -> bool {
+    let mut ended = vec![false; rows.len()];
+    for casualty in casualties {
+        let state = rows[casualty.row as usize].2;
+        let expected = match casualty.ending {
+            Ending::Rejected(_) => State::Rejected,
+            Ending::Failed(_) => State::Quarantined,
+        };
+        if state != expected || std::mem::replace(&mut ended[casualty.row as usize], true) {
+            return false;
+        }
+    }
+    rows.iter().zip(ended).all(|((.., state), ended)| (*state != State::Live) == ended)
+}
+
+fn state_of(byte: u8) -> Option<State> {
+    Some(match byte {
+        0 => State::Live,
+        1 => State::Rejected,
+        2 => State::Quarantined,
+        _ => return None,
+    })
+}
+
+fn write_casualty(casualty: &Casualty, out: &mut Vec<u8>) {
+    put(out, casualty.row);
+    put_half(out, casualty.step.unwrap_or(u16::MAX));
+    match &casualty.ending {
+        Ending::Rejected(reason) => {
+            out.push(0);
+            put_text(out, reason);
+        }
+        Ending::Failed(failure) => {
+            out.push(1);
+            put_text(out, failure.kind.name());
+            put_text(out, &failure.message);
+            for text in [&failure.error_type, &failure.traceback, &failure.hint] {
+                out.push(u8::from(text.is_some()));
+                put_text(out, text.as_deref().unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn read_casualty(cursor: &mut Cursor<'_>, rows: u32) -> Option<Casualty> {
+    let row = cursor.word().filter(|row| *row < rows)?;
+    let step = Some(cursor.half()?).filter(|step| *step != u16::MAX);
+    let ending = match cursor.byte()? {
+        0 => Ending::Rejected(cursor.text()?.to_owned().into()),
+        1 => {
+            let kind = FailureKind::from_name(cursor.text()?)?;
+            let mut failure = Failure::new(kind, cursor.text()?);
+            let mut optional = || -> Option<Option<String>> {
+                let is_there = cursor.byte()? == 1;
+                let text = shorten(cursor.text()?.to_owned(), Failure::MESSAGE_LIMIT);
+                Some(is_there.then_some(text))
+            };
+            (failure.error_type, failure.traceback, failure.hint) = (optional()?, optional()?, optional()?);
+            Ending::Failed(Box::new(failure))
+        }
+        _ => return None,
+    };
+    Some(Casualty { row, step, ending })
+}
+
+fn write_value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Missing => out.push(0),
+        Value::Null => out.push(1),
+        Value::Boolean(value) => out.extend_from_slice(&[2, u8::from(*value)]),
+        Value::Integer(number) => {
+            out.push(3);
+            put_long(out, *number as u64);
+        }
+        Value::Float(number) => {
+            out.push(4);
+            put_long(out, number.to_bits());
+        }
+        Value::Text(text) => {
+            out.push(5);
+            put_text(out, text);
+        }
+        Value::Json(json) => {
+            out.push(6);
+            put_text(out, json);
+        }
+    }
+}
+
+fn read_value(cursor: &mut Cursor<'_>) -> Option<Value> {
+    Some(match cursor.byte()? {
+        0 => Value::Missing,
+        1 => Value::Null,
+        2 => Value::Boolean(cursor.byte()? == 1),
+        3 => Value::Integer(cursor.long()?.cast_signed()),
+        4 => Value::Float(f64::from_bits(cursor.long()?)),
+        5 => Value::Text(cursor.text()?.to_owned()),
+        6 => Value::Json(json_in_one_line(cursor.text()?)?.to_owned()),
+        _ => return None,
+    })
+}
+
+/// A value goes out as it is spelled, so it must be JSON that leaves a line whole.
+fn json_in_one_line(json: &str) -> Option<&str> {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok();
+    (is_json && !json.contains('\n')).then_some(json)
+}
+
+fn put_half(out: &mut Vec<u8>, number: u16) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put(out: &mut Vec<u8>, number: u32) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_long(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put(out, text.len() as u32);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Reads bytes one after the other, within bounds.
+struct Cursor<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Cursor<'b> {
+    /// A range that does not lie in the bytes holds nothing.
+    fn new(bytes: &'b [u8], range: Range<usize>) -> Self {
+        Self {
+            rest: bytes.get(range).unwrap_or_default(),
+        }
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(*taken)
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.take().map(|[byte]| byte)
+    }
+
+    fn half(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn word(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn long(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self) -> Option<&'b str> {
+        let length = self.word()? as usize;
+        let (text, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        simdutf8::basic::from_utf8(text).ok()
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -1,0 +1,163 @@
+//! Workers: child processes that execute the segments of plugins, and their supervision.
+//!
+//! ```text
+//! engine                                         worker
+//! tender ── request, in shared memory ─ doorbell ─► serve ─► Segment::run
+//!   ▲  ◄─── reply, in shared memory ─── doorbell ───┘  │
+//!   └──────── the record and step it is at ◄───────────┘
+//! ```
+//!
+//! A worker is started through the interpreter, never forked. Each has a tender, a thread of the engine that keeps two
+//! batches with it, so that it never waits for the next one. Before each call the worker notes in shared memory which
+//! record and step it is at. When it dies, however that happens, the note names the culprit: that record is tried once more on a fresh
+//! worker and quarantined if it kills that one too, and everything else is run again. Nothing is unpickled here, and
+//! nothing that a worker sends is believed without having been checked.
+//!
+//! This protects against plugins that are faulty, not against those that are malicious.
+
+#[cfg(unix)]
+mod channel;
+#[cfg(unix)]
+mod child;
+#[cfg(unix)]
+mod memory;
+#[cfg(unix)]
+mod message;
+#[cfg(unix)]
+mod nursery;
+#[cfg(unix)]
+mod pieces;
+#[cfg(unix)]
+mod pool;
+#[cfg(unix)]
+mod serve;
+#[cfg(unix)]
+mod tender;
+#[cfg(all(test, unix))]
+mod tests;
+mod wire;
+
+#[cfg(unix)]
+pub(super) use pool::Pool;
+#[cfg(unix)]
+pub use serve::{Worker, serve};
+
+use crate::error::{ConfigError, Result};
+use crate::plan::Plan;
+use crate::plugins::{Host, WorkerCommand};
+use crate::step::{Limits, Runtime, Segment, runtime};
+use std::time::Duration;
+
+/// The most bytes of what one worker prints that are passed on.
+#[cfg(unix)]
+const CAPTURED: usize = 1 << 20;
+
+/// Where the segments of plugins run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Isolation {
+    /// In workers, where only they run side by side and the steps can be sent there; else in this process.
+    #[default]
+    Auto,
+    /// In this process.
+    Thread,
+    /// In workers.
+    Process,
+}
+
+/// Where the segments of plugins are to run, and what they may take there.
+#[derive(Debug, Clone, Copy)]
+pub struct Isolating {
+    /// Where they run.
+    pub isolation: Isolation,
+    /// How long a worker may work on one record; `None`: for ever.
+    pub timeout: Option<Duration>,
+    /// How many bytes of memory a worker may have; `None`: nine tenths of what the machine has.
+    pub memory: Option<u64>,
+    /// How long a worker may take to load the steps.
+    pub load_timeout: Duration,
+    /// The most records that are sent at once; `None`: as many as a batch has.
+    pub batch_records: Option<usize>,
+}
+
+impl Default for Isolating {
+    fn default() -> Self {
+        Self {
+            isolation: Isolation::Auto,
+            timeout: Some(Duration::from_secs(300)),
+            memory: None,
+            load_timeout: Duration::from_secs(60),
+            batch_records: None,
+        }
+    }
+}
+
+/// How workers are started and what they may take.
+#[derive(Debug, Clone)]
+pub struct Supervision {
+    /// How a worker is started.
+    command: WorkerCommand,
+    /// What a worker must load, as `wire` writes it.
+    load: String,
+    timeout: Option<Duration>,
+    memory: Option<u64>,
+    load_timeout: Duration,
+    batch_records: Option<usize>,
+}
+
+impl Supervision {
+    /// Decides where the segments of a plan run that plugins execute, and how. `None`: in this process, or there are none.
+    pub fn of(plan: &Plan, host: &dyn Host, limits: Limits, wanted: &Isolating) -> Result<Option<Self>> {
+        let wants_threads = match wanted.isolation {
+            Isolation::Thread => true,
+            Isolation::Auto => !host.has_lock(),
+            Isolation::Process => false,
+        };
+        let numbered = plan.segments.iter().enumerate();
+        let foreign: Vec<_> = numbered
+            .filter(|(_, segment)| runtime(&***segment) == Some(Runtime::Python))
+            .collect();
+        if wants_threads || foreign.is_empty() {
+            return Ok(None);
+        }
+        let ship = |(number, segment): &(usize, &Box<dyn Segment>)| wire::Segment::of(*number, segment.steps(), host);
+        let shipped: std::result::Result<Vec<_>, String> = foreign.iter().map(ship).collect();
+        let (segments, command) = match shipped.and_then(|shipped| Ok((shipped, host.worker_command()?))) {
+            Ok(shipped) => shipped,
+            Err(reason) if wanted.isolation == Isolation::Process => {
+                let hint = "Ship it as a plugin, or define it at the top level of a module; or run it in this process, with \
+                            the isolation `thread`.";
+                return Err(ConfigError::new(reason).with_key("isolation").with_hint(hint).into());
+            }
+            Err(reason) => {
+                log::warn!("{reason} So plugins run in this process, one record at a time, and a crash of one ends the run.");
+                return Ok(None);
+            }
+        };
+        Ok(Some(Self {
+            command,
+            load: wire::write_load(segments, limits, wanted.memory)?,
+            timeout: wanted.timeout,
+            memory: wanted.memory.or_else(|| memory_of_machine().map(|memory| memory / 10 * 9)),
+            load_timeout: wanted.load_timeout,
+            batch_records: wanted.batch_records,
+        }))
+    }
+}
+
+/// How many bytes of memory the machine has, or the container that this runs in, where that can be told.
+fn memory_of_machine() -> Option<u64> {
+    let number = |path: &str| fs_err::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let installed = fs_err::read_to_string("/proc/meminfo").ok().and_then(|told| {
+        let line = told.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes << 10)
+    });
+    [
+        installed,
+        number("/sys/fs/cgroup/memory.max"),
+        number("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    ]
+    .into_iter()
+    .flatten()
+    .min()
+}

@@ -1,0 +1,188 @@
+//! All workers of a run: who starts them, who tends them, and when it is better to stop.
+
+use super::Supervision;
+use super::nursery::Nursery;
+use super::pieces::Undertaking;
+use super::tender::Tender;
+use crate::engine::job::Shared;
+use crate::error::{Error, Result, StopError};
+use crate::plan::{Plan, panic_message};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The workers of a run.
+pub(in crate::engine) struct Pool<'r> {
+    pub(super) supervision: &'r Supervision,
+    pub(super) plan: &'r Plan,
+    pub(super) shared: &'r Shared,
+    pub(super) nursery: Nursery,
+    /// How many tenders there are still.
+    pub(super) tenders: AtomicUsize,
+    /// Whether any worker has loaded its steps.
+    pub(super) has_loaded: AtomicBool,
+    /// Batches whose tender has no worker any more.
+    orphans: Mutex<Vec<Undertaking>>,
+    breaker: Mutex<Breaker>,
+    restarts: AtomicU64,
+}
+
+impl<'r> Pool<'r> {
+    /// A pool that so many tenders will serve.
+    pub(in crate::engine) fn new(
+        supervision: &'r Supervision,
+        plan: &'r Plan,
+        shared: &'r Shared,
+        tenders: usize,
+    ) -> Self {
+        Self {
+            supervision,
+            plan,
+            shared,
+            nursery: Nursery::new(),
+            tenders: AtomicUsize::new(tenders),
+            has_loaded: AtomicBool::new(false),
+            orphans: Mutex::default(),
+            breaker: Mutex::default(),
+            restarts: AtomicU64::new(0),
+        }
+    }
+
+    /// Starts workers for the tenders as long as there are any.
+    pub(in crate::engine) fn start_workers(&self) {
+        let work = || self.nursery.work(self.supervision, &|| self.is_stopped());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            self.shared.fail(Error::Internal(panic_message("The nursery", &*panic)));
+        }
+    }
+
+    /// Tends one worker until there is nothing left to do. The last one who leaves closes the nursery.
+    pub(in crate::engine) fn tend(&self) {
+        match catch_unwind(AssertUnwindSafe(|| Tender::new(self).work())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.shared.fail(error),
+            Err(panic) => self.shared.fail(Error::Internal(panic_message("A tender", &*panic))),
+        }
+        if self.tenders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.nursery.close();
+        }
+    }
+
+    /// Closes the nursery where tenders could not even be started.
+    pub(in crate::engine) fn close(&self) {
+        self.nursery.close();
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.shared.cancel.is_cancelled()
+    }
+
+    /// How many workers were started in the place of one that had died.
+    pub(in crate::engine) fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lock_breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes records that went through.
+    pub(super) fn note_survivors(&self, records: usize, after_death: bool) {
+        self.lock_breaker().survived(records, after_death);
+    }
+
+    /// Whether a record that a worker has died of is worth another try.
+    pub(super) fn is_worth_a_try(&self) -> bool {
+        self.lock_breaker().confirmed < CERTAIN
+    }
+
+    /// Notes a record that workers die of. Too many of them stop the run.
+    pub(super) fn note_poison(&self, retried: bool) -> Result<()> {
+        let mut breaker = self.lock_breaker();
+        breaker.died(retried);
+        if breaker.crashes > CRASHES {
+            return Err(StopError::crash_loop(breaker.crashes, WINDOW).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn give_up(&self, undertakings: impl IntoIterator<Item = Undertaking>) {
+        let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+        orphans.extend(undertakings);
+    }
+
+    pub(super) fn take_orphan(&self) -> Option<Undertaking> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+/// How many of the last records are looked at to tell a crash loop.
+const WINDOW: usize = 100;
+
+/// How many of these may have taken their worker down.
+const CRASHES: usize = 50;
+
+/// After so many records that killed a second worker too, without one that did not, no more second workers are spent.
+const CERTAIN: u32 = 3;
+
+/// Tells a crash loop from bad luck.
+#[derive(Debug, Default)]
+struct Breaker {
+    /// Which of the last records took their worker down.
+    last: VecDeque<bool>,
+    crashes: usize,
+    /// How many records in a row killed a second worker too.
+    confirmed: u32,
+}
+
+impl Breaker {
+    fn push(&mut self, crashed: bool) {
+        self.last.push_back(crashed);
+        self.crashes += usize::from(crashed);
+        if self.last.len() > WINDOW {
+            self.crashes -= usize::from(self.last.pop_front() == Some(true));
+        }
+    }
+
+    fn survived(&mut self, records: usize, after_death: bool) {
+        for _ in 0..records.min(WINDOW) {
+            self.push(false);
+        }
+        if after_death {
+            self.confirmed = 0;
+        }
+    }
+
+    fn died(&mut self, retried: bool) {
+        self.push(true);
+        if retried {
+            self.confirmed += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_crashes_that_are_close_together_are_a_loop() {
+        let mut breaker = Breaker::default();
+        for _ in 0..1000 {
+            breaker.died(true);
+            breaker.survived(1, false);
+        }
+        assert_eq!(breaker.crashes, WINDOW / 2);
+        breaker.died(true);
+        assert_eq!(breaker.crashes, CRASHES);
+        breaker.died(true);
+        assert!(breaker.crashes > CRASHES);
+        breaker.survived(1_000_000, true);
+        assert_eq!((breaker.crashes, breaker.confirmed), (0, 0));
+    }
+}

@@ -1,0 +1,152 @@
+//! What a worker does: it loads the steps that it is told, and runs segments over texts until its doorbell is closed.
+
+use super::channel::{Channel, Frame, Kind, Side};
+use super::child::{MARKER, SEQUENCE};
+use super::memory::SharedMemory;
+use super::message::{read_request, write_reply};
+use super::wire::{self, Load};
+use crate::batch::Batch;
+use crate::error::{Error, Interrupt, Result};
+use crate::plugins::Host;
+use crate::step::{Context, Marker, PlacedStep, Segment};
+use rustix::process::{Pid, Signal};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+
+/// The world that a worker lives in.
+pub trait Worker {
+    /// The world whose steps are to be run.
+    fn host(&self) -> &dyn Host;
+
+    /// Has the stack of a dying process written to this file, which stays open: when it crashes, and when it gets the signal
+    /// SIGUSR2.
+    fn keep_last_words(&self, file: OwnedFd);
+}
+
+/// Serves the engine at the other end of `doorbell` until that is closed. Returns without a word when nobody is there any more.
+pub fn serve(doorbell: OwnedFd, worker: &dyn Worker) -> io::Result<()> {
+    let mut channel = Channel::new(UnixStream::from(doorbell), Side::Worker);
+    let Some(mut hello) = next(&mut channel, Kind::Hello) else {
+        return Ok(());
+    };
+    if hello.descriptors.len() != 2 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let memory = SharedMemory::open(hello.descriptors.remove(0))?;
+    worker.keep_last_words(hello.descriptors.remove(0));
+    // The mapping lives as long as the process, so that the marker can be handed to whoever needs it.
+    let memory: &'static SharedMemory = Box::leak(Box::new(memory));
+    let Some(mut frame) = next(&mut channel, Kind::Load) else {
+        return Ok(());
+    };
+    let mut bytes = Vec::new();
+    channel.read_message(&mut frame, memory, &mut bytes)?;
+    let load: Load = serde_json::from_slice(&bytes)?;
+    bind_to_supervisor(load.supervisor)?;
+    limit_memory(load.memory)?;
+    let context = Context {
+        limits: load.limits(),
+        marker: Marker::new(memory.cell(MARKER)),
+        ..Context::default()
+    };
+    let loaded = load_segments(&load, worker.host());
+    let mut pen = channel.pen(memory, 0);
+    let (segments, outcome) = match loaded {
+        Ok(segments) => (segments, Ok(())),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    pen.write(&wire::write_loaded(&outcome));
+    let message = pen.finish()?;
+    if channel.send(Kind::Loaded, 0, frame.sequence, message, &[]).is_err() {
+        return Ok(());
+    }
+    drop(bytes);
+    let mut batch = Batch::new();
+    while let Some(mut frame) = next(&mut channel, Kind::Work) {
+        memory.cell(SEQUENCE).store(frame.sequence, Ordering::Relaxed);
+        batch.clear();
+        let mut bytes = batch.spare();
+        channel.read_message(&mut frame, memory, &mut bytes)?;
+        let number = read_request(bytes, &mut batch).ok_or(io::ErrorKind::InvalidData)?;
+        let (_, segment) = segments
+            .iter()
+            .find(|(known, _)| *known == number)
+            .ok_or(io::ErrorKind::InvalidData)?;
+        let ran = segment.run(&mut batch, &context, &mut || Ok(()));
+        context.marker.clear();
+        match ran {
+            Ok(()) => {}
+            // Nobody interrupts a worker: whoever wants it to stop closes the doorbell or kills it.
+            Err(Error::Interrupted(Interrupt::Interrupt | Interrupt::Terminate | Interrupt::ClosedPipe)) => return Ok(()),
+            Err(error) => return Err(io::Error::other(error)),
+        }
+        let mut pen = channel.pen(memory, frame.slot);
+        write_reply(&mut pen, &batch, segment.steps());
+        let message = pen.finish()?;
+        if channel.send(Kind::Done, frame.slot, frame.sequence, message, &[]).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The next frame, if it is what is expected. `None`: there is nothing more to do.
+fn next(channel: &mut Channel, kind: Kind) -> Option<Frame> {
+    let frame = channel.receive(true).ok().flatten()?;
+    (frame.kind == kind).then_some(frame)
+}
+
+fn load_segments(load: &Load, host: &dyn Host) -> Result<Vec<(usize, Box<dyn Segment>)>> {
+    let mut segments = Vec::new();
+    for segment in &load.segments {
+        let mut steps = Vec::new();
+        for placed in &segment.steps {
+            steps.push(PlacedStep {
+                index: placed.index,
+                step: host.unpack(&placed.shipped)?,
+                asks: placed.asks.clone(),
+                adds: placed.adds.clone(),
+            });
+        }
+        segments.push((segment.number, host.fuse(steps)));
+    }
+    Ok(segments)
+}
+
+/// Sees to it that the worker does not outlive its supervisor.
+fn bind_to_supervisor(supervisor: u32) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // It may have died before it could be bound to.
+    let parent = rustix::process::getppid().map_or(0, Pid::as_raw_pid);
+    if parent.cast_unsigned() != supervisor {
+        return Err(io::ErrorKind::NotConnected.into());
+    }
+    Ok(())
+}
+
+/// Bounds the memory that the worker may have, and offers it first where the machine runs out.
+fn limit_memory(memory: Option<u64>) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        // Where this cannot be said, the system chooses for itself.
+        let _ = fs_err::write("/proc/self/oom_score_adj", "500");
+        if let Some(memory) = memory {
+            let limits = getrlimit(Resource::Data);
+            let lowest = |limit: Option<u64>| limit.map_or(memory, |limit| limit.min(memory));
+            setrlimit(
+                Resource::Data,
+                Rlimit {
+                    current: Some(lowest(limits.current)),
+                    maximum: limits.maximum,
+                },
+            )?;
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
+    Ok(())
+}
