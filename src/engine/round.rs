@@ -14,6 +14,8 @@
 //! nobody waits for them, because whatever they would wait for is taken up by the next worker that looks. A worker that
 //! has written a batch takes the very job again, with all its memory still in the cache of its processor.
 
+#[cfg(unix)]
+use crate::engine::MOST_WORKERS;
 use crate::engine::job::Job;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -258,8 +260,8 @@ impl Round {
     #[cfg(unix)]
     pub(super) fn ring(&self) {
         if let Some(bell) = &self.bell {
-            // Those who are about to listen will hear it too.
-            bell.ring(self.lock().listening + 1);
+            // Those who are about to listen will hear it too, and one ring too many does no harm.
+            bell.ring(MOST_WORKERS);
         }
     }
 
@@ -320,9 +322,7 @@ impl Round {
     #[cfg(unix)]
     pub(super) fn wait_for_end(&self, patience: Duration) -> Call {
         let state = self.lock();
-        let waited = self
-            .call
-            .wait_timeout_while(state, patience, |state| !state.is_over());
+        let waited = self.call.wait_timeout_while(state, patience, |state| !state.is_over());
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_over() { Call::End } else { Call::Nothing }
     }

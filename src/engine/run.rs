@@ -47,7 +47,11 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let workers_read = Reader::never_waits(&inputs);
     // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
     // A tender keeps as many with its worker.
-    let jobs = if options.supervision.is_some() { 4 * options.workers + 4 } else { 2 * options.workers + 4 };
+    let jobs = if options.supervision.is_some() {
+        4 * options.workers + 4
+    } else {
+        2 * options.workers + 4
+    };
     let shared = Arc::new(Shared::new(round(options, jobs, workers_read)?));
     let context = Context {
         cancel: shared.cancel.clone(),
@@ -80,7 +84,15 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     #[cfg(not(unix))]
     let crew: Crew<'_> = None;
     catch_unwind(AssertUnwindSafe(|| {
-        go_round(&workshop, reads_ahead, options.workers, &shared, &crew, watcher, total_bytes)
+        go_round(
+            &workshop,
+            reads_ahead,
+            options.workers,
+            &shared,
+            &crew,
+            watcher,
+            total_bytes,
+        )
     }))
     .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The engine", &*panic))))?;
     #[cfg(unix)]
@@ -246,7 +258,11 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
     let segments = &workshop.plan.segments;
     loop {
         #[cfg(unix)]
-        let next = if workshop.supervised { shared.round.wait_for_end(TICK) } else { shared.round.next_call(TICK) };
+        let next = if workshop.supervised {
+            shared.round.wait_for_end(TICK)
+        } else {
+            shared.round.next_call(TICK)
+        };
         #[cfg(not(unix))]
         let next = shared.round.next_call(TICK);
         match next {

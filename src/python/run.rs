@@ -109,9 +109,13 @@ fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
         }
     };
     let seconds = |seconds: f64| {
-        let duration = Some(seconds).filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
+        let duration = Some(seconds)
+            .filter(|seconds| *seconds > 0.0)
+            .map(Duration::try_from_secs_f64);
         duration.and_then(Result::ok).ok_or_else(|| {
-            PyValueError::new_err(format!("`timeout` is a number of seconds above 0, or `None`, not {seconds}."))
+            PyValueError::new_err(format!(
+                "`timeout` is a number of seconds above 0, or `None`, not {seconds}."
+            ))
         })
     };
     if arguments.memory == Some(0) || arguments.batch_size == Some(0) {

@@ -50,7 +50,15 @@ impl Segment for PythonSegment {
         Python::attach(|py| {
             let mut first = 0;
             for pass in passes(&self.placed) {
-                run_pass(py, pass, first, &self.steps[first..first + pass.len()], batch, context, pulse)?;
+                run_pass(
+                    py,
+                    pass,
+                    first,
+                    &self.steps[first..first + pass.len()],
+                    batch,
+                    context,
+                    pulse,
+                )?;
                 first += pass.len();
             }
             Ok(())

@@ -28,16 +28,24 @@ from text_processor._engine import worker; worker()";
 pub(super) fn command(py: Python<'_>) -> std::result::Result<WorkerCommand, String> {
     let told = |error: PyErr| format!("A worker cannot be started: {}.", describe(py, &error));
     let sys = py.import(intern!(py, "sys")).map_err(told)?;
-    let program = sys.getattr(intern!(py, "executable")).and_then(|name| name.extract::<OsString>());
+    let program = sys
+        .getattr(intern!(py, "executable"))
+        .and_then(|name| name.extract::<OsString>());
     let program = program.unwrap_or_default();
     if program.is_empty() {
-        return Err("A worker cannot be started, because Python does not know its own program (`sys.executable`).".into());
+        return Err(
+            "A worker cannot be started, because Python does not know its own program (`sys.executable`).".into(),
+        );
     }
     let mut arguments: Vec<OsString> = options(&sys).map_err(told)?;
     // Output is passed on at once, so that what a plugin prints before it crashes is not lost. The current folder is no place
     // to import from, unless it stands in the path that is handed over.
     arguments.extend(["-u", "-P", "-c", PROGRAM].map(OsString::from));
-    for entry in sys.getattr(intern!(py, "path")).and_then(|path| path.try_iter()).map_err(told)? {
+    for entry in sys
+        .getattr(intern!(py, "path"))
+        .and_then(|path| path.try_iter())
+        .map_err(told)?
+    {
         // Whatever else people put there is ignored by Python too.
         arguments.extend(entry.ok().and_then(|entry| entry.extract::<OsString>().ok()));
     }
@@ -124,7 +132,10 @@ pub(super) fn ship(step: &Arc<dyn Step>) -> std::result::Result<serde_json::Valu
 }
 
 fn cannot_be_named(name: &str, reason: &str) -> String {
-    format!("The step `{}` cannot be made in another process: {reason}.", shown(name))
+    format!(
+        "The step `{}` cannot be made in another process: {reason}.",
+        shown(name)
+    )
 }
 
 fn pickle(given: &Bound<'_, PyAny>, name: &str) -> std::result::Result<Vec<u8>, String> {
@@ -136,10 +147,16 @@ fn pickle(given: &Bound<'_, PyAny>, name: &str) -> std::result::Result<Vec<u8>, 
     let qualified = place(given, "__qualname__");
     let class = given.get_type().into_any();
     if qualified.contains("<lambda>") {
-        return Err(cannot_be_named(name, "a lambda has no name by which it could be imported"));
+        return Err(cannot_be_named(
+            name,
+            "a lambda has no name by which it could be imported",
+        ));
     }
     if qualified.contains("<locals>") {
-        return Err(cannot_be_named(name, "it is defined inside a function and cannot be imported by its name"));
+        return Err(cannot_be_named(
+            name,
+            "it is defined inside a function and cannot be imported by its name",
+        ));
     }
     if place(given, "__module__") == "__main__" || place(&class, "__module__") == "__main__" {
         return Err(cannot_be_named(
@@ -147,16 +164,23 @@ fn pickle(given: &Bound<'_, PyAny>, name: &str) -> std::result::Result<Vec<u8>, 
             "it is defined in the program that was started (`__main__`), which no other process can import",
         ));
     }
-    let dumps = || py.import(intern!(py, "pickle"))?.call_method1(intern!(py, "dumps"), (given,));
+    let dumps = || {
+        py.import(intern!(py, "pickle"))?
+            .call_method1(intern!(py, "dumps"), (given,))
+    };
     match dumps().and_then(|pickled| pickled.extract::<Vec<u8>>()) {
         Ok(pickled) => Ok(pickled),
-        Err(error) => Err(cannot_be_named(name, &format!("it cannot be pickled ({})", describe(py, &error)))),
+        Err(error) => Err(cannot_be_named(
+            name,
+            &format!("it cannot be pickled ({})", describe(py, &error)),
+        )),
     }
 }
 
 /// Makes a step of what [`ship`] made of it.
 pub(super) fn unpack(shipped: &serde_json::Value) -> Result<Arc<dyn Step>> {
-    let unreadable = |error: &dyn std::fmt::Display| Error::Internal(format!("A step that was sent cannot be read: {error}."));
+    let unreadable =
+        |error: &dyn std::fmt::Display| Error::Internal(format!("A step that was sent cannot be read: {error}."));
     let shipped = Shipped::deserialize(shipped).map_err(|error| unreadable(&error))?;
     Python::attach(|py| {
         let step = match &shipped {
@@ -222,12 +246,14 @@ pub(super) fn worker(py: Python<'_>) -> PyResult<()> {
         Err(error) => {
             let sys = py.import(intern!(py, "sys"))?;
             let message = format!("A worker of text-processor cannot go on: {error}\n");
-            sys.getattr(intern!(py, "stderr"))?.call_method1(intern!(py, "write"), (message,))?;
+            sys.getattr(intern!(py, "stderr"))?
+                .call_method1(intern!(py, "write"), (message,))?;
             1
         }
     };
     // As the workers of `multiprocessing` do: threads of plugins that never end must not keep the process.
-    py.import(intern!(py, "os"))?.call_method1(intern!(py, "_exit"), (code,))?;
+    py.import(intern!(py, "os"))?
+        .call_method1(intern!(py, "_exit"), (code,))?;
     Ok(())
 }
 

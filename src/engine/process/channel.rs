@@ -198,7 +198,11 @@ impl Channel {
                 }
             }
             if received == 0 {
-                return Err(if self.partial.is_empty() { Broken::Closed } else { Broken::Garbled });
+                return Err(if self.partial.is_empty() {
+                    Broken::Closed
+                } else {
+                    Broken::Garbled
+                });
             }
             self.partial.extend_from_slice(&bytes[..received]);
         }
@@ -368,7 +372,11 @@ mod tests {
     fn ends() -> (Channel, Channel, SharedMemory) {
         let (ours, theirs) = UnixStream::pair().expect("sockets");
         let (_, memory) = SharedMemory::create(AREAS).expect("memory");
-        (Channel::new(ours, Side::Engine), Channel::new(theirs, Side::Worker), memory)
+        (
+            Channel::new(ours, Side::Engine),
+            Channel::new(theirs, Side::Worker),
+            memory,
+        )
     }
 
     #[test]
@@ -387,7 +395,9 @@ mod tests {
             let mut frame = theirs.receive(true).expect("received").expect("a frame");
             assert_eq!((frame.kind, frame.slot, frame.sequence), (Kind::Work, 1, 7));
             let mut arrived = Vec::new();
-            theirs.read_message(&mut frame, &memory, &mut arrived).expect("a message");
+            theirs
+                .read_message(&mut frame, &memory, &mut arrived)
+                .expect("a message");
             assert_eq!(arrived, bytes);
         }
     }
@@ -415,7 +425,8 @@ mod tests {
     fn a_message_that_is_not_there_is_an_error() {
         let (ours, mut theirs, memory) = ends();
         let file = anonymous_file().expect("a file");
-        ours.send(Kind::Done, 0, 1, Message::InFile(file, 1 << 30), &[]).expect("sent");
+        ours.send(Kind::Done, 0, 1, Message::InFile(file, 1 << 30), &[])
+            .expect("sent");
         let mut frame = theirs.receive(true).expect("received").expect("a frame");
         let read = theirs.read_message(&mut frame, &memory, &mut Vec::new());
         assert_eq!(read.expect_err("it is shorter").kind(), io::ErrorKind::UnexpectedEof);

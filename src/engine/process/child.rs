@@ -220,7 +220,9 @@ impl Child {
         let _ = poll(&mut watched, patience.as_ref());
         let has_frame = !watched[0].revents().is_empty();
         let rang = bell.is_some() && !watched[1].revents().is_empty();
-        let more = watched[1 + usize::from(bell.is_some())..].iter().any(|fd| !fd.revents().is_empty());
+        let more = watched[1 + usize::from(bell.is_some())..]
+            .iter()
+            .any(|fd| !fd.revents().is_empty());
         drop(watched);
         if more {
             self.listen();
@@ -248,7 +250,10 @@ impl Child {
     /// Whether the process has ended. It is not reaped, so that its number stays its own.
     fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        matches!(waitid(WaitId::Pid(Pid::from_child(&self.process)), options), Ok(Some(_)) | Err(_))
+        matches!(
+            waitid(WaitId::Pid(Pid::from_child(&self.process)), options),
+            Ok(Some(_)) | Err(_)
+        )
     }
 
     /// Takes in what it has printed. What is beyond the limit is read and forgotten, so that it never waits for us.
@@ -312,7 +317,12 @@ impl Child {
 
     /// Ends whatever is left of it, and says how it died. `how` is said of one that had to be killed.
     pub(super) fn die(&mut self, how: &str) -> Death {
-        let deadline = Instant::now() + if how == "ended" || how == CLOSED { COLLAPSE } else { Duration::ZERO };
+        let deadline = Instant::now()
+            + if how == "ended" || how == CLOSED {
+                COLLAPSE
+            } else {
+                Duration::ZERO
+            };
         while !self.has_ended() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(200));
         }
@@ -326,7 +336,11 @@ impl Child {
         // The system kills a worker that asks for memory where there is none.
         let starved = from_outside && out_of_memory_kills() > self.starved_before;
         Death {
-            kind: if starved { FailureKind::StepMemory } else { FailureKind::StepCrash },
+            kind: if starved {
+                FailureKind::StepMemory
+            } else {
+                FailureKind::StepCrash
+            },
             how,
             from_outside: from_outside && !starved,
             stack: self.stack(),

@@ -46,7 +46,10 @@ impl SharedMemory {
     ///
     /// # Panics
     /// If there are not so many.
-    #[expect(unsafe_code, reason = "a cell that another process writes can only be had from a pointer")]
+    #[expect(
+        unsafe_code,
+        reason = "a cell that another process writes can only be had from a pointer"
+    )]
     pub(super) fn cell(&self, index: usize) -> &AtomicU64 {
         let offset = index * CELL;
         assert!(offset + CELL <= CELLS, "there are fewer cells");
@@ -66,7 +69,10 @@ impl SharedMemory {
     /// If they do not fit.
     #[expect(unsafe_code, reason = "memory that another process can write must not be borrowed")]
     pub(super) fn write(&self, offset: usize, bytes: &[u8]) {
-        assert!(offset <= self.len() && bytes.len() <= self.len() - offset, "the bytes do not fit");
+        assert!(
+            offset <= self.len() && bytes.len() <= self.len() - offset,
+            "the bytes do not fit"
+        );
         // SAFETY: The range was just checked to lie in the mapping, and `bytes`, which lies in memory of this process alone,
         // cannot overlap it. While this side owns the area the other does not touch it; if a faulty worker does all the
         // same, bytes are garbled, which whoever copies them out expects.
@@ -81,7 +87,10 @@ impl SharedMemory {
     /// If the range does not lie in the areas.
     #[expect(unsafe_code, reason = "memory that another process can write must not be borrowed")]
     pub(super) fn read(&self, range: Range<usize>, bytes: &mut Vec<u8>) {
-        assert!(range.start <= range.end && range.end <= self.len(), "the range does not lie in the areas");
+        assert!(
+            range.start <= range.end && range.end <= self.len(),
+            "the range does not lie in the areas"
+        );
         let length = range.len();
         bytes.reserve(length);
         let end = bytes.len();
@@ -101,14 +110,20 @@ pub(super) fn anonymous_file() -> io::Result<OwnedFd> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{MemfdFlags, memfd_create};
-        Ok(memfd_create("text-processor", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?)
+        Ok(memfd_create(
+            "text-processor",
+            MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING,
+        )?)
     }
     #[cfg(not(target_os = "linux"))]
     Ok(tempfile::tempfile()?.into())
 }
 
 /// Fixes the size of the memory, so that no worker can take it away from under the engine.
-#[cfg_attr(not(target_os = "linux"), expect(clippy::unnecessary_wraps, unused_variables, reason = "only Linux has seals"))]
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(clippy::unnecessary_wraps, unused_variables, reason = "only Linux has seals")
+)]
 fn seal(file: &OwnedFd) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {

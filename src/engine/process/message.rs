@@ -256,7 +256,9 @@ fn is_consistent(rows: &[(u32, u32, State)], casualties: &[Casualty]) -> bool {
             return false;
         }
     }
-    rows.iter().zip(ended).all(|((.., state), ended)| (*state != State::Live) == ended)
+    rows.iter()
+        .zip(ended)
+        .all(|((.., state), ended)| (*state != State::Live) == ended)
 }
 
 fn state_of(byte: u8) -> Option<State> {

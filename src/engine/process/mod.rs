@@ -129,7 +129,9 @@ impl Supervision {
                 return Err(ConfigError::new(reason).with_key("isolation").with_hint(hint).into());
             }
             Err(reason) => {
-                log::warn!("{reason} So plugins run in this process, one record at a time, and a crash of one ends the run.");
+                log::warn!(
+                    "{reason} So plugins run in this process, one record at a time, and a crash of one ends the run."
+                );
                 return Ok(None);
             }
         };
@@ -137,7 +139,9 @@ impl Supervision {
             command,
             load: wire::write_load(segments, limits, wanted.memory)?,
             timeout: wanted.timeout,
-            memory: wanted.memory.or_else(|| memory_of_machine().map(|memory| memory / 10 * 9)),
+            memory: wanted
+                .memory
+                .or_else(|| memory_of_machine().map(|memory| memory / 10 * 9)),
             load_timeout: wanted.load_timeout,
             batch_records: wanted.batch_records,
         }))

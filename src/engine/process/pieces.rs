@@ -53,7 +53,10 @@ impl Undertaking {
 
     /// The next piece that waits, which is noted as sent.
     pub(super) fn next_waiting(&mut self) -> Option<Range<usize>> {
-        let piece = self.pieces.iter_mut().find(|piece| matches!(piece.state, Progress::Waiting))?;
+        let piece = self
+            .pieces
+            .iter_mut()
+            .find(|piece| matches!(piece.state, Progress::Waiting))?;
         piece.state = Progress::Sent;
         Some(piece.rows.clone())
     }
@@ -203,7 +206,9 @@ fn parts_of(reply: &Reply, row: usize) -> usize {
 fn parts(batch: &Batch, live: &[u32], pieces: &[Piece]) -> Vec<(u32, View)> {
     let mut parts = Vec::new();
     let mut live = live.iter().copied().peekable();
-    let mut replies = pieces.iter().flat_map(|piece| (0..piece.rows.len()).map(move |row| (piece, row)));
+    let mut replies = pieces
+        .iter()
+        .flat_map(|piece| (0..piece.rows.len()).map(move |row| (piece, row)));
     for (row, current) in (0_u32..).zip(&batch.rows) {
         if live.next_if_eq(&row).is_none() {
             parts.push((row, current.text));
@@ -213,7 +218,9 @@ fn parts(batch: &Batch, live: &[u32], pieces: &[Piece]) -> Vec<(u32, View)> {
         match &piece.state {
             Progress::Done(reply) => {
                 let start = reply.rows.partition_point(|part| (part.source as usize) < index);
-                let of_row = reply.rows[start..].iter().take_while(|part| part.source as usize == index);
+                let of_row = reply.rows[start..]
+                    .iter()
+                    .take_while(|part| part.source as usize == index);
                 parts.extend(of_row.map(|part| (row, part.text.unwrap_or(current.text))));
             }
             _ => parts.push((row, current.text)),
@@ -256,7 +263,11 @@ fn apply(batch: &mut Batch, firsts: &[usize], reply: Reply) {
 
 /// The failure of a record that workers have died of.
 fn failure(death: &Death, attempts: u32) -> Box<Failure> {
-    let times = if attempts > 1 { format!(", as {} before it did", attempts - 1) } else { String::new() };
+    let times = if attempts > 1 {
+        format!(", as {} before it did", attempts - 1)
+    } else {
+        String::new()
+    };
     let message = match death.kind {
         FailureKind::StepTimeout => format!("The worker {} and was killed.", death.how),
         _ => format!("The worker {} while the step worked on this record{times}.", death.how),

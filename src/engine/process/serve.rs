@@ -79,13 +79,18 @@ pub fn serve(doorbell: OwnedFd, worker: &dyn Worker) -> io::Result<()> {
         match ran {
             Ok(()) => {}
             // Nobody interrupts a worker: whoever wants it to stop closes the doorbell or kills it.
-            Err(Error::Interrupted(Interrupt::Interrupt | Interrupt::Terminate | Interrupt::ClosedPipe)) => return Ok(()),
+            Err(Error::Interrupted(Interrupt::Interrupt | Interrupt::Terminate | Interrupt::ClosedPipe)) => {
+                return Ok(());
+            }
             Err(error) => return Err(io::Error::other(error)),
         }
         let mut pen = channel.pen(memory, frame.slot);
         write_reply(&mut pen, &batch, segment.steps());
         let message = pen.finish()?;
-        if channel.send(Kind::Done, frame.slot, frame.sequence, message, &[]).is_err() {
+        if channel
+            .send(Kind::Done, frame.slot, frame.sequence, message, &[])
+            .is_err()
+        {
             return Ok(());
         }
     }

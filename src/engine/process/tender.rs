@@ -88,7 +88,9 @@ impl<'p, 'r> Tender<'p, 'r> {
             let pool = self.pool;
             let patience = self.patience();
             let Some(child) = &mut self.child else {
-                return Err(Error::Internal("A batch is with a worker that does not exist.".to_owned()));
+                return Err(Error::Internal(
+                    "A batch is with a worker that does not exist.".to_owned(),
+                ));
             };
             let event = {
                 let ear = (self.sent.len() < SLOTS).then(|| pool.shared.round.listen()).flatten();
@@ -240,7 +242,9 @@ impl<'p, 'r> Tender<'p, 'r> {
 
     /// The worker is dead, or is to die: finds out of what, and has everything else run again.
     fn bury(&mut self, die: impl FnOnce(&mut Child) -> Death) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
         let death = die(&mut child);
         let printed = child.take_output();
         drop(child);
@@ -248,20 +252,25 @@ impl<'p, 'r> Tender<'p, 'r> {
         if self.pool.is_stopped() {
             return Ok(());
         }
-        self.pool.shared.notices.warn(format!("A worker {}; another takes its place.", death.how));
+        self.pool
+            .shared
+            .notices
+            .warn(format!("A worker {}; another takes its place.", death.how));
         self.pool.note_restart();
         self.pool.nursery.keep_spare();
         let working_on = death.at.map(|(sequence, ..)| sequence);
         // Requests are worked on in the order in which they were sent.
         let first = self.sent.iter().map(|sent| sent.sequence).min();
         for sent in std::mem::take(&mut self.sent) {
-            let Some(index) = self.undertaking(sent.undertaking) else { continue };
+            let Some(index) = self.undertaking(sent.undertaking) else {
+                continue;
+            };
             let steps = self.segment(&self.undertakings[index]).steps();
             let undertaking = &mut self.undertakings[index];
             match death.at {
                 Some((sequence, row, step)) if sequence == sent.sequence && (row as usize) < sent.rows.len() => {
-                    let again = death.kind != FailureKind::StepTimeout
-                        && (death.from_outside || self.pool.is_worth_a_try());
+                    let again =
+                        death.kind != FailureKind::StepTimeout && (death.from_outside || self.pool.is_worth_a_try());
                     let step = steps.get(step).map_or(0, |placed: &PlacedStep| placed.index);
                     let retried = sent.rows.len() == 1;
                     if undertaking.blame(&sent.rows, row as usize, step, &death, again) {

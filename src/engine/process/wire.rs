@@ -64,7 +64,8 @@ pub(super) fn write_load(segments: Vec<Segment>, limits: Limits, memory: Option<
         json_depth: limits.json_depth,
         memory,
     };
-    serde_json::to_string(&load).map_err(|error| Error::Internal(format!("The steps cannot be sent to a worker: {error}.")))
+    serde_json::to_string(&load)
+        .map_err(|error| Error::Internal(format!("The steps cannot be sent to a worker: {error}.")))
 }
 
 impl Load {
@@ -126,7 +127,10 @@ pub(super) fn write_loaded(loaded: &Result<()>) -> Vec<u8> {
             told.distribution.clone_from(&error.distribution);
             told.version.clone_from(&error.version);
             told.entry_point.clone_from(&error.entry_point);
-            told.cause = error.cause.as_ref().map(|cause| (format!("{cause}"), format!("{cause:#}")));
+            told.cause = error
+                .cause
+                .as_ref()
+                .map(|cause| (format!("{cause}"), format!("{cause:#}")));
         }
         told
     });
@@ -139,7 +143,9 @@ pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<()>> {
     let Some(told) = loaded.error else {
         return Some(Ok(()));
     };
-    let fault = told.fault.and_then(|name| FAULTS.iter().find(|(known, _)| *known == name));
+    let fault = told
+        .fault
+        .and_then(|name| FAULTS.iter().find(|(known, _)| *known == name));
     Some(Err(match fault {
         Some((_, fault)) => {
             let mut error = PluginError::new(*fault, told.plugin.unwrap_or_default(), told.message);
@@ -147,7 +153,9 @@ pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<()>> {
             error.distribution = told.distribution;
             error.version = told.version;
             error.entry_point = told.entry_point;
-            error.cause = told.cause.map(|(shown, traceback)| Arc::new(ToldCause { shown, traceback }) as Cause);
+            error.cause = told
+                .cause
+                .map(|(shown, traceback)| Arc::new(ToldCause { shown, traceback }) as Cause);
             error.into()
         }
         None => {
@@ -167,7 +175,11 @@ struct ToldCause {
 
 impl fmt::Display for ToldCause {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if formatter.alternate() { &self.traceback } else { &self.shown })
+        formatter.write_str(if formatter.alternate() {
+            &self.traceback
+        } else {
+            &self.shown
+        })
     }
 }
 
@@ -179,7 +191,8 @@ mod tests {
 
     #[test]
     fn an_error_of_a_plugin_comes_over_with_all_it_says() {
-        let mut error = PluginError::new(PluginFault::Contract, "acme/words", "It is no step.").with_hint("Make it one.");
+        let mut error =
+            PluginError::new(PluginFault::Contract, "acme/words", "It is no step.").with_hint("Make it one.");
         error.distribution = Some("acme".to_owned());
         error.cause = Some(Arc::new(ToldCause {
             shown: "TypeError: no".to_owned(),
@@ -189,10 +202,19 @@ mod tests {
         let Err(Error::Plugin(told)) = told else {
             panic!("an error of a plugin")
         };
-        assert_eq!((told.fault, told.plugin.as_str()), (PluginFault::Contract, "acme/words"));
-        assert_eq!((told.message.as_str(), told.hint.as_deref()), ("It is no step.", Some("Make it one.")));
+        assert_eq!(
+            (told.fault, told.plugin.as_str()),
+            (PluginFault::Contract, "acme/words")
+        );
+        assert_eq!(
+            (told.message.as_str(), told.hint.as_deref()),
+            ("It is no step.", Some("Make it one."))
+        );
         let cause = told.cause.expect("a cause");
-        assert_eq!((format!("{cause}"), format!("{cause:#}")), ("TypeError: no".into(), "Traceback …".into()));
+        assert_eq!(
+            (format!("{cause}"), format!("{cause:#}")),
+            ("TypeError: no".into(), "Traceback …".into())
+        );
     }
 
     #[test]
