@@ -112,7 +112,20 @@ pub trait Host: Send + Sync {
         ))
     }
 
-    /// Makes a step, in a worker, of what [`Host::ship`] made of it.
+    /// What a worker needs to make a step of a plugin that was not loaded here.
+    fn ship_plugin(
+        &self,
+        plugin: &Plugin,
+        configuration: &Configuration,
+    ) -> std::result::Result<serde_json::Value, String> {
+        let _ = configuration;
+        Err(format!(
+            "The plugin `{}` cannot be loaded in another process.",
+            crate::error::shown(&plugin.name)
+        ))
+    }
+
+    /// Makes a step, in a worker, of what [`Host::ship`] or [`Host::ship_plugin`] made of it.
     fn unpack(&self, shipped: &serde_json::Value) -> Result<Arc<dyn Step>> {
         Err(Error::Internal(format!("This host has no step for {shipped}.")))
     }

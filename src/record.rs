@@ -6,7 +6,7 @@ mod spelling;
 pub use json_string::{write_json_string, write_json_string_body};
 pub use spelling::{Spelling, Text};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of a record. Each input record ends with exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -33,7 +33,7 @@ impl Fate {
 }
 
 /// The type that a step declares for a field it adds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldType {
     /// Python's `str`.
@@ -49,7 +49,7 @@ pub enum FieldType {
 }
 
 /// A field that a step adds to the records it sees.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {
     /// Its name, which is its key in JSON and its column in a table.
     pub name: String,

@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::error::{Failure, Interrupt, Result, shown};
 use crate::record::{Field, Value};
 use crate::sweep::Rule;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub type Configuration = serde_json::Map<String, serde_json::Value>;
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Makes a text of a text.
@@ -45,7 +45,7 @@ impl Kind {
 }
 
 /// Where in an automatic order a step belongs. The variants stand in that order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// Undo encodings: entities, escapes, broken UTF-8.
@@ -93,7 +93,7 @@ impl Stage {
 }
 
 /// Which world executes a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
     /// Rust, on any thread.
@@ -103,7 +103,7 @@ pub enum Runtime {
 }
 
 /// A field that a step asks for by the name of a parameter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// The field's name.
     pub name: String,
@@ -112,7 +112,7 @@ pub struct Asked {
 }
 
 /// One value that a step can be configured with.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// Its key.
     pub name: String,
@@ -125,7 +125,7 @@ pub struct Parameter {
 }
 
 /// Where a plugin comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The distribution that ships it.
     pub distribution: String,
@@ -153,7 +153,7 @@ pub fn distribution_with_version(distribution: &str, version: Option<&str>) -> S
 }
 
 /// What a step says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Declaration {
     /// The canonical name: a built-in's own (`trim-lines`), a plugin's `distribution/name`, a callable's qualified name.
     pub name: String,

@@ -31,7 +31,7 @@ use log::LevelFilter;
 use std::ffi::OsString;
 
 /// What the command needs of the world that started it.
-pub trait Shell {
+pub trait Shell: Sync {
     /// The world that has plugins.
     fn host(&self) -> &dyn Host;
 

@@ -4,10 +4,13 @@ use super::arguments::RunArguments;
 use super::console::Console;
 use super::progress::Progressing;
 use super::{Shell, pipeline, report};
+#[cfg(unix)]
+use crate::engine::RemoteHost;
 use crate::engine::{self, Isolating, RunOptions, Supervision};
 use crate::error::{ConfigError, Error, Result, Shown};
 use crate::io::{self, Input, Output};
 use crate::ledger::Report;
+use crate::plan::{Pipeline, Plan};
 use crate::step::Limits;
 use std::ffi::OsString;
 use std::path::Path;
@@ -23,11 +26,8 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         .with_hint("Name a file, pipe something in, or name `-` to type the text yourself.")
         .into());
     }
-    let plan = pipeline::plan(&arguments.pipeline, shell.host(), |pipeline| {
-        pipeline.text = arguments.text.clone().or(pipeline.text.take());
-        pipeline.id = arguments.id.clone().or(pipeline.id.take());
-        pipeline.on_error = arguments.on_error.map(Into::into).or(pipeline.on_error);
-    })?;
+    let limits = Limits::default();
+    let (plan, supervision) = plan(arguments, limits, shell)?;
     let standard_input = [OsString::from("-")];
     let patterns = if arguments.inputs.is_empty() {
         &standard_input[..]
@@ -43,14 +43,6 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         }
         None => None,
     };
-    let limits = Limits::default();
-    let isolating = Isolating {
-        isolation: arguments.isolation.into(),
-        timeout: arguments.timeout.0,
-        memory: arguments.memory,
-        load_timeout: arguments.load_timeout,
-        batch_records: arguments.batch_size.map(|records| records as usize),
-    };
     let options = RunOptions {
         inputs,
         format: arguments.format.map(Into::into),
@@ -59,7 +51,7 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         quarantine: arguments.quarantine.clone(),
         overwrite: arguments.overwrite,
         workers: arguments.workers.number(),
-        supervision: Supervision::of(&plan, shell.host(), limits, &isolating)?,
+        supervision,
         limit: arguments.limit,
         limits,
     };
@@ -79,6 +71,33 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
     }
     tell(&report, arguments, output.is_some(), console)?;
     Ok(report.exit_code())
+}
+
+/// Makes the plan, and decides where the segments of plugins run. Those that run in workers are loaded there too.
+fn plan(arguments: &RunArguments, limits: Limits, shell: &dyn Shell) -> Result<(Plan, Option<Supervision>)> {
+    let adjust = |pipeline: &mut Pipeline| {
+        pipeline.text = arguments.text.clone().or(pipeline.text.take());
+        pipeline.id = arguments.id.clone().or(pipeline.id.take());
+        pipeline.on_error = arguments.on_error.map(Into::into).or(pipeline.on_error);
+    };
+    let isolating = Isolating {
+        isolation: arguments.isolation.into(),
+        timeout: arguments.timeout.0,
+        memory: arguments.memory,
+        load_timeout: arguments.load_timeout,
+        batch_records: arguments.batch_size.map(|records| records as usize),
+    };
+    #[cfg(unix)]
+    if isolating.wants_workers(shell.host()) {
+        let interrupted = || shell.interrupted();
+        let host = RemoteHost::new(shell.host(), isolating, limits, &interrupted);
+        let plan = pipeline::plan(&arguments.pipeline, &host, adjust)?;
+        let supervision = host.supervise(&plan)?;
+        return Ok((plan, supervision));
+    }
+    let plan = pipeline::plan(&arguments.pipeline, shell.host(), adjust)?;
+    let supervision = Supervision::of(&plan, shell.host(), limits, &isolating)?;
+    Ok((plan, supervision))
 }
 
 fn tell(report: &Report, arguments: &RunArguments, to_file: bool, console: &mut Console<'_>) -> Result<()> {

@@ -2,8 +2,9 @@
 
 use crate::batch::Batch;
 use crate::engine::Progress;
+use crate::engine::process::log_printed;
 use crate::engine::round::Round;
-use crate::error::{Error, RecordError, shown};
+use crate::error::{Error, RecordError};
 use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
 use crate::ledger::{Account, InputDamage};
 use crate::record::Fate;
@@ -140,9 +141,7 @@ impl Notices {
             match notice {
                 Notice::Warning(message) => log::warn!("{message}"),
                 Notice::Printed(text) => {
-                    for line in text.lines() {
-                        log::info!(target: "text_processor::plugins::output", "{}", shown(line));
-                    }
+                    text.lines().for_each(log_printed);
                 }
             }
         }

@@ -33,7 +33,7 @@ mod writer;
 
 pub use process::{Isolating, Isolation, Supervision};
 #[cfg(unix)]
-pub use process::{Worker, serve};
+pub use process::{RemoteHost, Worker, serve};
 pub use run::run;
 pub use trace::{TraceEntry, TraceOutcome, trace};
 

@@ -55,6 +55,15 @@ impl Host for PythonHost {
     }
 
     #[cfg(unix)]
+    fn ship_plugin(
+        &self,
+        plugin: &Plugin,
+        configuration: &Configuration,
+    ) -> std::result::Result<serde_json::Value, String> {
+        worker::ship_plugin(plugin.clone(), configuration.clone())
+    }
+
+    #[cfg(unix)]
     fn unpack(&self, shipped: &serde_json::Value) -> Result<Arc<dyn Step>> {
         worker::unpack(shipped)
     }

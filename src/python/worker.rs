@@ -109,7 +109,7 @@ pub(super) fn ship(step: &Arc<dyn Step>) -> std::result::Result<serde_json::Valu
         return Err("A step of another host cannot be sent to a worker.".to_owned());
     };
     let declaration = step.declaration();
-    let shipped = match (&declaration.origin, step.given()) {
+    match (&declaration.origin, step.given()) {
         (Some(origin), _) => {
             let plugin = Plugin {
                 name: declaration.name.clone(),
@@ -120,15 +120,28 @@ pub(super) fn ship(step: &Arc<dyn Step>) -> std::result::Result<serde_json::Valu
                 location: String::new(),
                 editable: false,
             };
-            Shipped::Plugin(plugin, step.configuration())
+            ship_plugin(plugin, step.configuration())
         }
         (None, Some(given)) => {
             let pickled = Python::attach(|py| pickle(given.bind(py), &declaration.name))?;
-            Shipped::Callable(pickled.into_iter().map(char::from).collect(), step.configuration())
+            let pickled = pickled.into_iter().map(char::from).collect();
+            say(&Shipped::Callable(pickled, step.configuration()), &declaration.name)
         }
-        (None, None) => return Err(cannot_be_named(&declaration.name, "nobody knows where it comes from")),
-    };
-    serde_json::to_value(shipped).map_err(|error| cannot_be_named(&declaration.name, &error.to_string()))
+        (None, None) => Err(cannot_be_named(&declaration.name, "nobody knows where it comes from")),
+    }
+}
+
+/// What a worker needs to make a step of a plugin.
+pub(super) fn ship_plugin(
+    plugin: Plugin,
+    configuration: Configuration,
+) -> std::result::Result<serde_json::Value, String> {
+    let name = plugin.name.clone();
+    say(&Shipped::Plugin(plugin, configuration), &name)
+}
+
+fn say(shipped: &Shipped, name: &str) -> std::result::Result<serde_json::Value, String> {
+    serde_json::to_value(shipped).map_err(|error| cannot_be_named(name, &error.to_string()))
 }
 
 fn cannot_be_named(name: &str, reason: &str) -> String {

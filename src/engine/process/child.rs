@@ -2,9 +2,10 @@
 
 use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
 use super::memory::{SharedMemory, anonymous_file};
-use super::{CAPTURED, Supervision, wire};
+use super::{CAPTURED, wire};
 use crate::error::{Error, Failure, FailureKind, shorten};
-use crate::step::Marker;
+use crate::plugins::WorkerCommand;
+use crate::step::{Declaration, Marker};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::fs::File;
@@ -82,14 +83,13 @@ pub(super) struct Death {
 
 impl Child {
     /// Starts a process. It is made known to its world by [`Child::load`].
-    pub(super) fn start(supervision: &Supervision) -> io::Result<Self> {
+    pub(super) fn start(command: &WorkerCommand) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&reader, true)?;
         let (shared, memory) = SharedMemory::create(AREAS)?;
         let last_words = File::from(anonymous_file()?);
         memory.cell(MARKER).store(Marker::NOTHING, Ordering::Relaxed);
-        let command = &supervision.command;
         let process = Command::new(&command.program)
             .args(&command.arguments)
             .envs(command.environment.iter().map(|(name, value)| (name, value)))
@@ -119,23 +119,25 @@ impl Child {
         Ok(child)
     }
 
-    /// Has it load the steps of all segments. The inner error is the worker's own, about a step.
+    /// Has it load what it is told, and returns what the steps declare that it was to tell of. The inner error is the
+    /// worker's own, about a step.
     pub(super) fn load(
         &mut self,
-        supervision: &Supervision,
+        load: &str,
+        timeout: Duration,
         stopped: &dyn Fn() -> bool,
-    ) -> std::result::Result<std::result::Result<(), Error>, Death> {
-        let deadline = Instant::now() + supervision.load_timeout;
+    ) -> std::result::Result<std::result::Result<Vec<Declaration>, Error>, Death> {
+        let deadline = Instant::now() + timeout;
         self.send(Kind::Load, 0, |child| {
             let mut pen = child.pen(0);
-            pen.write(supervision.load.as_bytes());
+            pen.write(load.as_bytes());
             pen.finish()
         })?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let seconds = supervision.load_timeout.as_secs_f64();
-                return Err(self.hanged(&format!("had not loaded its steps after {seconds} s")));
+                let how = format!("had not loaded its steps after {} s", timeout.as_secs_f64());
+                return Err(self.hanged(&how));
             }
             match self.wait(left.min(Duration::from_millis(50)), None) {
                 Event::Frame(mut frame) if frame.kind == Kind::Loaded => {

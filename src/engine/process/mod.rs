@@ -30,6 +30,8 @@ mod pieces;
 #[cfg(unix)]
 mod pool;
 #[cfg(unix)]
+mod remote;
+#[cfg(unix)]
 mod serve;
 #[cfg(unix)]
 mod tender;
@@ -40,17 +42,25 @@ mod wire;
 #[cfg(unix)]
 pub(super) use pool::Pool;
 #[cfg(unix)]
+pub use remote::RemoteHost;
+#[cfg(unix)]
 pub use serve::{Worker, serve};
 
-use crate::error::{ConfigError, Result};
+use crate::error::{ConfigError, Result, shown};
 use crate::plan::Plan;
 use crate::plugins::{Host, WorkerCommand};
 use crate::step::{Limits, Runtime, Segment, runtime};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The most bytes of what one worker prints that are passed on.
 #[cfg(unix)]
 const CAPTURED: usize = 1 << 20;
+
+/// Logs a line that a plugin has printed.
+pub(super) fn log_printed(line: &str) {
+    log::info!(target: "text_processor::plugins::output", "{}", shown(line));
+}
 
 /// Where the segments of plugins run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,6 +89,17 @@ pub struct Isolating {
     pub batch_records: Option<usize>,
 }
 
+impl Isolating {
+    /// Whether segments are to run in workers, if they can.
+    pub fn wants_workers(&self, host: &dyn Host) -> bool {
+        match self.isolation {
+            Isolation::Auto => host.has_lock(),
+            Isolation::Thread => false,
+            Isolation::Process => true,
+        }
+    }
+}
+
 impl Default for Isolating {
     fn default() -> Self {
         Self {
@@ -102,21 +123,34 @@ pub struct Supervision {
     memory: Option<u64>,
     load_timeout: Duration,
     batch_records: Option<usize>,
+    /// A worker that has been started already.
+    first: First,
 }
+
+/// A worker that has been started before the run, for whoever takes it first.
+#[cfg(unix)]
+#[derive(Debug, Clone, Default)]
+struct First(Arc<Mutex<Option<child::Child>>>);
+
+#[cfg(unix)]
+impl First {
+    fn take(&self) -> Option<child::Child> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(not(unix))]
+#[derive(Debug, Clone, Default)]
+struct First;
 
 impl Supervision {
     /// Decides where the segments of a plan run that plugins execute, and how. `None`: in this process, or there are none.
     pub fn of(plan: &Plan, host: &dyn Host, limits: Limits, wanted: &Isolating) -> Result<Option<Self>> {
-        let wants_threads = match wanted.isolation {
-            Isolation::Thread => true,
-            Isolation::Auto => !host.has_lock(),
-            Isolation::Process => false,
-        };
         let numbered = plan.segments.iter().enumerate();
         let foreign: Vec<_> = numbered
             .filter(|(_, segment)| runtime(&***segment) == Some(Runtime::Python))
             .collect();
-        if wants_threads || foreign.is_empty() {
+        if foreign.is_empty() || !wanted.wants_workers(host) {
             return Ok(None);
         }
         let ship = |(number, segment): &(usize, &Box<dyn Segment>)| wire::Segment::of(*number, segment.steps(), host);
@@ -137,7 +171,8 @@ impl Supervision {
         };
         Ok(Some(Self {
             command,
-            load: wire::write_load(segments, limits, wanted.memory)?,
+            load: wire::Load::new(Vec::new(), segments, limits, wanted.memory).write()?,
+            first: First::default(),
             timeout: wanted.timeout,
             memory: wanted
                 .memory

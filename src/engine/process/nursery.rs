@@ -3,8 +3,8 @@
 
 use super::Supervision;
 use super::child::Child;
-use crate::error::{Error, FileError, Result};
-use std::path::Path;
+use super::remote::cannot_start;
+use crate::error::Result;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(super) struct Nursery {
 struct State {
     /// How many workers are asked for and not started yet.
     asked: usize,
+    /// A worker that was started before the run.
+    first: Option<Child>,
     /// Workers that were started and know nothing yet.
     born: Vec<Result<Child>>,
     /// A worker that has loaded its steps.
@@ -35,9 +37,13 @@ struct State {
 pub(super) type Hired = (Child, bool);
 
 impl Nursery {
-    pub(super) fn new() -> Self {
+    /// A nursery with a worker that somebody else has started, perhaps.
+    pub(super) fn new(first: Option<Child>) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                first,
+                ..State::default()
+            }),
             changed: Condvar::new(),
         }
     }
@@ -56,16 +62,19 @@ impl Nursery {
             if state.asked > 0 {
                 state.asked -= 1;
                 drop(state);
-                let born = Child::start(supervision).map_err(|error| cannot_start(supervision, &error));
+                let born =
+                    Child::start(&supervision.command).map_err(|error| cannot_start(&supervision.command, &error));
                 state = self.lock();
                 state.born.push(born);
                 self.changed.notify_all();
             } else if state.keep_spare && state.spare.is_none() {
                 drop(state);
                 // Should it fail, whoever asks for a worker next finds out why.
-                let spare = Child::start(supervision).ok().and_then(|mut child| {
-                    let loaded = child.load(supervision, &|| stopped() || self.lock().closed);
-                    matches!(loaded, Ok(Ok(()))).then_some(child)
+                let spare = Child::start(&supervision.command).ok().and_then(|mut child| {
+                    let loaded = child.load(&supervision.load, supervision.load_timeout, &|| {
+                        stopped() || self.lock().closed
+                    });
+                    matches!(loaded, Ok(Ok(_))).then_some(child)
                 });
                 state = self.lock();
                 state.keep_spare = spare.is_some();
@@ -76,8 +85,9 @@ impl Nursery {
             }
         }
         let (spare, born) = (state.spare.take(), std::mem::take(&mut state.born));
+        let first = state.first.take();
         drop(state);
-        drop(born);
+        drop((born, first));
         if let Some(spare) = spare {
             spare.dismiss(stopped);
         }
@@ -89,6 +99,9 @@ impl Nursery {
         if let Some(spare) = state.spare.take() {
             self.changed.notify_all();
             return Ok(Some((spare, true)));
+        }
+        if let Some(first) = state.first.take() {
+            return Ok(Some((first, false)));
         }
         state.asked += 1;
         self.changed.notify_all();
@@ -115,10 +128,4 @@ impl Nursery {
         self.lock().closed = true;
         self.changed.notify_all();
     }
-}
-
-fn cannot_start(supervision: &Supervision, error: &std::io::Error) -> Error {
-    let mut failed = FileError::of(Path::new(&supervision.command.program), "starting a worker with", error);
-    failed.hint = Some("`--isolation thread` runs plugins in this process instead.".to_owned());
-    Error::Output(Box::new(failed))
 }

@@ -40,7 +40,7 @@ impl<'r> Pool<'r> {
             supervision,
             plan,
             shared,
-            nursery: Nursery::new(),
+            nursery: Nursery::new(supervision.first.take()),
             tenders: AtomicUsize::new(tenders),
             has_loaded: AtomicBool::new(false),
             orphans: Mutex::default(),

@@ -6,13 +6,14 @@ use super::memory::SharedMemory;
 use super::message::{read_request, write_reply};
 use super::wire::{self, Load};
 use crate::batch::Batch;
-use crate::error::{Error, Interrupt, Result};
+use crate::error::{Error, Result};
 use crate::plugins::Host;
-use crate::step::{Context, Marker, PlacedStep, Segment};
+use crate::step::{Context, Declaration, Marker, PlacedStep, Segment, Step};
 use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The world that a worker lives in.
@@ -38,86 +39,104 @@ pub fn serve(doorbell: OwnedFd, worker: &dyn Worker) -> io::Result<()> {
     worker.keep_last_words(hello.descriptors.remove(0));
     // The mapping lives as long as the process, so that the marker can be handed to whoever needs it.
     let memory: &'static SharedMemory = Box::leak(Box::new(memory));
-    let Some(mut frame) = next(&mut channel, Kind::Load) else {
-        return Ok(());
-    };
-    let mut bytes = Vec::new();
-    channel.read_message(&mut frame, memory, &mut bytes)?;
-    let load: Load = serde_json::from_slice(&bytes)?;
-    bind_to_supervisor(load.supervisor)?;
-    limit_memory(load.memory)?;
-    let context = Context {
-        limits: load.limits(),
-        marker: Marker::new(memory.cell(MARKER)),
-        ..Context::default()
-    };
-    let loaded = load_segments(&load, worker.host());
-    let mut pen = channel.pen(memory, 0);
-    let (segments, outcome) = match loaded {
-        Ok(segments) => (segments, Ok(())),
-        Err(error) => (Vec::new(), Err(error)),
-    };
-    pen.write(&wire::write_loaded(&outcome));
-    let message = pen.finish()?;
-    if channel.send(Kind::Loaded, 0, frame.sequence, message, &[]).is_err() {
-        return Ok(());
-    }
-    drop(bytes);
+    let mut loaded = Loaded::default();
     let mut batch = Batch::new();
-    while let Some(mut frame) = next(&mut channel, Kind::Work) {
-        memory.cell(SEQUENCE).store(frame.sequence, Ordering::Relaxed);
-        batch.clear();
-        let mut bytes = batch.spare();
-        channel.read_message(&mut frame, memory, &mut bytes)?;
-        let number = read_request(bytes, &mut batch).ok_or(io::ErrorKind::InvalidData)?;
-        let (_, segment) = segments
-            .iter()
-            .find(|(known, _)| *known == number)
-            .ok_or(io::ErrorKind::InvalidData)?;
-        let ran = segment.run(&mut batch, &context, &mut || Ok(()));
-        context.marker.clear();
-        match ran {
-            Ok(()) => {}
-            // Nobody interrupts a worker: whoever wants it to stop closes the doorbell or kills it.
-            Err(Error::Interrupted(Interrupt::Interrupt | Interrupt::Terminate | Interrupt::ClosedPipe)) => {
-                return Ok(());
+    while let Ok(Some(mut frame)) = channel.receive(true) {
+        let sent = match frame.kind {
+            Kind::Load => {
+                let mut bytes = Vec::new();
+                channel.read_message(&mut frame, memory, &mut bytes)?;
+                let load: Load = serde_json::from_slice(&bytes)?;
+                bind_to_supervisor(load.supervisor)?;
+                limit_memory(load.memory)?;
+                loaded.context = Context {
+                    limits: load.limits(),
+                    marker: Marker::new(memory.cell(MARKER)),
+                    ..Context::default()
+                };
+                let mut pen = channel.pen(memory, frame.slot);
+                pen.write(&wire::write_loaded(loaded.load(&load, worker.host())));
+                channel.send(Kind::Loaded, frame.slot, frame.sequence, pen.finish()?, &[])
             }
-            Err(error) => return Err(io::Error::other(error)),
-        }
-        let mut pen = channel.pen(memory, frame.slot);
-        write_reply(&mut pen, &batch, segment.steps());
-        let message = pen.finish()?;
-        if channel
-            .send(Kind::Done, frame.slot, frame.sequence, message, &[])
-            .is_err()
-        {
-            return Ok(());
+            Kind::Work => {
+                memory.cell(SEQUENCE).store(frame.sequence, Ordering::Relaxed);
+                batch.clear();
+                let mut bytes = batch.spare();
+                channel.read_message(&mut frame, memory, &mut bytes)?;
+                let number = read_request(bytes, &mut batch).ok_or(io::ErrorKind::InvalidData)?;
+                let segment = loaded.segment(number).ok_or(io::ErrorKind::InvalidData)?;
+                let ran = segment.run(&mut batch, &loaded.context, &mut || Ok(()));
+                loaded.context.marker.clear();
+                match ran {
+                    Ok(()) => {}
+                    // Nobody interrupts a worker: whoever wants it to stop closes the doorbell or kills it.
+                    Err(Error::Interrupted(_)) => return Ok(()),
+                    Err(error) => return Err(io::Error::other(error)),
+                }
+                let mut pen = channel.pen(memory, frame.slot);
+                write_reply(&mut pen, &batch, segment.steps());
+                channel.send(Kind::Done, frame.slot, frame.sequence, pen.finish()?, &[])
+            }
+            Kind::Hello | Kind::Loaded | Kind::Done => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        if sent.is_err() {
+            break;
         }
     }
     Ok(())
+}
+
+/// What a worker has loaded.
+#[derive(Default)]
+struct Loaded {
+    context: Context,
+    /// Steps that no segment has needed yet, by what was sent for them.
+    steps: Vec<(serde_json::Value, Arc<dyn Step>)>,
+    segments: Vec<(usize, Box<dyn Segment>)>,
+}
+
+impl Loaded {
+    /// Loads what it is told, and tells what the steps declare.
+    fn load(&mut self, load: &Load, host: &dyn Host) -> Result<Vec<Declaration>> {
+        let mut declarations = Vec::new();
+        for shipped in &load.steps {
+            let step = host.unpack(shipped)?;
+            declarations.push(step.declaration().clone());
+            self.steps.push((shipped.clone(), step));
+        }
+        for segment in &load.segments {
+            let mut steps = Vec::new();
+            for placed in &segment.steps {
+                steps.push(PlacedStep {
+                    index: placed.index,
+                    step: self.take(&placed.shipped, host)?,
+                    asks: placed.asks.clone(),
+                    adds: placed.adds.clone(),
+                });
+            }
+            self.segments.push((segment.number, host.fuse(steps)));
+        }
+        Ok(declarations)
+    }
+
+    /// The step for what was sent: one that was made before, or a new one. A class is made once for each place in the plan.
+    fn take(&mut self, shipped: &serde_json::Value, host: &dyn Host) -> Result<Arc<dyn Step>> {
+        match self.steps.iter().position(|(known, _)| known == shipped) {
+            Some(known) => Ok(self.steps.remove(known).1),
+            None => host.unpack(shipped),
+        }
+    }
+
+    fn segment(&self, number: usize) -> Option<&dyn Segment> {
+        let found = self.segments.iter().find(|(known, _)| *known == number)?;
+        Some(&*found.1)
+    }
 }
 
 /// The next frame, if it is what is expected. `None`: there is nothing more to do.
 fn next(channel: &mut Channel, kind: Kind) -> Option<Frame> {
     let frame = channel.receive(true).ok().flatten()?;
     (frame.kind == kind).then_some(frame)
-}
-
-fn load_segments(load: &Load, host: &dyn Host) -> Result<Vec<(usize, Box<dyn Segment>)>> {
-    let mut segments = Vec::new();
-    for segment in &load.segments {
-        let mut steps = Vec::new();
-        for placed in &segment.steps {
-            steps.push(PlacedStep {
-                index: placed.index,
-                step: host.unpack(&placed.shipped)?,
-                asks: placed.asks.clone(),
-                adds: placed.adds.clone(),
-            });
-        }
-        segments.push((segment.number, host.fuse(steps)));
-    }
-    Ok(segments)
 }
 
 /// Sees to it that the worker does not outlive its supervisor.

@@ -5,9 +5,10 @@ use super::child::{Child, Death, Event};
 use super::message::{Reply, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
+use super::remote::died_while_loading;
 use crate::engine::round::{Ear, Summons};
-use crate::error::{Error, FailureKind, PluginError, PluginFault, Result};
-use crate::step::{PlacedStep, Segment};
+use crate::error::{Error, FailureKind, Result};
+use crate::step::{PlacedStep, Runtime, Segment};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -302,14 +303,18 @@ impl<'p, 'r> Tender<'p, 'r> {
             if has_loaded {
                 return Ok(Some(child));
             }
-            let error = match child.load(pool.supervision, &stopped) {
-                Ok(Ok(())) => {
+            let error = match child.load(&pool.supervision.load, pool.supervision.load_timeout, &stopped) {
+                Ok(Ok(_)) => {
                     pool.has_loaded.store(true, Ordering::Relaxed);
                     return Ok(Some(child));
                 }
                 Ok(Err(error)) => error,
                 Err(_) if pool.is_stopped() => return Ok(None),
-                Err(death) => self.died_while_loading(&death),
+                Err(death) => {
+                    let declarations = pool.plan.steps.iter().map(|planned| planned.step.declaration());
+                    let foreign = declarations.filter(|declaration| declaration.runtime == Runtime::Python);
+                    died_while_loading(&death, foreign.map(|one| (one.name.as_str(), one.origin.as_ref())))
+                }
             };
             let printed = child.take_output();
             self.pass_on(printed);
@@ -328,25 +333,6 @@ impl<'p, 'r> Tender<'p, 'r> {
                 return Ok(None);
             }
         }
-    }
-
-    fn died_while_loading(&self, death: &Death) -> Error {
-        let steps = self.pool.plan.steps.iter().map(|planned| planned.step.declaration());
-        let foreign = steps.filter(|declaration| declaration.runtime == crate::step::Runtime::Python);
-        let names: Vec<String> = foreign
-            .map(|declaration| match &declaration.origin {
-                Some(origin) => format!("`{}` ({})", declaration.name, origin.distribution_with_version()),
-                None => format!("`{}`", declaration.name),
-            })
-            .collect();
-        let mut message = format!("A worker {} while it loaded {}.", death.how, names.join(", "));
-        if let Some(stack) = &death.stack {
-            message = format!("{message}\n{stack}");
-        }
-        let hint = "`text-processor plugins show NAME` loads one plugin alone.";
-        PluginError::new(PluginFault::Load, names.join(", "), message)
-            .with_hint(hint)
-            .into()
     }
 
     /// How long to wait for the worker before looking after it.

@@ -2,7 +2,7 @@
 
 use crate::error::{Cause, ConfigError, Error, PluginError, PluginFault, Result};
 use crate::plugins::Host;
-use crate::step::{Limits, PlacedStep};
+use crate::step::{Declaration, Limits, PlacedStep};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 pub(super) struct Load {
     /// The process that started it.
     pub(super) supervisor: u32,
+    /// Steps that it is to make and tell of. Each is kept until a segment needs it.
+    pub(super) steps: Vec<serde_json::Value>,
+    /// The segments that it is to run.
     pub(super) segments: Vec<Segment>,
     pub(super) record_bytes: usize,
     pub(super) parts: usize,
@@ -54,21 +57,30 @@ impl Segment {
     }
 }
 
-/// Writes what a worker is told to load.
-pub(super) fn write_load(segments: Vec<Segment>, limits: Limits, memory: Option<u64>) -> Result<String> {
-    let load = Load {
-        supervisor: std::process::id(),
-        segments,
-        record_bytes: limits.record_bytes,
-        parts: limits.parts,
-        json_depth: limits.json_depth,
-        memory,
-    };
-    serde_json::to_string(&load)
-        .map_err(|error| Error::Internal(format!("The steps cannot be sent to a worker: {error}.")))
-}
-
 impl Load {
+    pub(super) fn new(
+        steps: Vec<serde_json::Value>,
+        segments: Vec<Segment>,
+        limits: Limits,
+        memory: Option<u64>,
+    ) -> Self {
+        Self {
+            supervisor: std::process::id(),
+            steps,
+            segments,
+            record_bytes: limits.record_bytes,
+            parts: limits.parts,
+            json_depth: limits.json_depth,
+            memory,
+        }
+    }
+
+    /// As a worker is told.
+    pub(super) fn write(&self) -> Result<String> {
+        let unsayable = |error| Error::Internal(format!("The steps cannot be sent to a worker: {error}."));
+        serde_json::to_string(self).map_err(unsayable)
+    }
+
     pub(super) fn limits(&self) -> Limits {
         Limits {
             record_bytes: self.record_bytes,
@@ -81,6 +93,8 @@ impl Load {
 /// How the loading went.
 #[derive(Debug, Serialize, Deserialize)]
 struct Loaded {
+    /// What the steps declare that were to be told of.
+    declarations: Vec<Declaration>,
     error: Option<Told>,
 }
 
@@ -108,8 +122,12 @@ const FAULTS: [(&str, PluginFault); 5] = [
 ];
 
 /// Writes how the loading went.
-pub(super) fn write_loaded(loaded: &Result<()>) -> Vec<u8> {
-    let error = loaded.as_ref().err().map(|error| {
+pub(super) fn write_loaded(loaded: Result<Vec<Declaration>>) -> Vec<u8> {
+    let (declarations, error) = match loaded {
+        Ok(declarations) => (declarations, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let error = error.map(|error| {
         let mut told = Told {
             message: error.to_string(),
             hint: error.hint().map(str::to_owned),
@@ -120,7 +138,7 @@ pub(super) fn write_loaded(loaded: &Result<()>) -> Vec<u8> {
             entry_point: None,
             cause: None,
         };
-        if let Error::Plugin(error) = error {
+        if let Error::Plugin(error) = &error {
             let fault = FAULTS.iter().find(|(_, fault)| *fault == error.fault);
             told.fault = fault.map(|(name, _)| (*name).to_owned());
             told.plugin = Some(error.plugin.clone());
@@ -134,14 +152,14 @@ pub(super) fn write_loaded(loaded: &Result<()>) -> Vec<u8> {
         }
         told
     });
-    serde_json::to_vec(&Loaded { error }).unwrap_or_default()
+    serde_json::to_vec(&Loaded { declarations, error }).unwrap_or_default()
 }
 
 /// Reads how the loading went. `None`: that is no answer.
-pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<()>> {
+pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<Vec<Declaration>>> {
     let loaded: Loaded = serde_json::from_slice(bytes).ok()?;
     let Some(told) = loaded.error else {
-        return Some(Ok(()));
+        return Some(Ok(loaded.declarations));
     };
     let fault = told
         .fault
@@ -198,7 +216,7 @@ mod tests {
             shown: "TypeError: no".to_owned(),
             traceback: "Traceback …".to_owned(),
         }));
-        let told = read_loaded(&write_loaded(&Err(error.into()))).expect("an answer");
+        let told = read_loaded(&write_loaded(Err(error.into()))).expect("an answer");
         let Err(Error::Plugin(told)) = told else {
             panic!("an error of a plugin")
         };
@@ -220,6 +238,7 @@ mod tests {
     #[test]
     fn garbage_is_no_answer() {
         assert!(read_loaded(b"").is_none());
-        assert!(matches!(read_loaded(&write_loaded(&Ok(()))), Some(Ok(()))));
+        let loaded = read_loaded(&write_loaded(Ok(Vec::new())));
+        assert!(matches!(loaded, Some(Ok(declarations)) if declarations.is_empty()));
     }
 }
