@@ -33,6 +33,9 @@ pub enum Error {
     /// An output cannot be written. What was written so far lies in temporary files that were removed.
     #[error("{0}")]
     Output(Box<FileError>),
+    /// The run was stopped because too much went wrong. What was committed before stays.
+    #[error("{0}")]
+    Stopped(Box<StopError>),
     /// The run was stopped from outside before it was complete. Nothing was committed.
     #[error("{0}")]
     Interrupted(Interrupt),
@@ -47,7 +50,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 2,
-            Self::Record(_) => 4,
+            Self::Record(_) | Self::Stopped(_) => 4,
             Self::Input(_) => 5,
             Self::Output(_) => 6,
             Self::Plugin(_) => 7,
@@ -66,6 +69,7 @@ impl Error {
             Self::Plugin(error) => error.hint.as_deref(),
             Self::Record(error) => error.failure.hint.as_deref(),
             Self::Input(error) | Self::Output(error) => error.hint.as_deref(),
+            Self::Stopped(error) => error.hint.as_deref(),
             Self::Interrupted(_) | Self::Internal(_) => None,
         }
     }
@@ -96,6 +100,57 @@ impl From<PluginError> for Error {
 impl From<RecordError> for Error {
     fn from(error: RecordError) -> Self {
         Self::Record(Box::new(error))
+    }
+}
+
+impl From<StopError> for Error {
+    fn from(error: StopError) -> Self {
+        Self::Stopped(Box::new(error))
+    }
+}
+
+/// What there was too much of, so that a run stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopKind {
+    /// Records in quarantine.
+    QuarantineLimit,
+    /// Records that took their worker down.
+    CrashLoop,
+}
+
+/// Why a run stopped by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct StopError {
+    /// What there was too much of.
+    pub kind: StopKind,
+    /// A finished sentence.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+impl StopError {
+    /// Too many of the last records took their worker down.
+    #[must_use]
+    pub fn crash_loop(crashes: usize, of: usize) -> Self {
+        Self {
+            kind: StopKind::CrashLoop,
+            message: format!("{crashes} of the last {of} records took their worker down; the run was stopped."),
+            hint: Some("The quarantine file of a run over a part of the input shows how the worker died.".to_owned()),
+        }
+    }
+
+    /// More was quarantined than the run may have: `much` of it, in words, with the limit.
+    pub fn quarantine_limit(much: impl fmt::Display) -> Self {
+        Self {
+            kind: StopKind::QuarantineLimit,
+            message: format!("The quarantine has {much}; the run was stopped, and nothing was committed."),
+            hint: Some(
+                "Run the pipeline over a part of the input with `--limit` to see in its quarantine file why records fail."
+                    .to_owned(),
+            ),
+        }
     }
 }
 

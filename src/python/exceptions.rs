@@ -2,7 +2,7 @@
 
 use crate::error::{
     Cause, ConfigError, Error, Failure, FailureKind, FileError, Interrupt, PluginError, PluginFault, RecordError,
-    shorten,
+    StopKind, shorten,
 };
 use crate::python::{text, traceback};
 use pyo3::exceptions::{PyBaseException, PyBrokenPipeError, PyKeyboardInterrupt, PySystemExit};
@@ -110,6 +110,13 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
         Error::Record(error) => (record_error(py, &message, &error), error.failure.cause),
         Error::Input(error) => (file_error(py, "InputError", &message, &error), None),
         Error::Output(error) => (file_error(py, "OutputError", &message, &error), None),
+        Error::Stopped(error) => {
+            let class = match error.kind {
+                StopKind::QuarantineLimit => "QuarantineLimitExceeded",
+                StopKind::CrashLoop => "CrashLoopError",
+            };
+            (make(py, class, &message, None), None)
+        }
         Error::Interrupted(Interrupt::Interrupt) => return PyKeyboardInterrupt::new_err(()),
         Error::Interrupted(Interrupt::Terminate) => return PySystemExit::new_err(143),
         Error::Interrupted(Interrupt::ClosedPipe) => return PyBrokenPipeError::new_err(message),
