@@ -140,6 +140,18 @@ impl StopError {
             hint: Some("The quarantine file of a run over a part of the input shows how the worker died.".to_owned()),
         }
     }
+
+    /// More was quarantined than the run may have: `much` of it, in words, with the limit.
+    pub fn quarantine_limit(much: impl fmt::Display) -> Self {
+        Self {
+            kind: StopKind::QuarantineLimit,
+            message: format!("The quarantine has {much}; the run was stopped, and nothing was committed."),
+            hint: Some(
+                "Run the pipeline over a part of the input with `--limit` to see in its quarantine file why records fail."
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 /// What stopped a run from outside.

@@ -16,6 +16,7 @@ from text_processor._text_processor import TextProcessor
 from text_processor.exceptions import (
     BadReturnType,
     ConfigError,
+    CrashLoopError,
     DecodeError,
     InputError,
     InternalError,
@@ -27,6 +28,7 @@ from text_processor.exceptions import (
     PluginLoadError,
     PluginNotFoundError,
     PluginOrderError,
+    QuarantineLimitExceeded,
     RecordError,
     RecordTooLarge,
     ResumeError,
@@ -40,6 +42,7 @@ from text_processor.exceptions import (
 __all__ = [
     "BadReturnType",
     "ConfigError",
+    "CrashLoopError",
     "DecodeError",
     "InputError",
     "InternalError",
@@ -52,6 +55,7 @@ __all__ = [
     "PluginLoadError",
     "PluginNotFoundError",
     "PluginOrderError",
+    "QuarantineLimitExceeded",
     "Record",
     "RecordError",
     "RecordTooLarge",

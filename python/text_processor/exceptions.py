@@ -22,6 +22,8 @@ sentence; what a program may want to read is in attributes; the way out, where o
     │   └─ StepMemoryExceeded
     ├─ InputError
     ├─ OutputError
+    ├─ QuarantineLimitExceeded
+    ├─ CrashLoopError
     ├─ ResumeError
     ├─ LockedError
     └─ InternalError
@@ -34,6 +36,7 @@ from __future__ import annotations
 __all__ = [
     "BadReturnType",
     "ConfigError",
+    "CrashLoopError",
     "DecodeError",
     "InputError",
     "InternalError",
@@ -45,6 +48,7 @@ __all__ = [
     "PluginLoadError",
     "PluginNotFoundError",
     "PluginOrderError",
+    "QuarantineLimitExceeded",
     "RecordError",
     "RecordTooLarge",
     "ResumeError",
@@ -216,6 +220,14 @@ class OutputError(TextProcessorError):
         super().__init__(message)
         self.path = path
         self.errno = errno
+
+
+class QuarantineLimitExceeded(TextProcessorError):  # noqa: N818
+    """More records failed than the run may quarantine, or their quarantine became too large. The run stopped."""
+
+
+class CrashLoopError(TextProcessorError):
+    """Worker processes died so often that starting more of them is of no use. The run stopped."""
 
 
 class ResumeError(TextProcessorError):

@@ -201,7 +201,7 @@ fn help_on_run() {
         0  Everything went well.
         2  The command line, the pipeline or a step's configuration is wrong.
         3  The run is complete; some records are quarantined.
-        4  A record failed, and the run was told to stop then.
+        4  A record failed, or too many did, and the run was told to stop then.
         5  An input is damaged or missing; the rest was processed.
         6  An output cannot be written.
         7  A plugin cannot be found, loaded or ordered.
