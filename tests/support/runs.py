@@ -37,7 +37,8 @@ def run_over(folder: Path, steps: Any, texts: Sequence[str], **options: Any) -> 
     folder.mkdir(exist_ok=True)
     source = write_jsonl(folder / "in.jsonl", ({"id": place, "text": text} for place, text in enumerate(texts)))
     output = folder / "out.jsonl"
-    report = Pipeline(steps).run(source, output, **{"isolation": "process", "overwrite": True, **options})
+    pipeline = Pipeline(steps, on_error=options.pop("on_error", "quarantine"))
+    report = pipeline.run(source, output, **{"isolation": "process", "overwrite": True, **options})
     assert counts(report)[0] == len(texts)
     ran = Ran(report, read_jsonl(output), read_jsonl(folder / "out.quarantine.jsonl"))
     assert len(ran.quarantine) == report.quarantined

@@ -187,7 +187,8 @@ impl<'p, 'r> Tender<'p, 'r> {
         });
         let (sequence, death) = match sent {
             Ok(sequence) => (sequence, None),
-            Err(death) => (0, Some(death)),
+            // What has never arrived was not worked on: it stands behind all that was sent before it.
+            Err(death) => (u64::MAX, Some(death)),
         };
         if self.sent.is_empty() {
             self.stopwatch.reset();
