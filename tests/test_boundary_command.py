@@ -52,7 +52,7 @@ def texts(tmp_path: Path) -> Path:
 class TestOutput:
     def test_what_a_plugin_prints_is_not_among_the_data(self, site: Site, texts: Path) -> None:
         site.install("noisy", {"noisy": "noisy:Noisy"}, modules={"noisy": NOISY})
-        done = main("run", "-s", "noisy", texts, path=[site.path])
+        done = main("run", "--isolation", "thread", "-s", "noisy", texts, path=[site.path])
         assert (done.code, done.output) == (0, "ONE\nTWO\n")
         printed = [line for line in done.messages.splitlines() if line.startswith("printed")]
         assert sorted(printed) == [

@@ -1,7 +1,7 @@
 """B1 to B15, B30, B31: a plugin that misbehaves costs one record, or gives one clear error.
 
-Plugins run in the process of the engine in this release. What ends or stops that process (a crash, `os._exit`, an
-endless loop, memory without end) is therefore not here: it comes with worker processes.
+Whatever a step raises or returns costs the same in a worker and in the process of the engine. What ends or stops a
+process (a crash, `os._exit`, an endless loop, memory without end) is in `test_faults_workers.py`.
 """
 
 import builtins
@@ -33,14 +33,23 @@ LIMIT = 4096  # The most bytes of a message or a traceback that are kept.
 
 
 def run_step(folder: Path, step: str, poison: str = "poison") -> dict[str, Any]:
-    """Runs a step over three records, of which the second is the poison.
+    """Runs a step over three records, of which the second is the poison, in threads and in a worker.
 
     Returns:
         The line of the quarantine file. That the others went out unharmed has been checked.
     """
+    in_thread, in_worker = (run_step_in(folder, step, poison, isolation) for isolation in ("thread", "process"))
+    # Where the interpreter's own frames end is another matter.
+    assert {**in_thread, "traceback": ""} == {**in_worker, "traceback": ""}
+    assert in_thread.get("traceback", "").splitlines()[-1:] == in_worker.get("traceback", "").splitlines()[-1:]
+    return in_worker
+
+
+def run_step_in(folder: Path, step: str, poison: str, isolation: str) -> dict[str, Any]:
+    """Does so in one of them."""
     records = [{"id": 1, "text": "before"}, {"id": 2, "text": poison}, {"id": 3, "text": "after"}]
     source = write_jsonl(folder / "in.jsonl", records)
-    report = Pipeline([step]).run(source, folder / "out.jsonl")
+    report = Pipeline([step]).run(source, folder / "out.jsonl", isolation=isolation, overwrite=True)
     assert counts(report) == (3, 2, 0, 1)
     assert report.exit_code == 3
     out = read_jsonl(folder / "out.jsonl")
@@ -220,7 +229,7 @@ def test_b9_a_warning_that_was_turned_into_an_error(tmp_path: Path) -> None:
 
 
 def test_b9_an_exception_in_a_finalizer_is_shown_and_harms_no_record(hostile_program: Program) -> None:
-    done = hostile_program("run", "-s", "fail-in-finalizer", stdin=b"one\npoison\n")
+    done = hostile_program("run", "-v", "-s", "fail-in-finalizer", stdin=b"one\npoison\n")
     assert (done.returncode, done.stdout) == (0, b"ONE\nPOISON\n")
     assert b"raised in a finalizer" in done.stderr
 
@@ -351,10 +360,11 @@ def test_b30_b31_what_cannot_be_loaded_ends_everything_before_anything_is_read(
 
 
 def test_b30_printing_while_importing_and_processing_stays_out_of_the_data(hostile_program: Program) -> None:
-    done = hostile_program("run", "-q", "-s", "import-prints", stdin=b"one\ntwo\n")
-    assert (done.returncode, done.stdout) == (0, b"ONE\nTWO\n")
-    assert b"printed while importing" in done.stderr
-    assert b"printed by a step" in done.stderr
+    for options in (["-q", "--isolation", "thread"], ["-v", "--isolation", "process"]):
+        done = hostile_program("run", *options, "-s", "import-prints", stdin=b"one\ntwo\n")
+        assert (done.returncode, done.stdout) == (0, b"ONE\nTWO\n")
+        assert b"printed while importing" in done.stderr
+        assert b"printed by a step" in done.stderr
     done = hostile_program("plugins", "show", "--json", "import-prints")
     assert json.loads(done.stdout)["name"] == "text-processor-hostile/import-prints"
 

@@ -131,7 +131,11 @@ def test_b22_a_worker_that_leaks_descriptors_is_replaced(tmp_path: Path) -> None
 
 def test_b23_what_is_printed_reaches_the_log_up_to_a_limit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, OUTPUT)
-    assert run_over(tmp_path, ["flood"], ["before", "poison", "after"], workers=1).texts == ["BEFORE", "POISON", "AFTER"]
+    assert run_over(tmp_path, ["flood"], ["before", "poison", "after"], workers=1).texts == [
+        "BEFORE",
+        "POISON",
+        "AFTER",
+    ]
     printed = [record.getMessage() for record in caplog.records if record.name == OUTPUT]
     assert 0 < sum(map(len, printed)) < 8 << 20, "a megabyte, in which each byte may be escaped"
     assert not any("\x1b" in line for line in printed)
@@ -214,9 +218,7 @@ def test_b29_what_it_replaces_is_replaced_in_its_worker_only(tmp_path: Path) -> 
     ("step", "told"),
     [("import-dies", b"exit code 0"), ("import-crashes", b"SIGSEGV"), ("import-endless", b"had not loaded")],
 )
-def test_b30_e7_an_import_that_ends_its_process_or_never_ends(
-    hostile_program: Program, step: str, told: bytes
-) -> None:
+def test_b30_e7_an_import_that_ends_its_process_or_never_ends(hostile_program: Program, step: str, told: bytes) -> None:
     (hostile_program.folder / "in.txt").write_bytes(b"text\n")
     started = time.monotonic()
     done = hostile_program("run", "-s", step, "--load-timeout", "1", "in.txt", "-o", "out.txt")

@@ -17,7 +17,9 @@ VARIABLE = "TEXT_PROCESSOR_TEST"
 
 def descendants(name: str) -> list[int]:
     """The processes that were started with this value of the variable and live."""
-    return [process for process in _processes() if _has_variable(process, name) and state(process) not in ("Z", "X", "")]
+    return [
+        process for process in _processes() if _has_variable(process, name) and state(process) not in ("Z", "X", "")
+    ]
 
 
 def children(parent: int | None = None) -> list[int]:
@@ -47,7 +49,7 @@ def wait_until(condition: object, seconds: float = 20) -> None:
 
 @contextmanager
 def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Fails if the block leaves a process, a descriptor or a temporary file. It yields what its processes are known by."""
+    """Fails if the block leaves a process, a descriptor or a temporary file. It yields what tells its processes."""
     name = uuid.uuid4().hex
     monkeypatch.setenv(VARIABLE, name)
     # Python opens these when they are first needed, and keeps them.
@@ -66,7 +68,7 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()]
 
 
 def _read(process: int, file: str) -> bytes:
@@ -87,9 +89,9 @@ def _has_variable(process: int, name: str) -> bool:
 
 def _descriptors() -> dict[str, str]:
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for place in Path("/proc/self/fd").iterdir():
         try:
-            found[name] = os.readlink(f"/proc/self/fd/{name}")
+            found[place.name] = str(place.readlink())
         except OSError:
             continue  # The one with which the folder was read.
     return found

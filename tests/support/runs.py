@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from support.files import counts, names, read_jsonl, write_jsonl
-
 from text_processor import Pipeline, Report
 
 

@@ -6,7 +6,7 @@ import warnings
 
 
 def poisoned(text):
-    return "poison" in text
+    return "poison" in text.lower()
 
 
 # Built-in exceptions that cannot be made without arguments of their own.
