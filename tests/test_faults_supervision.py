@@ -80,7 +80,7 @@ def test_c9_a_worker_that_is_killed_from_outside_costs_no_record(tmp_path: Path)
 
 def test_c9_so_does_one_that_is_killed_again_and_again(tmp_path: Path) -> None:
     with meanwhile(tmp_path, 0.02, 60, batch_size=1) as end:
-        killed = set()
+        killed: set[int] = set()
         deadline = time.monotonic() + 1.5
         while time.monotonic() < deadline:
             for worker in set(workers()) - killed:
