@@ -4,9 +4,8 @@ use super::console::Stream;
 use super::*;
 use crate::plugins::{Discovery, Finding, Plugin, Severity};
 use crate::step::{Configuration, Declaration, PlacedStep, Segment, Step};
-use std::cell::Cell;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A world with one plugin, which must never be imported.
 struct Untouched(Vec<Finding>);
@@ -42,7 +41,7 @@ impl Host for Untouched {
     }
 }
 
-impl Shell for (Untouched, Cell<Option<LevelFilter>>) {
+impl Shell for (Untouched, Mutex<Option<LevelFilter>>) {
     fn host(&self) -> &dyn Host {
         &self.0
     }
@@ -52,7 +51,7 @@ impl Shell for (Untouched, Cell<Option<LevelFilter>>) {
     }
 
     fn set_verbosity(&self, level: LevelFilter) {
-        self.1.set(Some(level));
+        *self.1.lock().expect("one thread") = Some(level);
     }
 }
 
@@ -63,8 +62,8 @@ struct Ended {
     level: Option<LevelFilter>,
 }
 
-fn shell(findings: Vec<Finding>) -> (Untouched, Cell<Option<LevelFilter>>) {
-    (Untouched(findings), Cell::new(None))
+fn shell(findings: Vec<Finding>) -> (Untouched, Mutex<Option<LevelFilter>>) {
+    (Untouched(findings), Mutex::new(None))
 }
 
 fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
@@ -84,7 +83,7 @@ fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
         code,
         output: String::from_utf8(output).expect("UTF-8"),
         messages: String::from_utf8(messages).expect("UTF-8"),
-        level: shell.1.get(),
+        level: *shell.1.lock().expect("one thread"),
     }
 }
 

@@ -121,6 +121,7 @@ impl Scene {
             rejected: Some(folder.path().join("rejected.jsonl")),
             quarantine: Some(folder.path().join("quarantine.jsonl")),
             overwrite: true,
+            supervision: None,
             workers: 2,
             limit: None,
             limits: Limits::default(),

@@ -65,7 +65,7 @@ pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<usize> {
     let mut trailer = Cursor::new(&bytes, start..bytes.len());
     let (texts, fields) = (trailer.long()? as usize, trailer.long()? as usize);
     let (rows, segment, asked) = (trailer.word()?, trailer.word()? as usize, trailer.word()?);
-    let behind_fields = texts.checked_add(fields)?;
+    let behind_fields = texts.checked_add(fields).filter(|behind| *behind <= start)?;
     let mut lengths = Cursor::new(&bytes, behind_fields..start);
     let lengths: Vec<u32> = (0..rows).map(|_| lengths.word()).collect::<Option<_>>()?;
     let mut cursor = Cursor::new(&bytes, texts..behind_fields);
@@ -175,7 +175,7 @@ impl Reply {
         let texts = trailer.long()? as usize;
         let (rows, added, casualties, tallies) = (trailer.word()?, trailer.word()?, trailer.word()?, trailer.word()?);
         let mut cursor = Cursor::new(&bytes, texts..end);
-        if rows as usize > bytes.len() || casualties > rows {
+        if texts > end || rows as usize > bytes.len() || casualties > rows {
             return None;
         }
         let mut fields = Vec::new();
