@@ -346,7 +346,7 @@ impl Batch {
     pub fn view_of_adopted(&self, adopted: &Adopted, part: Range<usize>) -> Option<View> {
         let texts = &self.buffers[usize::from(adopted.buffer)][adopted.texts.clone()];
         // The first byte of a character is any but those that continue one.
-        let is_border = |at: usize| at == texts.len() || texts.get(at).is_some_and(|byte| (*byte as i8) >= -0x40);
+        let is_border = |at: usize| at == texts.len() || texts.get(at).is_some_and(|byte| byte.cast_signed() >= -0x40);
         let valid = part.start <= part.end && is_border(part.start) && is_border(part.end);
         valid.then(|| View {
             offset: (adopted.texts.start + part.start) as u32,

@@ -146,14 +146,14 @@ struct First;
 impl Supervision {
     /// Decides where the segments of a plan run that plugins execute, and how. `None`: in this process, or there are none.
     pub fn of(plan: &Plan, host: &dyn Host, limits: Limits, wanted: &Isolating) -> Result<Option<Self>> {
-        let numbered = plan.segments.iter().enumerate();
-        let foreign: Vec<_> = numbered
-            .filter(|(_, segment)| runtime(&***segment) == Some(Runtime::Python))
+        let numbered = plan.segments.iter().map(|segment| &**segment).enumerate();
+        let foreign: Vec<(usize, &dyn Segment)> = numbered
+            .filter(|(_, segment)| runtime(*segment) == Some(Runtime::Python))
             .collect();
         if foreign.is_empty() || !wanted.wants_workers(host) {
             return Ok(None);
         }
-        let ship = |(number, segment): &(usize, &Box<dyn Segment>)| wire::Segment::of(*number, segment.steps(), host);
+        let ship = |(number, segment): &(usize, &dyn Segment)| wire::Segment::of(*number, segment.steps(), host);
         let shipped: std::result::Result<Vec<_>, String> = foreign.iter().map(ship).collect();
         let (segments, command) = match shipped.and_then(|shipped| Ok((shipped, host.worker_command()?))) {
             Ok(shipped) => shipped,

@@ -33,7 +33,7 @@ enum Progress {
     Waiting,
     Sent,
     Done(Reply),
-    Failed(u16, Box<Failure>),
+    Failed(u16, Failure),
 }
 
 impl Undertaking {
@@ -172,7 +172,7 @@ impl Undertaking {
                 Progress::Done(reply) => apply(batch, &firsts[piece.rows], reply),
                 Progress::Failed(step, failure) => {
                     let row = firsts[piece.rows.start];
-                    batch.quarantine(row, Some(step), *failure);
+                    batch.quarantine(row, Some(step), failure);
                     let tally = batch.tally(step);
                     tally.entered += 1;
                 }
@@ -262,7 +262,7 @@ fn apply(batch: &mut Batch, firsts: &[usize], reply: Reply) {
 }
 
 /// The failure of a record that workers have died of.
-fn failure(death: &Death, attempts: u32) -> Box<Failure> {
+fn failure(death: &Death, attempts: u32) -> Failure {
     let times = if attempts > 1 {
         format!(", as {} before it did", attempts - 1)
     } else {
@@ -280,7 +280,7 @@ fn failure(death: &Death, attempts: u32) -> Box<Failure> {
     };
     failure.traceback.clone_from(&death.stack);
     failure.attempts = attempts;
-    Box::new(failure)
+    failure
 }
 
 #[cfg(test)]

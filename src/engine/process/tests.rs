@@ -26,7 +26,7 @@ struct Obedient;
 struct Obey(Declaration);
 
 impl Obey {
-    fn new() -> Arc<dyn Step> {
+    fn step() -> Arc<dyn Step> {
         let mut declaration = Declaration::built_in("obey", Kind::Map, Stage::Transform, "");
         declaration.runtime = Runtime::Python;
         Arc::new(Self(declaration))
@@ -126,9 +126,17 @@ impl Host for Obedient {
         Ok(step.declaration().name.clone().into())
     }
 
+    fn ship_plugin(
+        &self,
+        plugin: &Plugin,
+        _configuration: &Configuration,
+    ) -> std::result::Result<serde_json::Value, String> {
+        Ok(plugin.short_name.clone().into())
+    }
+
     fn unpack(&self, shipped: &serde_json::Value) -> Result<Arc<dyn Step>> {
         match shipped.as_str() {
-            Some("obey") => Ok(Obey::new()),
+            Some("obey") => Ok(Obey::step()),
             Some("die") => std::process::abort(),
             _ => Err(Error::Internal("There is no such step.".to_owned())),
         }
@@ -160,7 +168,7 @@ fn obey(lines: &str, isolating: Isolating, workers: usize) -> Result<(Report, St
     let path = |name: &str| folder.path().join(name);
     fs_err::write(path("in.txt"), lines).expect("written");
     let pipeline = Pipeline {
-        steps: vec![PipelineStep::given(Obey::new())],
+        steps: vec![PipelineStep::given(Obey::step())],
         ..Pipeline::default()
     };
     let plan = Plan::new(&pipeline, &Obedient)?;
@@ -193,10 +201,12 @@ const PATIENT: Duration = Duration::from_secs(60);
 
 #[test]
 fn workers_do_what_threads_do() {
-    let lines: String = (0..5000).map(|number| format!("line {number}\n")).collect();
-    let expected: String = (0..5000)
-        .map(|number| format!("line {number}").chars().rev().collect::<String>() + "\n")
-        .collect();
+    let (mut lines, mut expected) = (String::new(), String::new());
+    for number in 0..5000 {
+        let line = format!("line {number}");
+        lines.extend([&line, "\n"]);
+        expected.extend(line.chars().rev().chain(['\n']));
+    }
     for (workers, batch_records) in [(1, None), (2, Some(16)), (3, Some(1))] {
         let (report, out, _) = obey(&lines, isolating(PATIENT, batch_records), workers).expect("a run");
         assert!(out == expected, "{workers} workers, {batch_records:?} records at once");
@@ -257,32 +267,7 @@ fn a_death_while_loading_is_an_error_of_the_plugin() {
         location: String::new(),
         editable: false,
     };
-    struct Shipping;
-    impl Host for Shipping {
-        fn discover(&self) -> Result<Arc<Discovery>> {
-            Obedient.discover()
-        }
-        fn load(&self, plugin: &Plugin, configuration: &Configuration) -> Result<Arc<dyn Step>> {
-            Obedient.load(plugin, configuration)
-        }
-        fn describe(&self, plugin: &Plugin) -> Result<Declaration> {
-            Obedient.describe(plugin)
-        }
-        fn fuse(&self, steps: Vec<PlacedStep>) -> Box<dyn Segment> {
-            Obedient.fuse(steps)
-        }
-        fn worker_command(&self) -> std::result::Result<WorkerCommand, String> {
-            Obedient.worker_command()
-        }
-        fn ship_plugin(
-            &self,
-            plugin: &Plugin,
-            _configuration: &Configuration,
-        ) -> std::result::Result<serde_json::Value, String> {
-            Ok(plugin.short_name.clone().into())
-        }
-    }
-    let host = RemoteHost::new(&Shipping, Isolating::default(), Limits::default(), &|| Ok(()));
+    let host = RemoteHost::new(&Obedient, Isolating::default(), Limits::default(), &|| Ok(()));
     let error = host.load(&plugin, &Configuration::new()).err().expect("it dies");
     assert_eq!(error.exit_code(), 7);
     assert_eq!(
