@@ -41,6 +41,14 @@ fn summary(report: &Report, width: usize) -> String {
         let _ = write!(sentence, ": {rate} records/s");
     }
     sentence.push('.');
+    if report.restarts > 0 {
+        let _ = write!(
+            sentence,
+            " {} died and {} replaced.",
+            counted(report.restarts, "worker"),
+            if report.restarts == 1 { "was" } else { "were" },
+        );
+    }
     if report.limited {
         sentence.push_str(" `--limit` was reached: the inputs may hold more records.");
     }

@@ -117,6 +117,8 @@ pub(super) struct Notices(Mutex<Vec<Notice>>);
 pub(super) enum Notice {
     /// Something that somebody should know.
     Warning(String),
+    /// Something for somebody who looks for a cause.
+    Detail(String),
     /// What a plugin has printed.
     Printed(String),
 }
@@ -130,6 +132,10 @@ impl Notices {
         self.push(Notice::Warning(message));
     }
 
+    pub(super) fn debug(&self, message: String) {
+        self.push(Notice::Detail(message));
+    }
+
     pub(super) fn printed(&self, text: String) {
         self.push(Notice::Printed(text));
     }
@@ -140,6 +146,7 @@ impl Notices {
         for notice in notices {
             match notice {
                 Notice::Warning(message) => log::warn!("{message}"),
+                Notice::Detail(message) => log::debug!("{message}"),
                 Notice::Printed(text) => {
                     text.lines().for_each(log_printed);
                 }

@@ -269,6 +269,10 @@ impl Child {
                     let kept = read.min(self.left);
                     self.output.extend_from_slice(&bytes[..kept]);
                     self.left -= kept;
+                    if kept > 0 && self.left == 0 {
+                        self.output
+                            .extend_from_slice(b"\n[it printed more, which is left out]\n");
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,

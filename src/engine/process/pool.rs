@@ -1,6 +1,7 @@
 //! All workers of a run: who starts them, who tends them, and when it is better to stop.
 
 use super::Supervision;
+use super::child::Death;
 use super::nursery::Nursery;
 use super::pieces::Undertaking;
 use super::tender::Tender;
@@ -83,8 +84,20 @@ impl<'r> Pool<'r> {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note_restart(&self) {
-        self.restarts.fetch_add(1, Ordering::Relaxed);
+    /// Notes that a worker died and another takes its place. Somebody who watches is told of the first few only: there
+    /// may be thousands, and the quarantine tells of each record that was to blame.
+    pub(super) fn note_death(&self, death: &Death) {
+        let before = self.restarts.fetch_add(1, Ordering::Relaxed);
+        let message = format!("A worker {}; another takes its place.", death.how);
+        match before.cmp(&TOLD) {
+            std::cmp::Ordering::Less => self.shared.notices.warn(message),
+            std::cmp::Ordering::Equal => {
+                self.shared
+                    .notices
+                    .warn(format!("{message} Further deaths are logged in detail only."));
+            }
+            std::cmp::Ordering::Greater => self.shared.notices.debug(message),
+        }
     }
 
     fn lock_breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -120,6 +133,9 @@ impl<'r> Pool<'r> {
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 }
+
+/// Of how many deaths somebody who watches is told.
+const TOLD: u64 = 4;
 
 /// How many of the last records are looked at to tell a crash loop.
 const WINDOW: usize = 100;

@@ -253,11 +253,7 @@ impl<'p, 'r> Tender<'p, 'r> {
         if self.pool.is_stopped() {
             return Ok(());
         }
-        self.pool
-            .shared
-            .notices
-            .warn(format!("A worker {}; another takes its place.", death.how));
-        self.pool.note_restart();
+        self.pool.note_death(&death);
         self.pool.nursery.keep_spare();
         let working_on = death.at.map(|(sequence, ..)| sequence);
         // Requests are worked on in the order in which they were sent.
