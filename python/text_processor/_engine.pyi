@@ -48,6 +48,10 @@ class Pipeline:
         overwrite: bool = False,
         allow_repeat: bool = False,
         progress: bool | None = None,
+        memory_budget: int | None = None,
+        max_expansion: int | None = 200,
+        quarantine_limit: int | None = None,
+        quarantine_bytes: int | None = None,
     ) -> Report: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 

@@ -232,6 +232,46 @@ pub(super) struct RunArguments {
 
     #[arg(
         long,
+        value_name = "SIZE",
+        default_value = "256MiB",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "About how much memory records may take that are being processed."
+    )]
+    pub(super) memory_budget: u64,
+
+    #[arg(
+        long,
+        value_name = "N|none",
+        default_value = "200",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| expansion(&text)),
+        help_heading = INPUT,
+        help = "How many times as large as it is a compressed input may become, once it has become 64 MiB."
+    )]
+    pub(super) max_expansion: Expansion,
+
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| count(&text)),
+        help_heading = EXECUTION,
+        help = "Stop, and commit nothing, when more than so many records have failed."
+    )]
+    pub(super) quarantine_limit: Option<u64>,
+
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "Stop, and commit nothing, when the quarantine has become larger."
+    )]
+    pub(super) quarantine_bytes: Option<u64>,
+
+    #[arg(
+        long,
         value_name = "FILE",
         help_heading = REPORTING,
         help = "Write the report of the run to a JSON file."
@@ -361,6 +401,41 @@ impl From<OnError> for crate::plan::OnError {
     }
 }
 
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    let unit = UNITS
+        .iter()
+        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    let number = number.trim_end().parse::<u64>().ok().filter(|number| *number > 0);
+    let size = number.and_then(|number| number.checked_mul(bytes));
+    size.ok_or_else(|| "expected a number of bytes such as `512MiB` or `2GB`".into())
+}
+
+/// How many times as large compressed data may become; `None`: any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expansion(pub(super) Option<u64>);
+
+fn expansion(text: &str) -> Result<Expansion, String> {
+    if text == "none" {
+        return Ok(Expansion(None));
+    }
+    match limit(text) {
+        Ok(times) => Ok(Expansion(Some(times))),
+        Err(expected) => Err(format!("{expected}, or `none`")),
+    }
+}
+
 /// How many threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Workers {
@@ -395,4 +470,8 @@ fn limit(text: &str) -> Result<u64, String> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of at least 1".into()),
     }
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
 }

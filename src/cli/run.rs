@@ -52,7 +52,13 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         overwrite: arguments.overwrite,
         workers: arguments.workers.number(),
         limit: arguments.limit,
-        limits: Limits::default(),
+        limits: Limits {
+            expansion: arguments.max_expansion.0,
+            ..Limits::default()
+        },
+        memory_budget: usize::try_from(arguments.memory_budget).unwrap_or(usize::MAX),
+        quarantine_limit: arguments.quarantine_limit,
+        quarantine_bytes: arguments.quarantine_bytes,
     };
     let silent = arguments.quiet || arguments.json;
     // A bar would be torn apart by log lines, and by data that goes to the same terminal.

@@ -399,15 +399,22 @@ impl PyPipeline {
     ///     overwrite: Whether files that exist may be replaced.
     ///     allow_repeat: Whether the same input may be read twice.
     ///     progress: Whether to show progress on standard error. `None`: if that is a terminal.
+    ///     memory_budget: About how many bytes of memory records may take that are being processed, at least 128 MiB.
+    ///         `None`: 256 MiB.
+    ///     max_expansion: How many times as large as it is a compressed input may become, once it has become 64 MiB. `None`:
+    ///         any number.
+    ///     quarantine_limit: How many records may fail before the run stops. `None`: any number.
+    ///     quarantine_bytes: How large the quarantine may become before the run stops. `None`: any size.
     ///
     /// Returns:
     ///     The `Report` of the run.
     ///
     /// Raises:
     ///     ConfigError: An argument is wrong, or a file is in the way. Nothing was read.
-    ///     InputError: No input can be read.
+    ///     InputError: No input can be read, or one was changed while it was read. Nothing was made.
     ///     OutputError: The output cannot be written. Nothing was made.
     ///     RecordError: A record failed and the pipeline's `on_error` is `"raise"`. Nothing was made.
+    ///     QuarantineLimitExceeded: More was quarantined than the limits allow. Nothing was made.
     ///
     /// Example:
     ///     >>> import pathlib, tempfile
@@ -422,7 +429,8 @@ impl PyPipeline {
     ///     (2, 2)
     #[pyo3(signature = (
         inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
-        overwrite = false, allow_repeat = false, progress = None
+        overwrite = false, allow_repeat = false, progress = None, memory_budget = None, max_expansion = 200,
+        quarantine_limit = None, quarantine_bytes = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -441,6 +449,10 @@ impl PyPipeline {
         overwrite: bool,
         allow_repeat: bool,
         progress: Option<bool>,
+        memory_budget: Option<i64>,
+        max_expansion: Option<i64>,
+        quarantine_limit: Option<u64>,
+        quarantine_bytes: Option<u64>,
     ) -> PyResult<PyReport> {
         let arguments = RunArguments {
             output,
@@ -452,6 +464,10 @@ impl PyPipeline {
             overwrite,
             allow_repeat,
             progress,
+            memory_budget,
+            max_expansion,
+            quarantine_limit,
+            quarantine_bytes,
         };
         run(py, &self.plan, inputs, arguments)
     }

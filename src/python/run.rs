@@ -1,7 +1,7 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
 use crate::cli::{self, Shell};
-use crate::engine::{self, RunOptions};
+use crate::engine::{self, RunOptions, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
 use crate::io::{Format, locate};
 use crate::plan::Plan;
@@ -29,6 +29,10 @@ pub(super) struct RunArguments<'a> {
     pub(super) overwrite: bool,
     pub(super) allow_repeat: bool,
     pub(super) progress: Option<bool>,
+    pub(super) memory_budget: Option<i64>,
+    pub(super) max_expansion: Option<i64>,
+    pub(super) quarantine_limit: Option<u64>,
+    pub(super) quarantine_bytes: Option<u64>,
 }
 
 /// What the progress bar asks: whether a signal arrived.
@@ -62,6 +66,15 @@ pub(super) fn run(
         // The engine refuses what is out of its range, and says what that is.
         Some(workers) => usize::try_from(workers).unwrap_or(0),
     };
+    let memory_budget = match arguments.memory_budget {
+        None => USUAL_MEMORY_BUDGET,
+        Some(bytes) => usize::try_from(bytes).unwrap_or(0),
+    };
+    let expansion = match arguments.max_expansion.map(u64::try_from) {
+        None => None,
+        Some(Ok(times)) if times > 0 => Some(times),
+        Some(_) => return Err(PyValueError::new_err("`max_expansion` is at least 1, or `None`.")),
+    };
     let watch = Watch::start(py, false)?;
     let _during = signals::during(watch.arrived());
     let calling_thread = CallingThread {
@@ -78,7 +91,13 @@ pub(super) fn run(
             overwrite: arguments.overwrite,
             workers,
             limit: arguments.limit,
-            limits: Limits::default(),
+            limits: Limits {
+                expansion,
+                ..Limits::default()
+            },
+            memory_budget,
+            quarantine_limit: arguments.quarantine_limit,
+            quarantine_bytes: arguments.quarantine_bytes,
         };
         let mut watcher = cli::progress(&calling_thread, arguments.progress);
         engine::run(plan, &options, &mut *watcher)
