@@ -348,7 +348,7 @@ impl Marker {
     }
 }
 
-/// Limits that keep one record from taking the whole machine.
+/// Limits that keep one record, or one input, from taking the whole machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes that a record may have when it is read, and its text when a step has written it.
@@ -357,6 +357,10 @@ pub struct Limits {
     pub parts: usize,
     /// How deep the JSON of a record may be nested.
     pub json_depth: usize,
+    /// How many times as large as it is a compressed input may become, once it has become large; `None`: any number.
+    pub expansion: Option<u64>,
+    /// How many bytes decompression may take to look back at, in whole powers of two.
+    pub window: usize,
 }
 
 impl Default for Limits {
@@ -365,6 +369,8 @@ impl Default for Limits {
             record_bytes: 16 << 20,
             parts: 1_000_000,
             json_depth: 128,
+            expansion: Some(200),
+            window: 128 << 20,
         }
     }
 }

@@ -52,6 +52,10 @@ class Pipeline:
         timeout: float | None = 300.0,
         memory: int | None = None,
         batch_size: int | None = None,
+        memory_budget: int | None = None,
+        max_expansion: int | None = 200,
+        quarantine_limit: int | None = None,
+        quarantine_bytes: int | None = None,
     ) -> Report: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 

@@ -284,6 +284,46 @@ pub(super) struct RunArguments {
 
     #[arg(
         long,
+        value_name = "SIZE",
+        default_value = "256MiB",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "About how much memory records may take that are being processed."
+    )]
+    pub(super) memory_budget: u64,
+
+    #[arg(
+        long,
+        value_name = "N|none",
+        default_value = "200",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| expansion(&text)),
+        help_heading = INPUT,
+        help = "How many times as large as it is a compressed input may become, once it has become 64 MiB."
+    )]
+    pub(super) max_expansion: Expansion,
+
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| count(&text)),
+        help_heading = EXECUTION,
+        help = "Stop, and commit nothing, when more than so many records have failed."
+    )]
+    pub(super) quarantine_limit: Option<u64>,
+
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "Stop, and commit nothing, when the quarantine has become larger."
+    )]
+    pub(super) quarantine_bytes: Option<u64>,
+
+    #[arg(
+        long,
         value_name = "FILE",
         help_heading = REPORTING,
         help = "Write the report of the run to a JSON file."
@@ -472,6 +512,20 @@ fn size(text: &str) -> Result<u64, String> {
     size.ok_or_else(|| "expected a number of bytes such as `512MiB` or `2GB`".into())
 }
 
+/// How many times as large compressed data may become; `None`: any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expansion(pub(super) Option<u64>);
+
+fn expansion(text: &str) -> Result<Expansion, String> {
+    if text == "none" {
+        return Ok(Expansion(None));
+    }
+    match limit(text) {
+        Ok(times) => Ok(Expansion(Some(times))),
+        Err(expected) => Err(format!("{expected}, or `none`")),
+    }
+}
+
 /// How many threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Workers {
@@ -506,4 +560,8 @@ fn limit(text: &str) -> Result<u64, String> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of at least 1".into()),
     }
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
 }

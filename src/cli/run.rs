@@ -26,7 +26,10 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         .with_hint("Name a file, pipe something in, or name `-` to type the text yourself.")
         .into());
     }
-    let limits = Limits::default();
+    let limits = Limits {
+        expansion: arguments.max_expansion.0,
+        ..Limits::default()
+    };
     let (plan, supervision) = plan(arguments, limits, shell)?;
     let standard_input = [OsString::from("-")];
     let patterns = if arguments.inputs.is_empty() {
@@ -54,6 +57,9 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         supervision,
         limit: arguments.limit,
         limits,
+        memory_budget: usize::try_from(arguments.memory_budget).unwrap_or(usize::MAX),
+        quarantine_limit: arguments.quarantine_limit,
+        quarantine_bytes: arguments.quarantine_bytes,
     };
     let silent = arguments.quiet || arguments.json;
     // A bar would be torn apart by log lines, and by data that goes to the same terminal.

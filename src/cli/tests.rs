@@ -151,18 +151,21 @@ fn help_on_run() {
                              from what they declare. This imports them all.
 
     Input:
-          --format <FORMAT>  How records lie in the inputs: text, a record per line;
-                             file, a record per file; jsonl, an object per line.
-                             Without it, the names tell: `.jsonl` and `.ndjson` mean
-                             jsonl, all others text. [possible values: text, file,
-                             jsonl]
-          --text <FIELD>     The JSON key that holds the text. It overrides the
-                             pipeline file.
-          --id <FIELD>       The JSON key that identifies a record. It overrides the
-                             pipeline file.
-          --limit <N>        Read at most so many records.
-          --allow-repeat     Accept a file that is named more than once, and read it
-                             as often.
+          --format <FORMAT>         How records lie in the inputs: text, a record
+                                    per line; file, a record per file; jsonl, an
+                                    object per line. Without it, the names tell:
+                                    `.jsonl` and `.ndjson` mean jsonl, all others
+                                    text. [possible values: text, file, jsonl]
+          --text <FIELD>            The JSON key that holds the text. It overrides
+                                    the pipeline file.
+          --id <FIELD>              The JSON key that identifies a record. It
+                                    overrides the pipeline file.
+          --limit <N>               Read at most so many records.
+          --allow-repeat            Accept a file that is named more than once, and
+                                    read it as often.
+          --max-expansion <N|none>  How many times as large as it is a compressed
+                                    input may become, once it has become 64 MiB.
+                                    [default: 200]
 
     Output:
       -o, --output <FILE>      The file for what goes out, compressed if it ends in
@@ -175,13 +178,21 @@ fn help_on_run() {
           --overwrite          Replace files that exist.
 
     Execution:
-          --on-error <POLICY>  What happens when a record fails: raise, the run
-                               stops and nothing is committed; quarantine, the
-                               record is kept aside with its error. It overrides the
-                               pipeline file, whose default is quarantine. [possible
-                               values: raise, quarantine]
-          --workers <N|auto>   How many threads read, run Rust steps and write;
-                               `auto`: one for each processor. [default: auto]
+          --on-error <POLICY>
+              What happens when a record fails: raise, the run stops and nothing is
+              committed; quarantine, the record is kept aside with its error. It
+              overrides the pipeline file, whose default is quarantine. [possible
+              values: raise, quarantine]
+          --workers <N|auto>
+              How many threads read, run Rust steps and write; `auto`: one for each
+              processor. [default: auto]
+          --memory-budget <SIZE>
+              About how much memory records may take that are being processed.
+              [default: 256MiB]
+          --quarantine-limit <N>
+              Stop, and commit nothing, when more than so many records have failed.
+          --quarantine-bytes <SIZE>
+              Stop, and commit nothing, when the quarantine has become larger.
 
     Reporting:
           --report <FILE>  Write the report of the run to a JSON file.

@@ -45,6 +45,15 @@ use std::path::PathBuf;
 /// The most workers that a run may have: no machine has more processors, and a typing error should not become a fork bomb.
 pub const MOST_WORKERS: usize = 1024;
 
+/// How many bytes of memory the batches of a run may hold, unless somebody says otherwise.
+pub const USUAL_MEMORY_BUDGET: usize = 256 << 20;
+
+/// The least that the batches of a run may hold: one record just below the limit, and all that is made of it, must fit.
+pub const LEAST_MEMORY_BUDGET: usize = 128 << 20;
+
+/// The most that the batches of a run may hold: more than any machine has, so that a typing error is found.
+pub const MOST_MEMORY_BUDGET: usize = 1 << 40;
+
 /// What a run reads and writes, and how.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
@@ -69,6 +78,14 @@ pub struct RunOptions {
     pub limit: Option<u64>,
     /// Limits on one record.
     pub limits: Limits,
+    /// About how many bytes of memory all batches may hold that are in flight.
+    pub memory_budget: usize,
+    /// How many records may be quarantined before the run stops with [`StopKind::QuarantineLimit`]; `None`: all of them.
+    ///
+    /// [`StopKind::QuarantineLimit`]: crate::error::StopKind::QuarantineLimit
+    pub quarantine_limit: Option<u64>,
+    /// How many bytes of quarantine may be written before the run stops in the same way; `None`: any number.
+    pub quarantine_bytes: Option<u64>,
 }
 
 /// How far a run has come.

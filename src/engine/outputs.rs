@@ -102,6 +102,11 @@ impl Outputs {
         self.out.bytes
     }
 
+    /// How many bytes went to the quarantine.
+    pub(super) fn bytes_quarantined(&self) -> u64 {
+        self.quarantine.bytes
+    }
+
     /// Makes the files appear. The quarantine comes first and the output last: whoever sees the output has the rest.
     pub(super) fn commit(self) -> Result<Vec<Commitment>> {
         let mut files = Vec::new();

@@ -31,10 +31,20 @@ pub(super) struct Reader {
     left: u64,
     /// How many bytes the inputs before this one had.
     bytes_before: u64,
+    /// How many bytes of memory a batch may take.
+    share: usize,
+    /// How many bytes of memory the source holds.
+    held: usize,
 }
 
 impl Reader {
-    pub(super) fn new(inputs: Vec<(Input, Format)>, limits: Limits, limit: Option<u64>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        inputs: Vec<(Input, Format)>,
+        limits: Limits,
+        limit: Option<u64>,
+        share: usize,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             inputs,
             limits,
@@ -45,6 +55,8 @@ impl Reader {
             jobs: 0,
             left: limit.unwrap_or(u64::MAX),
             bytes_before: 0,
+            share,
+            held: 0,
         }
     }
 
@@ -96,13 +108,23 @@ impl Reader {
                 meter.limited.store(true, Ordering::Relaxed);
                 return false;
             }
-            let filled = source.fill(&mut job.batch, batch_bytes(meter, self.started));
+            let size = batch_bytes(meter, self.started).min(self.share / meter.growth());
+            let filled = source.fill(&mut job.batch, size.max(LEAST_BYTES));
+            let held = source.held();
+            if held != self.held {
+                self.held = held;
+                self.shared.round.reserve(held);
+            }
             let position = self.bytes_before + source.position();
             meter.bytes.store(position, Ordering::Relaxed);
             if let Err(error) = &filled {
                 job.batch.unread = Some(Unread::Segment(Box::new(damaged(error))));
             }
             if !matches!(filled, Ok(true)) {
+                if let Err(error) = source.verify() {
+                    self.shared.fail(error);
+                    return false;
+                }
                 self.bytes_before = position;
                 self.source = None;
                 self.input += 1;
@@ -113,7 +135,7 @@ impl Reader {
             if self.left < u64::MAX {
                 self.left -= keep_records(&mut job.batch, format, self.left);
             }
-            job.charged = job.batch.raw().len();
+            job.charged = (job.batch.raw().len() * meter.growth()).max(job.kept());
             self.jobs += 1;
             return true;
         }

@@ -11,20 +11,23 @@ use crate::engine::round::{Call, Round};
 use crate::engine::statistics::Statistics;
 use crate::engine::worker::Workshop;
 use crate::engine::writer::Writer;
-use crate::engine::{MOST_WORKERS, RunOptions, Watcher};
+use crate::engine::{LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET, MOST_WORKERS, RunOptions, Watcher};
 use crate::error::{ConfigError, Error, FileError, Interrupt, Result};
 use crate::io::{
     CasualtyEncoder, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder, encoder,
 };
 use crate::ledger::{Report, check};
 use crate::plan::{Plan, PlanField, PlannedStep, panic_message};
-use crate::step::{Context, Origin};
+use crate::step::{Context, Limits, Origin};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The least that the texts of a batch may hold, whatever the budget: enough for a batch of usual records.
+const LEAST_ROOM: usize = 2 << 20;
 
 /// How often the watcher is asked.
 const TICK: Duration = Duration::from_millis(50);
@@ -43,7 +46,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         options.workers
     );
 
-    let writer = Writer::new(Outputs::open(options)?, Statistics::new(plan));
+    let writer = Writer::new(Outputs::open(options)?, Statistics::new(plan), options);
     let workers_read = Reader::never_waits(&inputs);
     // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
     // A tender keeps as many with its worker.
@@ -59,7 +62,13 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         ..Context::default()
     };
     let total_bytes = total_bytes(&inputs);
-    let reader = Reader::new(inputs, options.limits, options.limit, Arc::clone(&shared));
+    let share = options.memory_budget / (4 * options.workers);
+    let limits = Limits {
+        // Half of the budget is left for batches.
+        window: options.limits.window.min(options.memory_budget / 2),
+        ..options.limits
+    };
+    let reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
     let (reader, reads_ahead) = if workers_read {
         (Some(reader), None)
     } else {
@@ -73,6 +82,8 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         supervised: options.supervision.is_some(),
         shared: &shared,
         keep_rejected: options.rejected.is_some(),
+        room: share.max(LEAST_ROOM),
+        most_room: (options.memory_budget / 4).max(2 * options.limits.record_bytes),
         reader: Mutex::new(reader),
         writer: Mutex::new(writer),
     };
@@ -138,7 +149,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
 
 /// A round for so many jobs.
 fn round(options: &RunOptions, jobs: usize, workers_read: bool) -> Result<Round> {
-    let round = Round::new(jobs, workers_read);
+    let round = Round::new(jobs, workers_read, options.memory_budget);
     #[cfg(unix)]
     if options.supervision.is_some() {
         let bell = Bell::new().map_err(|error| no_bell(&error))?;
@@ -329,6 +340,11 @@ fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], si
     if !(1..=MOST_WORKERS).contains(&options.workers) {
         let message = format!("The number of workers is a whole number from 1 to {MOST_WORKERS}.");
         return Err(ConfigError::new(message).with_key("workers").into());
+    }
+    if !(LEAST_MEMORY_BUDGET..=MOST_MEMORY_BUDGET).contains(&options.memory_budget) {
+        let (least, most) = (LEAST_MEMORY_BUDGET >> 20, MOST_MEMORY_BUDGET >> 40);
+        let message = format!("The memory budget is from {least} MiB to {most} TiB.");
+        return Err(ConfigError::new(message).with_key("memory_budget").into());
     }
     for format in distinct_formats(inputs) {
         check_representable(fields_for_output(plan), &plan.text, format, sink)?;

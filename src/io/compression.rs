@@ -7,9 +7,8 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, Read, Write};
 use std::path::Path;
 
-/// The largest window that Zstandard data may ask for, as a power of two: 128 MiB. More would let a small file take the
-/// memory of the machine.
-const ZSTD_WINDOW_LOG: u32 = 27;
+/// The least window that can be asked of the Zstandard decoder, as a power of two.
+const LEAST_WINDOW_LOG: u32 = 10;
 
 impl Compression {
     /// What the extension of a name says: `.gz`, `.zst` and `.zstd`, in any case.
@@ -43,14 +42,15 @@ impl Compression {
         }
     }
 
-    /// A reader of what was compressed.
-    pub(super) fn reader(self, reader: Box<dyn BufRead + Send>) -> io::Result<Box<dyn Read + Send>> {
+    /// A reader of what was compressed. Zstandard data that need more than `window` bytes to look back at are refused: a
+    /// small file could take the memory of the machine.
+    pub(super) fn reader(self, reader: Box<dyn BufRead + Send>, window: usize) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::None => Box::new(reader),
             Self::Gzip => Box::new(GzipMembers(Some(GzDecoder::new(reader)))),
             Self::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                decoder.window_log_max(window.max(1).ilog2().max(LEAST_WINDOW_LOG))?;
                 Box::new(decoder)
             }
         })
@@ -157,7 +157,7 @@ mod tests {
         let compression = Compression::from_magic(&bytes);
         let mut out = Vec::new();
         compression
-            .reader(Box::new(io::Cursor::new(bytes)))?
+            .reader(Box::new(io::Cursor::new(bytes)), 128 << 20)?
             .read_to_end(&mut out)?;
         Ok(out)
     }

@@ -123,6 +123,12 @@ pub trait Source: Send {
     /// own (see [`crate::batch::Unread`]).
     fn fill(&mut self, batch: &mut Batch, size: usize) -> Result<bool>;
 
+    /// How many bytes of memory the source holds beside the batch: what was read behind it, and what decompression needs.
+    fn held(&self) -> usize;
+
+    /// Makes sure, when everything was read, that nobody has changed the input meanwhile.
+    fn verify(&self) -> Result<()>;
+
     /// How many bytes of the file were read so far (before decompression), for progress.
     fn position(&self) -> u64;
 

@@ -12,11 +12,17 @@ use std::sync::atomic::Ordering;
 /// The most that a limit on records can be: views and spans count bytes with 32 bits.
 const MOST_RECORD_BYTES: usize = 1 << 30;
 
+/// How much memory is kept for what was read behind a batch.
+const KEPT_CARRY: usize = 1 << 20;
+
+/// The most records of a batch: what is kept of each takes more memory than a short line itself.
+const MOST_RECORDS: usize = 8192;
+
 /// Opens an input. Compression is told from its first bytes, and what is not what it should be (Parquet named `.jsonl`,
 /// UTF-16, a web page) is refused with an input error that says what it looks like. Once it is cancelled, nothing more can
 /// be read.
 pub fn open_source(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Box<dyn Source>> {
-    let stream = Stream::open(input, format, cancel)?;
+    let stream = Stream::open(input, format, limits, cancel)?;
     let limit = limits.record_bytes.min(MOST_RECORD_BYTES);
     Ok(match format {
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),
@@ -144,6 +150,7 @@ impl Source for LineSource {
         let raw = batch.raw_mut();
         raw.clear();
         raw.append(&mut self.carry);
+        self.carry.shrink_to(KEPT_CARRY);
         let last_end = self.read_lines(raw, size);
         let end = match (self.first_too_large(raw), last_end) {
             (Some(0), _) => {
@@ -161,9 +168,17 @@ impl Source for LineSource {
             }
             return Ok(false);
         }
+        let mut line_ends = memchr_iter(b'\n', &raw[..end]).count();
+        let mut end = end;
+        if line_ends > MOST_RECORDS {
+            line_ends = MOST_RECORDS;
+            end = memchr_iter(b'\n', raw)
+                .nth(MOST_RECORDS - 1)
+                .map_or(end, |last| last + 1);
+        }
         self.carry.extend_from_slice(&raw[end..]);
         raw.truncate(end);
-        self.ordinal += memchr_iter(b'\n', raw).count() as u64 + u64::from(!raw.ends_with(b"\n"));
+        self.ordinal += line_ends as u64 + u64::from(!raw.ends_with(b"\n"));
         self.offset += end as u64;
         Ok(true)
     }
@@ -174,6 +189,14 @@ impl Source for LineSource {
 
     fn total(&self) -> Option<u64> {
         self.stream.total
+    }
+
+    fn held(&self) -> usize {
+        self.stream.held() + self.carry.capacity()
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.stream.verify()
     }
 }
 
@@ -232,6 +255,14 @@ impl Source for FileSource {
 
     fn total(&self) -> Option<u64> {
         self.stream.total
+    }
+
+    fn held(&self) -> usize {
+        self.stream.held()
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.stream.verify()
     }
 }
 

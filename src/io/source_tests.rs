@@ -254,7 +254,15 @@ fn short_reads_interruptions_and_failures_lose_no_whole_record() {
             bytes: Cursor::new(text.to_vec()),
             interrupted: false,
         };
-        let stream = Stream::new(Box::new(trickle), &input, Format::Text, total, &Cancel::default()).unwrap();
+        let stream = Stream::new(
+            Box::new(trickle),
+            &input,
+            Format::Text,
+            total,
+            Limits::default(),
+            &Cancel::default(),
+        )
+        .unwrap();
         let mut source = LineSource::new(stream, 100);
         let message = "Reading standard input failed: the cable was pulled. Everything from byte offset 17 on is lost.";
         assert_eq!(
@@ -297,7 +305,15 @@ fn a_record_without_an_end_is_no_reason_to_go_on_when_the_run_is_stopped() {
         name: "endless".to_owned(),
         path: None,
     };
-    let stream = Stream::new(Box::new(endless), &input, Format::Text, Some(1 << 40), &cancel).unwrap();
+    let stream = Stream::new(
+        Box::new(endless),
+        &input,
+        Format::Text,
+        Some(1 << 40),
+        Limits::default(),
+        &cancel,
+    )
+    .unwrap();
     let mut source = LineSource::new(stream, 1000);
     let mut batch = Batch::new();
     assert!(source.fill(&mut batch, 100).unwrap());

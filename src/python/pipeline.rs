@@ -405,15 +405,22 @@ impl PyPipeline {
     ///     timeout: How many seconds a worker may work on one record before it is killed and the record is quarantined. `None`: for ever.
     ///     memory: How many bytes of memory a worker may have. `None`: nine tenths of the machine's.
     ///     batch_size: The most records that are sent to a worker at once. `None`: as many as seem sensible.
+    ///     memory_budget: About how many bytes of memory records may take that are being processed, at least 128 MiB.
+    ///         `None`: 256 MiB.
+    ///     max_expansion: How many times as large as it is a compressed input may become, once it has become 64 MiB. `None`:
+    ///         any number.
+    ///     quarantine_limit: How many records may fail before the run stops. `None`: any number.
+    ///     quarantine_bytes: How large the quarantine may become before the run stops. `None`: any size.
     ///
     /// Returns:
     ///     The `Report` of the run.
     ///
     /// Raises:
     ///     ConfigError: An argument is wrong, or a file is in the way. Nothing was read.
-    ///     InputError: No input can be read.
+    ///     InputError: No input can be read, or one was changed while it was read. Nothing was made.
     ///     OutputError: The output cannot be written. Nothing was made.
     ///     RecordError: A record failed and the pipeline's `on_error` is `"raise"`. Nothing was made.
+    ///     QuarantineLimitExceeded: More was quarantined than the limits allow. Nothing was made.
     ///
     /// Example:
     ///     >>> import pathlib, tempfile
@@ -429,7 +436,8 @@ impl PyPipeline {
     #[pyo3(signature = (
         inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
         overwrite = false, allow_repeat = false, progress = None, isolation = "auto", timeout = Some(300.0),
-        memory = None, batch_size = None
+        memory = None, batch_size = None,
+        memory_budget = None, max_expansion = 200, quarantine_limit = None, quarantine_bytes = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -452,6 +460,10 @@ impl PyPipeline {
         timeout: Option<f64>,
         memory: Option<u64>,
         batch_size: Option<usize>,
+        memory_budget: Option<i64>,
+        max_expansion: Option<i64>,
+        quarantine_limit: Option<u64>,
+        quarantine_bytes: Option<u64>,
     ) -> PyResult<PyReport> {
         let arguments = RunArguments {
             output,
@@ -467,6 +479,10 @@ impl PyPipeline {
             timeout,
             memory,
             batch_size,
+            memory_budget,
+            max_expansion,
+            quarantine_limit,
+            quarantine_bytes,
         };
         run(py, &self.plan, inputs, arguments)
     }

@@ -1,7 +1,7 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
 use crate::cli::{self, Shell};
-use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision};
+use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
 use crate::io::{Format, locate};
 use crate::plan::Plan;
@@ -36,6 +36,10 @@ pub(super) struct RunArguments<'a> {
     /// In bytes.
     pub(super) memory: Option<u64>,
     pub(super) batch_size: Option<usize>,
+    pub(super) memory_budget: Option<i64>,
+    pub(super) max_expansion: Option<i64>,
+    pub(super) quarantine_limit: Option<u64>,
+    pub(super) quarantine_bytes: Option<u64>,
 }
 
 /// What the progress bar asks: whether a signal arrived.
@@ -70,6 +74,15 @@ pub(super) fn run(
         Some(workers) => usize::try_from(workers).unwrap_or(0),
     };
     let isolating = isolating(&arguments)?;
+    let memory_budget = match arguments.memory_budget {
+        None => USUAL_MEMORY_BUDGET,
+        Some(bytes) => usize::try_from(bytes).unwrap_or(0),
+    };
+    let expansion = match arguments.max_expansion.map(u64::try_from) {
+        None => None,
+        Some(Ok(times)) if times > 0 => Some(times),
+        Some(_) => return Err(PyValueError::new_err("`max_expansion` is at least 1, or `None`.")),
+    };
     let watch = Watch::start(py, false)?;
     let _during = signals::during(watch.arrived());
     let calling_thread = CallingThread {
@@ -77,7 +90,10 @@ pub(super) fn run(
         watch,
     };
     let result = py.detach(|| {
-        let limits = Limits::default();
+        let limits = Limits {
+            expansion,
+            ..Limits::default()
+        };
         let options = RunOptions {
             inputs: locate(&patterns, arguments.allow_repeat)?,
             format,
@@ -89,6 +105,9 @@ pub(super) fn run(
             supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
             limit: arguments.limit,
             limits,
+            memory_budget,
+            quarantine_limit: arguments.quarantine_limit,
+            quarantine_bytes: arguments.quarantine_bytes,
         };
         let mut watcher = cli::progress(&calling_thread, arguments.progress);
         engine::run(plan, &options, &mut *watcher)

@@ -1,7 +1,7 @@
 //! A batch with a worker: whole as long as all goes well, and in pieces once a worker has died of it.
 
 use super::child::Death;
-use super::message::Reply;
+use super::message::{Answer, Reply};
 use crate::batch::{Batch, Ending, State, View};
 use crate::engine::job::Job;
 use crate::error::{Failure, FailureKind};
@@ -33,6 +33,8 @@ enum Progress {
     Waiting,
     Sent,
     Done(Reply),
+    /// It became too large, so the whole batch is divided and run again.
+    Overflowed,
     Failed(u16, Failure),
 }
 
@@ -62,13 +64,17 @@ impl Undertaking {
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece.state, Progress::Waiting))
+        !self.job.batch.overflowed && self.pieces.iter().any(|piece| matches!(piece.state, Progress::Waiting))
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.pieces
-            .iter()
-            .all(|piece| matches!(piece.state, Progress::Done(_) | Progress::Failed(..)))
+        let is_open = |piece: &Piece| match piece.state {
+            Progress::Sent => true,
+            // Of a batch that is run again nothing more needs to be sent.
+            Progress::Waiting => !self.job.batch.overflowed,
+            Progress::Done(_) | Progress::Overflowed | Progress::Failed(..) => false,
+        };
+        !self.pieces.iter().any(is_open)
     }
 
     /// The rows of the batch that a piece holds.
@@ -82,11 +88,21 @@ impl Undertaking {
     }
 
     /// Notes the reply to a piece. Returns whether a row that a worker had died of has gone through this time.
-    pub(super) fn answer(&mut self, rows: &Range<usize>, reply: Reply) -> bool {
+    pub(super) fn answer(&mut self, rows: &Range<usize>, answer: Answer) -> bool {
         let index = self.piece(rows);
         let piece = &mut self.pieces[index];
-        piece.state = Progress::Done(reply);
-        piece.blamed
+        piece.state = match answer {
+            Answer::Reply(reply) => Progress::Done(reply),
+            Answer::Overflowed => Progress::Overflowed,
+        };
+        // The texts of several pieces add up.
+        self.job.batch.overflowed |= matches!(self.pieces[index].state, Progress::Overflowed) || self.is_too_large();
+        self.pieces[index].blamed
+    }
+
+    fn is_too_large(&self) -> bool {
+        let batch = &self.job.batch;
+        !batch.is_alone() && batch.bytes() > batch.room
     }
 
     /// Notes that a worker died while a piece was with it and it was not at any row of it: the piece waits again. Once that
@@ -140,12 +156,15 @@ impl Undertaking {
         for_good
     }
 
-    /// Gives the job what became of its rows.
+    /// Gives the job what became of its rows, unless that is too much: then it is told to be divided.
     ///
     /// # Panics
     /// If a piece is not done.
     pub(super) fn finish(self) -> Box<Job> {
         let Self { mut job, live, pieces } = self;
+        if job.batch.overflowed {
+            return job;
+        }
         let batch = &mut job.batch;
         let splits = pieces.iter().any(|piece| match &piece.state {
             Progress::Done(reply) => reply.rows.len() != piece.rows.len(),
@@ -176,7 +195,7 @@ impl Undertaking {
                     let tally = batch.tally(step);
                     tally.entered += 1;
                 }
-                Progress::Waiting | Progress::Sent => panic!("a piece is not done"),
+                Progress::Waiting | Progress::Sent | Progress::Overflowed => panic!("a piece is not done"),
             }
         }
         job

@@ -52,7 +52,7 @@ fn reply(parts: &[usize]) -> Reply {
 fn answer_all(undertaking: &mut Undertaking) {
     while let Some(rows) = undertaking.next_waiting() {
         let count = rows.len();
-        undertaking.answer(&rows, reply(&vec![1; count]));
+        undertaking.answer(&rows, Answer::Reply(reply(&vec![1; count])));
     }
 }
 
@@ -70,7 +70,7 @@ fn rows_that_are_not_live_stay_at_home() {
     let rows = undertaking.next_waiting().expect("a piece");
     assert_eq!(undertaking.rows(&rows), [0, 2]);
     assert!(!undertaking.is_done());
-    undertaking.answer(&rows, reply(&[1, 1]));
+    undertaking.answer(&rows, Answer::Reply(reply(&[1, 1])));
     assert!(undertaking.is_done() && !undertaking.has_waiting());
     assert!(Undertaking::new(job_of("AB"), None).is_done());
 }
@@ -83,8 +83,8 @@ fn a_row_that_workers_die_of_is_tried_twice_and_leaves_the_others_alone() {
     let pieces: Vec<Range<usize>> = std::iter::from_fn(|| undertaking.next_waiting()).collect();
     assert_eq!(pieces, [0..2, 2..3, 3..5]);
     assert!(undertaking.blame(&(2..3), 0, 0, &death(), true));
-    assert!(!undertaking.answer(&(0..2), reply(&[1, 1])));
-    assert!(!undertaking.answer(&(3..5), reply(&[1, 1])));
+    assert!(!undertaking.answer(&(0..2), Answer::Reply(reply(&[1, 1]))));
+    assert!(!undertaking.answer(&(3..5), Answer::Reply(reply(&[1, 1]))));
     let job = undertaking.finish();
     let [
         Casualty {
@@ -110,7 +110,7 @@ fn a_row_that_goes_through_the_second_time_is_out() {
     assert!(!undertaking.blame(&all, 0, 0, &death(), true));
     let alone = undertaking.next_waiting().expect("a piece");
     assert_eq!(alone, 0..1);
-    assert!(undertaking.answer(&alone, reply(&[1])));
+    assert!(undertaking.answer(&alone, Answer::Reply(reply(&[1]))));
     answer_all(&mut undertaking);
     assert!(undertaking.finish().batch.casualties.is_empty());
 }
@@ -127,7 +127,7 @@ fn what_kills_workers_without_being_named_is_found_by_halving() {
             undertaking.lose(&rows, &death(), true, &[]);
         } else {
             let count = rows.len();
-            undertaking.answer(&rows, reply(&vec![1; count]));
+            undertaking.answer(&rows, Answer::Reply(reply(&vec![1; count])));
         }
         if undertaking
             .pieces
@@ -168,10 +168,10 @@ fn parts_of_rows_from_several_pieces_come_to_stand_in_order() {
         step: Some(0),
         ending: Ending::Rejected("part".into()),
     });
-    undertaking.answer(&first, split);
+    undertaking.answer(&first, Answer::Reply(split));
     undertaking.blame(&second, 1, 7, &death(), false);
     let third = undertaking.next_waiting().expect("a piece");
-    undertaking.answer(&third, reply(&[2]));
+    undertaking.answer(&third, Answer::Reply(reply(&[2])));
     let job = undertaking.finish();
     assert_eq!(letters(&job), "aBcccdde");
     let casualties: Vec<(u32, Option<u16>)> = job
@@ -183,4 +183,19 @@ fn parts_of_rows_from_several_pieces_come_to_stand_in_order() {
     assert_eq!(casualties, [(1, None), (3, Some(0)), (7, Some(7))]);
     let parts: Vec<(u32, u32)> = job.batch.rows.iter().map(|row| (row.source, row.part)).collect();
     assert_eq!(parts, [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (4, 0)]);
+}
+
+#[test]
+fn what_becomes_too_large_is_divided_by_the_engine() {
+    let mut undertaking = Undertaking::new(job_of("abcd"), Some(1));
+    let first = undertaking.next_waiting().expect("a piece");
+    let second = undertaking.next_waiting().expect("a piece");
+    undertaking.answer(&first, Answer::Overflowed);
+    // What is on its way comes back; nothing more is sent.
+    assert!(!undertaking.has_waiting() && !undertaking.is_done());
+    undertaking.answer(&second, Answer::Reply(reply(&[1])));
+    assert!(undertaking.is_done());
+    let job = undertaking.finish();
+    assert!(job.batch.overflowed);
+    assert_eq!(letters(&job), "abcd");
 }

@@ -2,7 +2,7 @@
 
 use super::channel::{Frame, Kind, SLOTS};
 use super::child::{Child, Death, Event};
-use super::message::{Reply, write_request};
+use super::message::{Answer, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
 use super::remote::died_while_loading;
@@ -218,15 +218,15 @@ impl<'p, 'r> Tender<'p, 'r> {
         let rows = self.sent[place].rows.clone();
         let batch = &mut self.undertakings[index].job.batch;
         let mut bytes = batch.spare();
-        let reply = match child.read(&mut frame, &mut bytes) {
-            Ok(()) => Reply::read(bytes, rows.len(), segment.steps(), batch),
+        let answer = match child.read(&mut frame, &mut bytes) {
+            Ok(()) => Answer::read(bytes, rows.len(), segment.steps(), batch),
             Err(_) => None,
         };
-        let Some(reply) = reply else {
+        let Some(answer) = answer else {
             return self.bury(|child| child.die("sent an answer that cannot be read"));
         };
         self.sent.remove(place);
-        let after_death = self.undertakings[index].answer(&rows, reply);
+        let after_death = self.undertakings[index].answer(&rows, answer);
         self.pool.note_survivors(rows.len(), after_death);
         self.settle(index);
         Ok(())

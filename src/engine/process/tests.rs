@@ -183,6 +183,9 @@ fn obey(lines: &str, isolating: Isolating, workers: usize) -> Result<(Report, St
         supervision: Supervision::of(&plan, &Obedient, Limits::default(), &isolating)?,
         limit: None,
         limits: Limits::default(),
+        memory_budget: crate::engine::USUAL_MEMORY_BUDGET,
+        quarantine_limit: None,
+        quarantine_bytes: None,
     };
     let report = run(&plan, &options, &mut ())?;
     let read = |name: &str| fs_err::read_to_string(path(name)).expect("written");

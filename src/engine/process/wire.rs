@@ -86,6 +86,7 @@ impl Load {
             record_bytes: self.record_bytes,
             parts: self.parts,
             json_depth: self.json_depth,
+            ..Limits::default()
         }
     }
 }
