@@ -6,7 +6,7 @@ mod spelling;
 pub use json_string::{write_json_string, write_json_string_body};
 pub use spelling::{Spelling, Text};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What became of a record. Each input record ends with exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -30,6 +30,17 @@ impl Fate {
             Self::Quarantined => "quarantined",
         }
     }
+}
+
+/// A place between two records of the inputs of a run: where the next record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// The index of the input.
+    pub input: u32,
+    /// The number of the next record in that input, counted from 0.
+    pub ordinal: u64,
+    /// The offset of its first byte, after decompression.
+    pub offset: u64,
 }
 
 /// The type that a step declares for a field it adds.

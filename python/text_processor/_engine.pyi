@@ -46,6 +46,9 @@ class Pipeline:
         workers: int | None = None,
         limit: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
+        shard_bytes: int | None = None,
+        compression: Literal["none", "gzip", "zstd"] | None = None,
         allow_repeat: bool = False,
         progress: bool | None = None,
     ) -> Report: ...

@@ -15,7 +15,7 @@ use std::path::Path;
 /// Runs a pipeline and tells how it went.
 pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
     let output = named(arguments.output.as_deref());
-    refuse_folders(arguments, output)?;
+    refuse_folders(arguments)?;
     if arguments.inputs.is_empty() && console.input_is_terminal {
         return Err(ConfigError::new(
             "No input is named, and standard input is a terminal, where nothing waits to be read.",
@@ -50,6 +50,9 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         rejected: arguments.rejected.clone(),
         quarantine: arguments.quarantine.clone(),
         overwrite: arguments.overwrite,
+        resume: arguments.resume,
+        shard_bytes: arguments.shard_size,
+        compression: arguments.compression.map(Into::into),
         workers: arguments.workers.number(),
         limit: arguments.limit,
         limits: Limits::default(),
@@ -97,17 +100,7 @@ fn named(path: Option<&Path>) -> Option<&Path> {
 }
 
 /// A folder is no file. Standing where a file is expected, it is a mistake that is better told before the run.
-fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()> {
-    if let Some(path) = output
-        && is_folder(path)
-    {
-        return Err(ConfigError::new(format!(
-            "The output `{}` is a directory. Output directories come in a later release.",
-            Shown(path)
-        ))
-        .with_hint("Name one file, such as `-o out.jsonl`; any number of inputs can go into it.")
-        .into());
-    }
+fn refuse_folders(arguments: &RunArguments) -> Result<()> {
     let others = [
         ("rejected", &arguments.rejected),
         ("quarantine", &arguments.quarantine),
@@ -120,7 +113,7 @@ fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()>
                 .with_hint("Standard output is for what goes out; on most systems `/dev/stdout` names it as a file.")
                 .into());
         }
-        if is_folder(path) {
+        if io::is_directory(path) {
             return Err(ConfigError::new(format!(
                 "`--{option}` needs a file, and `{}` is a directory.",
                 Shown(path)
@@ -131,14 +124,10 @@ fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()>
     Ok(())
 }
 
-fn is_folder(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir()
-}
-
 /// The engine checks its own files against each other, but it does not know the report.
 fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, inputs: &[Input]) -> Result<()> {
     let files = [
-        ("output", output),
+        ("output", output.filter(|path| !io::is_directory(path))),
         ("file of rejected records", arguments.rejected.as_deref()),
         ("quarantine file", arguments.quarantine.as_deref()),
         ("report", Some(report)),

@@ -4,9 +4,9 @@ use crate::batch::Batch;
 use crate::engine::Progress;
 use crate::engine::round::Round;
 use crate::error::{Error, RecordError};
-use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
-use crate::ledger::{Account, InputDamage};
-use crate::record::Fate;
+use crate::io::{CasualtyEncoder, Checksum, Decoder, Encoder, Format, LastLine};
+use crate::ledger::{Account, FateRun, InputDamage};
+use crate::record::{Fate, Place};
 use crate::step::Cancel;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -41,6 +41,14 @@ pub(super) struct Job {
     pub(super) damage: Option<InputDamage>,
     /// How many bytes of input the job holds.
     pub(super) charged: usize,
+    /// Where the record behind the batch begins.
+    pub(super) next: Place,
+    /// Whether a shard of an output directory ends with the batch.
+    pub(super) ends_shard: bool,
+    /// The fates in runs and the checksums of the bytes for the output, the rejected file and the quarantine file, if the
+    /// output is a directory.
+    pub(super) runs: Vec<FateRun>,
+    pub(super) checksums: [Checksum; 3],
 }
 
 impl Job {
@@ -61,6 +69,10 @@ impl Job {
             unopened: false,
             damage: None,
             charged: 0,
+            next: Place::default(),
+            ends_shard: false,
+            runs: Vec::new(),
+            checksums: <[Checksum; 3]>::default(),
         }
     }
 
@@ -81,6 +93,9 @@ impl Job {
         self.unopened = false;
         self.damage = None;
         self.charged = 0;
+        self.ends_shard = false;
+        self.runs.clear();
+        self.checksums = <[Checksum; 3]>::default();
     }
 }
 
@@ -102,6 +117,7 @@ pub(super) struct Shared {
     /// How far the run has come.
     pub(super) meter: Meter,
     error: Mutex<Option<Error>>,
+    failed: AtomicBool,
 }
 
 impl Shared {
@@ -111,6 +127,7 @@ impl Shared {
             round,
             meter: Meter::default(),
             error: Mutex::default(),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -119,8 +136,14 @@ impl Shared {
         let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
         drop(first);
+        self.failed.store(true, Ordering::Release);
         self.cancel.cancel();
         self.round.stop();
+    }
+
+    /// Whether an error has stopped the run.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// The error that stopped the run.

@@ -4,8 +4,11 @@ use super::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
+
+/// How many bytes are read at once.
+const READ_AT_ONCE: usize = 256 << 10;
 
 /// The largest window that Zstandard data may ask for, as a power of two: 128 MiB. More would let a small file take the
 /// memory of the machine.
@@ -32,6 +35,25 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
+    }
+
+    /// What the names of files end with.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    /// A reader of a file of this compression.
+    pub fn open(self, file: std::fs::File) -> io::Result<Box<dyn BufRead + Send>> {
+        let buffered = BufReader::with_capacity(READ_AT_ONCE, file);
+        Ok(match self {
+            Self::None => Box::new(buffered),
+            _ => Box::new(BufReader::with_capacity(READ_AT_ONCE, self.reader(Box::new(buffered))?)),
+        })
     }
 
     /// What a person calls it.

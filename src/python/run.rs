@@ -3,7 +3,7 @@
 use crate::cli::{self, Shell};
 use crate::engine::{self, RunOptions};
 use crate::error::Interrupt;
-use crate::io::{Format, locate};
+use crate::io::{Compression, Format, locate};
 use crate::plan::Plan;
 use crate::plugins::Host;
 use crate::python::exceptions::to_python as raise;
@@ -27,6 +27,9 @@ pub(super) struct RunArguments<'a> {
     pub(super) workers: Option<i64>,
     pub(super) limit: Option<u64>,
     pub(super) overwrite: bool,
+    pub(super) resume: bool,
+    pub(super) shard_bytes: Option<u64>,
+    pub(super) compression: Option<&'a str>,
     pub(super) allow_repeat: bool,
     pub(super) progress: Option<bool>,
 }
@@ -57,6 +60,7 @@ pub(super) fn run(
     logging::reset();
     let patterns = patterns(inputs)?;
     let format = arguments.format.map(format).transpose()?;
+    let compression = arguments.compression.map(compression).transpose()?;
     let workers = match arguments.workers {
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
         // The engine refuses what is out of its range, and says what that is.
@@ -76,6 +80,9 @@ pub(super) fn run(
             rejected: arguments.rejected,
             quarantine: arguments.quarantine,
             overwrite: arguments.overwrite,
+            resume: arguments.resume,
+            shard_bytes: arguments.shard_bytes,
+            compression,
             workers,
             limit: arguments.limit,
             limits: Limits::default(),
@@ -94,6 +101,17 @@ fn format(name: &str) -> PyResult<Format> {
         "jsonl" => Ok(Format::Jsonl),
         other => Err(PyValueError::new_err(format!(
             "`format` is `text`, `file` or `jsonl`, not `{other}`."
+        ))),
+    }
+}
+
+fn compression(name: &str) -> PyResult<Compression> {
+    match name {
+        "none" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        other => Err(PyValueError::new_err(format!(
+            "`compression` is `none`, `gzip` or `zstd`, not `{other}`."
         ))),
     }
 }
