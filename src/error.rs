@@ -39,7 +39,7 @@ pub enum Error {
     /// Another run writes to the same output.
     #[error("{0}")]
     Locked(Box<FileError>),
-    /// The run was stopped from outside before it was complete. Nothing was committed.
+    /// The run was stopped from outside before it was complete. No file was committed; shards of an output directory may be.
     #[error("{0}")]
     Interrupted(Interrupt),
     /// A promise of this program was broken by this program.
@@ -187,10 +187,10 @@ impl std::error::Error for ResumeError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupt {
     /// SIGINT: somebody pressed Ctrl-C.
-    #[error("The run was interrupted; nothing was committed.")]
+    #[error("The run was interrupted; what it had not committed is gone.")]
     Interrupt,
     /// SIGTERM.
-    #[error("The run was terminated; nothing was committed.")]
+    #[error("The run was terminated; what it had not committed is gone.")]
     Terminate,
     /// The reader of standard output went away.
     #[error("Standard output was closed by its reader.")]

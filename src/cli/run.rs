@@ -3,7 +3,8 @@
 use super::arguments::RunArguments;
 use super::console::Console;
 use super::progress::Progressing;
-use super::{Shell, pipeline, report};
+use super::style::Tone;
+use super::{Shell, errors, pipeline, report};
 use crate::engine::{self, RunOptions};
 use crate::error::{ConfigError, Error, Result, Shown};
 use crate::io::{self, Input, Output};
@@ -64,7 +65,16 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         let mut watcher = Progressing::new(shell, shown.then_some(console.messages.width));
         engine::run(&plan, &options, &mut watcher)
     };
-    let report = outcome?;
+    let report = match outcome {
+        Err(error) if options.directory().is_some() && ended_midway(&error) => {
+            errors::tell(&mut console.messages, &error, verbose);
+            let hint = console.messages.painted(Tone::Hint, "hint:");
+            let told = format!("{hint} The shards that were committed stay; `--resume` goes on behind them.\n");
+            console.messages.tell(&told);
+            return Ok(error.exit_code());
+        }
+        outcome => outcome?,
+    };
     if let Some(mut sink) = report_sink {
         let mut json = as_json(&report)?;
         json.push('\n');
@@ -73,6 +83,11 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
     }
     tell(&report, arguments, output.is_some(), console)?;
     Ok(report.exit_code())
+}
+
+/// Whether an error ended a run that may have committed shards, and that can go on.
+fn ended_midway(error: &Error) -> bool {
+    matches!(error, Error::Interrupted(_) | Error::Output(_) | Error::Record(_))
 }
 
 fn tell(report: &Report, arguments: &RunArguments, to_file: bool, console: &mut Console<'_>) -> Result<()> {

@@ -136,6 +136,7 @@ impl Reader {
                     Err(error) => {
                         job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
                         job.unopened = true;
+                        (job.batch.first_ordinal, job.batch.first_offset) = (0, 0);
                         job.next = self.behind_input();
                         self.jobs += 1;
                         return self.end_input();

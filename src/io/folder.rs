@@ -103,13 +103,11 @@ impl Folder {
         FileState::from_stat(&mine).is_same_file(FileState::from_stat(&there))
     }
 
-    /// Makes a new file. If anything has the name, even a link that leads nowhere, that is an error.
+    /// Makes a new file. If anything has the name, even a link that leads nowhere, that is an error. All writing is behind
+    /// the file's end: if somebody cuts it meanwhile, it becomes shorter than it must be, and not one with a hole.
     pub fn create(&self, name: &str) -> Result<File> {
-        self.open_file(
-            name,
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL,
-            "creating",
-        )
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
+        self.open_file(name, flags, "creating")
     }
 
     /// Opens a file to read and write it, and makes it first if it is not there.
