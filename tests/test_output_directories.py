@@ -417,7 +417,7 @@ def test_c8_killed_at_any_moment_a_run_loses_nothing_and_doubles_nothing(hostile
     program, folder = hostile_program, hostile_program.folder
     corpus(folder / "in.jsonl", 4000)
     steps = ("-s", "trim", "-s", "length:minimum=3", "-s", f"slow:mark={folder / 'begun'},seconds=0")
-    arguments = ("run", *steps, "in.jsonl", "-q", "--shard-size", "2000")
+    arguments = ("run", *steps, "in.jsonl", "-q", "--shard-size", "9000")
     began = time.monotonic()
     assert program(*arguments, "-o", "whole/").returncode == 3
     usual = time.monotonic() - began
