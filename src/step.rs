@@ -242,6 +242,12 @@ pub trait Step: Any + Send + Sync {
         None
     }
 
+    /// A fingerprint of the files that the step is made of, in hexadecimal, if it is made of files that are not
+    /// text-processor's own. Whoever goes on with a run must do so with the same. It may take as long as reading them.
+    fn files_fingerprint(&self) -> Option<String> {
+        None
+    }
+
     /// Works on one record. `asked` holds the values of the fields the step asks for, in the order of its declaration.
     /// A text that is not changed must be returned as the very slice that came in: that is how the engine knows.
     fn apply<'t>(

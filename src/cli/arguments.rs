@@ -78,6 +78,7 @@ Exit codes:
     5  An input is damaged or missing; the rest was processed.
     6  An output cannot be written.
     7  A plugin cannot be found, loaded or ordered.
+    8  The output directory was begun with something else, or another run writes to it.
    70  A bug in text-processor.
   130  Interrupted.
   141  The reader of standard output went away.
@@ -189,7 +190,7 @@ pub(super) struct RunArguments {
         long,
         value_name = "FILE",
         help_heading = OUTPUT,
-        help = "The file for what goes out, compressed if it ends in `.gz` or `.zst`; `-` or nothing: standard output."
+        help = "The file for what goes out, compressed if it ends in `.gz` or `.zst`; `-` or nothing: standard output. A name that ends in `/`, or a directory: an output directory, which is committed shard by shard."
     )]
     pub(super) output: Option<PathBuf>,
 
@@ -209,8 +210,33 @@ pub(super) struct RunArguments {
     )]
     pub(super) quarantine: Option<PathBuf>,
 
-    #[arg(long, help_heading = OUTPUT, help = "Replace files that exist.")]
+    #[arg(long, help_heading = OUTPUT, help = "Replace files that exist, or the run in the output directory.")]
     pub(super) overwrite: bool,
+
+    #[arg(
+        long,
+        conflicts_with = "overwrite",
+        help_heading = OUTPUT,
+        help = "Go on with the run in the output directory where it ended, or begin if it holds none."
+    )]
+    pub(super) resume: bool,
+
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = OUTPUT,
+        help = "After how many bytes of the inputs a shard of the output directory ends: `64MiB`, the default, `1GiB`, `5000000`."
+    )]
+    pub(super) shard_size: Option<u64>,
+
+    #[arg(
+        long,
+        value_name = "HOW",
+        help_heading = OUTPUT,
+        help = "How what goes out to the output directory is compressed. Without it: as the inputs are, if all agree."
+    )]
+    pub(super) compression: Option<Compression>,
 
     #[arg(
         long,
@@ -437,6 +463,24 @@ impl From<Format> for crate::io::Format {
     }
 }
 
+/// How what goes out to a directory is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl From<Compression> for crate::io::Compression {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Self::None,
+            Compression::Gzip => Self::Gzip,
+            Compression::Zstd => Self::Zstd,
+        }
+    }
+}
+
 /// What happens to a record that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnError {
@@ -491,27 +535,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "expected a number of seconds above 0".into())
 }
 
-/// A number of bytes, with or without a unit.
-fn size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 8] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("kB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-    ];
-    let unit = UNITS
-        .iter()
-        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
-    let (number, bytes) = unit.unwrap_or((text, 1));
-    let number = number.trim_end().parse::<u64>().ok().filter(|number| *number > 0);
-    let size = number.and_then(|number| number.checked_mul(bytes));
-    size.ok_or_else(|| "expected a number of bytes such as `512MiB` or `2GB`".into())
-}
-
 /// How many times as large compressed data may become; `None`: any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Expansion(pub(super) Option<u64>);
@@ -553,6 +576,28 @@ fn workers(text: &str) -> Result<Workers, String> {
         Ok(number) if (1..=MOST_WORKERS).contains(&number) => Ok(Workers::Number(number)),
         _ => Err(format!("expected `auto` or a whole number from 1 to {MOST_WORKERS}")),
     }
+}
+
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_start() {
+        "" | "B" => Some(1),
+        "kB" | "KB" => Some(1_000),
+        "KiB" | "K" => Some(1 << 10),
+        "MB" => Some(1_000_000),
+        "MiB" | "M" => Some(1 << 20),
+        "GB" => Some(1_000_000_000),
+        "GiB" | "G" => Some(1 << 30),
+        "TB" => Some(1_000_000_000_000),
+        "TiB" | "T" => Some(1 << 40),
+        _ => None,
+    };
+    let bytes = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
+    bytes
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| "expected a number of bytes such as `64MiB`, `500kB` or `1000000`".to_owned())
 }
 
 fn limit(text: &str) -> Result<u64, String> {

@@ -5,9 +5,9 @@ use crate::engine::Progress;
 use crate::engine::process::log_printed;
 use crate::engine::round::Round;
 use crate::error::{Error, RecordError};
-use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
-use crate::ledger::{Account, InputDamage};
-use crate::record::Fate;
+use crate::io::{CasualtyEncoder, Checksum, Decoder, Encoder, Format, LastLine};
+use crate::ledger::{Account, FateRun, InputDamage};
+use crate::record::{Fate, Place};
 use crate::step::Cancel;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -46,6 +46,14 @@ pub(super) struct Job {
     rest: Vec<u8>,
     /// How many records of the rest are taken up at once.
     most_records: usize,
+    /// Where the record behind the batch begins.
+    pub(super) next: Place,
+    /// Whether a shard of an output directory ends with the batch.
+    pub(super) ends_shard: bool,
+    /// The fates in runs and the checksums of the bytes for the output, the rejected file and the quarantine file, if the
+    /// output is a directory.
+    pub(super) runs: Vec<FateRun>,
+    pub(super) checksums: [Checksum; 3],
 }
 
 impl Job {
@@ -68,6 +76,10 @@ impl Job {
             charged: 0,
             rest: Vec::new(),
             most_records: usize::MAX,
+            next: Place::default(),
+            ends_shard: false,
+            runs: Vec::new(),
+            checksums: <[Checksum; 3]>::default(),
         }
     }
 
@@ -81,6 +93,24 @@ impl Job {
     pub(super) fn kept(&self) -> usize {
         let outputs = [&self.out, &self.rejected, &self.quarantined];
         self.batch.capacity() + outputs.into_iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// Whether more of what was read waits behind what was made.
+    pub(super) fn is_part(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Where the record begins behind those that were made.
+    pub(super) fn place_behind(&self) -> Place {
+        if !self.is_part() {
+            return self.next;
+        }
+        let batch = &self.batch;
+        Place {
+            input: batch.input,
+            ordinal: batch.first_ordinal + batch.sources.len() as u64,
+            offset: batch.first_offset + batch.raw().len() as u64,
+        }
     }
 
     /// Takes back what was made of the records, and keeps the first half of them to be run again. The others wait until these
@@ -123,6 +153,7 @@ impl Job {
         self.batch.clear();
         self.rest = Vec::new();
         self.most_records = usize::MAX;
+        self.ends_shard = false;
         self.unopened = false;
         self.damage = None;
         self.charged = 0;
@@ -142,6 +173,8 @@ impl Job {
         self.read = Account::default();
         self.accounted = Account::default();
         self.failure = None;
+        self.runs.clear();
+        self.checksums = <[Checksum; 3]>::default();
     }
 }
 
@@ -165,6 +198,7 @@ pub(super) struct Shared {
     /// What the calling thread is to log.
     pub(super) notices: Notices,
     error: Mutex<Option<Error>>,
+    failed: AtomicBool,
 }
 
 /// What other threads have to say. The calling thread logs it: a handler of Python's `logging` may take any lock, and no
@@ -223,6 +257,7 @@ impl Shared {
             meter: Meter::default(),
             notices: Notices::default(),
             error: Mutex::default(),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -231,8 +266,14 @@ impl Shared {
         let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
         drop(first);
+        self.failed.store(true, Ordering::Release);
         self.cancel.cancel();
         self.round.stop();
+    }
+
+    /// Whether an error has stopped the run.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// The error that stopped the run.

@@ -3,7 +3,7 @@
 use crate::engine::RunOptions;
 use crate::engine::job::Job;
 use crate::error::Result;
-use crate::io::{Sink, lazy_sink, open_sink};
+use crate::io::{LastLine, Sink, lazy_sink, open_sink};
 use crate::ledger::Commitment;
 use std::path::{Path, PathBuf};
 
@@ -54,11 +54,12 @@ impl Output {
 
 /// All files of a run.
 pub(super) struct Outputs {
-    pub(super) out: Output,
+    out: Output,
     rejected: Option<Output>,
     quarantine: Output,
     /// Whether the quarantine's file is there only if a record failed.
     quarantine_if_needed: bool,
+    last_line: LastLine,
 }
 
 impl Outputs {
@@ -81,11 +82,18 @@ impl Outputs {
             rejected: rejected.transpose()?,
             quarantine,
             quarantine_if_needed: options.quarantine.is_none(),
+            last_line: LastLine::Nothing,
         })
     }
 
     /// Writes what was made of a batch.
     pub(super) fn write(&mut self, job: &Job) -> Result<()> {
+        if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
+            self.out.write(b"\n")?;
+        }
+        if job.last_line != LastLine::Nothing {
+            self.last_line = job.last_line;
+        }
         self.out.write(&job.out)?;
         self.out.texts += job.texts;
         if let Some(rejected) = &mut self.rejected {
@@ -100,11 +108,6 @@ impl Outputs {
     /// How many bytes went to the output.
     pub(super) fn bytes_out(&self) -> u64 {
         self.out.bytes
-    }
-
-    /// How many bytes went to the quarantine.
-    pub(super) fn bytes_quarantined(&self) -> u64 {
-        self.quarantine.bytes
     }
 
     /// Makes the files appear. The quarantine comes first and the output last: whoever sees the output has the rest.

@@ -6,8 +6,8 @@ use crate::engine::reader::Reader;
 use crate::engine::round::Task;
 use crate::engine::writer::Writer;
 use crate::error::{Error, Interrupt, RecordError, Result};
-use crate::io::Input;
-use crate::ledger::{Account, InputDamage, settle};
+use crate::io::{Checksum, Input};
+use crate::ledger::{Account, InputDamage, runs, settle};
 use crate::plan::{OnError, Plan};
 use crate::step::{Context, Runtime, Segment, runtime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +31,27 @@ pub(super) struct Workshop<'r> {
     pub(super) room: usize,
     /// How many bytes of text a batch of a single record may hold, which cannot be divided.
     pub(super) most_room: usize,
+    /// What the shards of an output directory need of each batch besides its bytes; `None`: the output is none.
+    pub(super) for_shards: Option<ForShards>,
+}
+
+/// What the shards of an output directory need of each batch besides its bytes: the fates in runs, and checksums.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForShards {
+    /// Whether what goes out is compressed. The checksum is that of the file then, so nobody needs one of the batch.
+    pub(super) compressed: bool,
+}
+
+impl ForShards {
+    /// Notes it while the bytes lie in the cache.
+    fn note(self, job: &mut Job) {
+        runs(&job.batch, &job.fates, &mut job.runs);
+        if !self.compressed {
+            job.checksums[0] = Checksum::of(&job.out);
+        }
+        job.checksums[1] = Checksum::of(&job.rejected);
+        job.checksums[2] = Checksum::of(&job.quarantined);
+    }
 }
 
 impl Workshop<'_> {
@@ -213,6 +234,9 @@ impl Workshop<'_> {
             }
         }
         job.accounted = Account::of_fates(batch, &job.fates);
+        if let Some(for_shards) = self.for_shards {
+            for_shards.note(job);
+        }
     }
 
     fn first_failure(&self, batch: &Batch, codec: &Codec) -> Option<Box<RecordError>> {

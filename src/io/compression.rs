@@ -4,11 +4,17 @@ use super::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 /// The least window that can be asked of the Zstandard decoder, as a power of two.
 const LEAST_WINDOW_LOG: u32 = 10;
+
+/// How many bytes our own Zstandard data need to look back at, at most.
+const OWN_WINDOW: usize = 128 << 20;
+
+/// How many bytes are read at once.
+const READ_AT_ONCE: usize = 256 << 10;
 
 impl Compression {
     /// What the extension of a name says: `.gz`, `.zst` and `.zstd`, in any case.
@@ -31,6 +37,28 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
+    }
+
+    /// What the names of files end with.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    /// A reader of a file of this compression that we have written.
+    pub fn open(self, file: std::fs::File) -> io::Result<Box<dyn BufRead + Send>> {
+        let buffered = BufReader::with_capacity(READ_AT_ONCE, file);
+        Ok(match self {
+            Self::None => Box::new(buffered),
+            _ => Box::new(BufReader::with_capacity(
+                READ_AT_ONCE,
+                self.reader(Box::new(buffered), OWN_WINDOW)?,
+            )),
+        })
     }
 
     /// What a person calls it.

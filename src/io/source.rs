@@ -5,6 +5,7 @@ use super::stream::{BUFFER, KEPT_BYTES, Stream, StreamState};
 use super::{Format, Input, Source};
 use crate::batch::{Batch, Unread};
 use crate::error::Result;
+use crate::record::Place;
 use crate::step::{Cancel, Limits};
 use memchr::{memchr, memchr_iter, memrchr};
 use std::sync::atomic::Ordering;
@@ -28,6 +29,27 @@ pub fn open_source(input: &Input, format: Format, limits: Limits, cancel: &Cance
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),
         Format::File => Box::new(FileSource { stream, limit }),
     })
+}
+
+/// Opens an input of lines at the beginning of a record. What stands before is not read, or, where the input is compressed,
+/// read over.
+pub fn open_source_at(
+    input: &Input,
+    format: Format,
+    limits: Limits,
+    cancel: &Cancel,
+    place: Place,
+) -> Result<Box<dyn Source>> {
+    if place.offset == 0 {
+        return open_source(input, format, limits, cancel);
+    }
+    let mut source = LineSource::new(
+        Stream::open_at(input, format, limits, cancel, place.offset)?,
+        limits.record_bytes.min(MOST_RECORD_BYTES),
+    );
+    source.ordinal = place.ordinal;
+    source.offset = place.offset;
+    Ok(Box::new(source))
 }
 
 /// Reads an input whose records are lines.
@@ -143,7 +165,7 @@ impl LineSource {
 }
 
 impl Source for LineSource {
-    fn fill(&mut self, batch: &mut Batch, size: usize) -> Result<bool> {
+    fn fill(&mut self, batch: &mut Batch, size: usize, until: u64) -> Result<bool> {
         batch.first_ordinal = self.ordinal;
         batch.first_offset = self.offset;
         batch.unread = None;
@@ -168,8 +190,8 @@ impl Source for LineSource {
             }
             return Ok(false);
         }
+        let mut end = cut(raw, end, until);
         let mut line_ends = memchr_iter(b'\n', &raw[..end]).count();
-        let mut end = end;
         if line_ends > MOST_RECORDS {
             line_ends = MOST_RECORDS;
             end = memchr_iter(b'\n', raw)
@@ -181,6 +203,10 @@ impl Source for LineSource {
         self.ordinal += line_ends as u64 + u64::from(!raw.ends_with(b"\n"));
         self.offset += end as u64;
         Ok(true)
+    }
+
+    fn next(&self) -> (u64, u64) {
+        (self.ordinal, self.offset)
     }
 
     fn position(&self) -> u64 {
@@ -200,6 +226,17 @@ impl Source for LineSource {
     }
 }
 
+/// Where the first of the lines in `raw[..end]` ends that ends at `until` or behind it; `end` if none does.
+fn cut(raw: &[u8], end: usize, until: u64) -> usize {
+    match usize::try_from(until) {
+        Ok(until) if until < end => {
+            let from = until.saturating_sub(1);
+            memchr(b'\n', &raw[from..end]).map_or(end, |found| from + found + 1)
+        }
+        _ => end,
+    }
+}
+
 /// Reads an input that is one record.
 struct FileSource {
     stream: Stream,
@@ -207,7 +244,7 @@ struct FileSource {
 }
 
 impl Source for FileSource {
-    fn fill(&mut self, batch: &mut Batch, size: usize) -> Result<bool> {
+    fn fill(&mut self, batch: &mut Batch, size: usize, _until: u64) -> Result<bool> {
         if matches!(self.stream.state, StreamState::Done) {
             return Ok(false);
         }
@@ -247,6 +284,11 @@ impl Source for FileSource {
             });
         }
         Ok(true)
+    }
+
+    fn next(&self) -> (u64, u64) {
+        let done = matches!(self.stream.state, StreamState::Done);
+        (u64::from(done), self.position())
     }
 
     fn position(&self) -> u64 {

@@ -19,8 +19,8 @@ fn pieces_of(source: &mut dyn Source, size: usize) -> Vec<Piece> {
     let mut pieces = Vec::new();
     loop {
         batch.clear();
-        if !source.fill(&mut batch, size).expect("a batch") {
-            assert!(!source.fill(&mut batch, size).expect("the end stays the end"));
+        if !source.fill(&mut batch, size, u64::MAX).expect("a batch") {
+            assert!(!source.fill(&mut batch, size, u64::MAX).expect("the end stays the end"));
             return pieces;
         }
         let (mut ordinal, mut offset) = (batch.first_ordinal, batch.first_offset);
@@ -316,8 +316,8 @@ fn a_record_without_an_end_is_no_reason_to_go_on_when_the_run_is_stopped() {
     .unwrap();
     let mut source = LineSource::new(stream, 1000);
     let mut batch = Batch::new();
-    assert!(source.fill(&mut batch, 100).unwrap());
+    assert!(source.fill(&mut batch, 100, u64::MAX).unwrap());
     assert!(matches!(batch.unread, Some(Unread::Segment(_))));
     batch.clear();
-    assert!(!source.fill(&mut batch, 100).unwrap());
+    assert!(!source.fill(&mut batch, 100, u64::MAX).unwrap());
 }

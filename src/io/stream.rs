@@ -6,7 +6,7 @@ use crate::batch::{Batch, Unread};
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
 use crate::step::{Cancel, Limits};
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,6 +114,50 @@ impl Stream {
         let mut stream = Self::new(Box::new(file), input, format, total, limits, cancel)?;
         stream.file = opened;
         Ok(stream)
+    }
+
+    /// Opens an input at an offset of its decompressed bytes.
+    pub(super) fn open_at(input: &Input, format: Format, limits: Limits, cancel: &Cancel, offset: u64) -> Result<Self> {
+        let mut stream = Self::open(input, format, limits, cancel)?;
+        let Some(path) = input
+            .path
+            .as_deref()
+            .filter(|_| stream.compression == Compression::None)
+        else {
+            stream.pass_over(input, offset)?;
+            return Ok(stream);
+        };
+        let failed = |error: &io::Error| Error::Input(Box::new(FileError::of(path, "reading", error)));
+        let mut file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| failed(&error))?;
+        stream.position.store(offset, Ordering::Relaxed);
+        stream.reader = Box::new(Counted {
+            reader: Box::new(file) as Box<dyn Read + Send>,
+            position: Arc::clone(&stream.position),
+        });
+        Ok(stream)
+    }
+
+    /// Reads over everything before an offset.
+    fn pass_over(&mut self, input: &Input, offset: u64) -> Result<()> {
+        let mut left = offset.saturating_sub(self.skipped as u64);
+        let mut chunk = Vec::new();
+        while left > 0 && self.is_open() {
+            chunk.clear();
+            self.read(
+                &mut chunk,
+                usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER)),
+            );
+            left -= chunk.len() as u64;
+        }
+        if left == 0 || self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let message = format!(
+            "{} ends, or cannot be read, before byte {offset} after decompression, where the run is to go on.",
+            self.name
+        );
+        Err(Error::input(input.path.clone().unwrap_or_default(), message))
     }
 
     pub(super) fn new(

@@ -3,7 +3,7 @@
 use crate::cli::{self, Shell};
 use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
-use crate::io::{Format, locate};
+use crate::io::{Compression, Format, locate};
 use crate::plan::Plan;
 use crate::plugins::Host;
 use crate::python::exceptions::to_python as raise;
@@ -28,6 +28,9 @@ pub(super) struct RunArguments<'a> {
     pub(super) workers: Option<i64>,
     pub(super) limit: Option<u64>,
     pub(super) overwrite: bool,
+    pub(super) resume: bool,
+    pub(super) shard_bytes: Option<u64>,
+    pub(super) compression: Option<&'a str>,
     pub(super) allow_repeat: bool,
     pub(super) progress: Option<bool>,
     pub(super) isolation: &'a str,
@@ -68,6 +71,7 @@ pub(super) fn run(
     logging::reset();
     let patterns = patterns(inputs)?;
     let format = arguments.format.map(format).transpose()?;
+    let compression = arguments.compression.map(compression).transpose()?;
     let workers = match arguments.workers {
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
         // The engine refuses what is out of its range, and says what that is.
@@ -101,6 +105,9 @@ pub(super) fn run(
             rejected: arguments.rejected,
             quarantine: arguments.quarantine,
             overwrite: arguments.overwrite,
+            resume: arguments.resume,
+            shard_bytes: arguments.shard_bytes,
+            compression,
             workers,
             supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
             limit: arguments.limit,
@@ -156,6 +163,17 @@ fn format(name: &str) -> PyResult<Format> {
         "jsonl" => Ok(Format::Jsonl),
         other => Err(PyValueError::new_err(format!(
             "`format` is `text`, `file` or `jsonl`, not `{other}`."
+        ))),
+    }
+}
+
+fn compression(name: &str) -> PyResult<Compression> {
+    match name {
+        "none" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        other => Err(PyValueError::new_err(format!(
+            "`compression` is `none`, `gzip` or `zstd`, not `{other}`."
         ))),
     }
 }

@@ -47,7 +47,11 @@ pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], segm
     put(&mut trailer, asked.len() as u32);
     // What the rows become together may take no more memory there than here.
     // A row that travels alone is not alone in its batch: that is divided if it becomes too large.
-    let room = if rows.len() == 1 { MOST_ROOM } else { batch.room.min(MOST_ROOM) };
+    let room = if rows.len() == 1 {
+        MOST_ROOM
+    } else {
+        batch.room.min(MOST_ROOM)
+    };
     put(&mut trailer, room as u32);
     pen.write(&trailer);
 }
