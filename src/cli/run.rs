@@ -105,6 +105,7 @@ fn plan(arguments: &RunArguments, limits: Limits, shell: &dyn Shell) -> Result<(
         memory: arguments.memory,
         load_timeout: arguments.load_timeout,
         batch_records: arguments.batch_size.map(|records| records as usize),
+        files: arguments.output.as_deref().is_some_and(io::is_directory),
     };
     #[cfg(unix)]
     if isolating.wants_workers(shell.host()) {

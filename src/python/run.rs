@@ -3,7 +3,7 @@
 use crate::cli::{self, Shell};
 use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
-use crate::io::{Compression, Format, locate};
+use crate::io::{Compression, Format, is_directory, locate};
 use crate::plan::Plan;
 use crate::plugins::Host;
 use crate::python::exceptions::to_python as raise;
@@ -152,6 +152,7 @@ fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
         timeout: arguments.timeout.map(seconds).transpose()?,
         memory: arguments.memory,
         batch_records: arguments.batch_size,
+        files: is_directory(&arguments.output),
         ..Isolating::default()
     })
 }

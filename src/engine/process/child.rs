@@ -1,11 +1,12 @@
 //! One worker, seen from the engine: its start, its doorbell, what it prints, and its death.
 
+use super::CAPTURED;
 use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
 use super::memory::{SharedMemory, anonymous_file};
-use super::{CAPTURED, wire};
+use super::wire::{self, Loaded};
 use crate::error::{Error, Failure, FailureKind, shorten};
 use crate::plugins::WorkerCommand;
-use crate::step::{Declaration, Marker};
+use crate::step::Marker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::fs::File;
@@ -119,14 +120,13 @@ impl Child {
         Ok(child)
     }
 
-    /// Has it load what it is told, and returns what the steps declare that it was to tell of. The inner error is the
-    /// worker's own, about a step.
+    /// Has it load what it is told, and returns what it has to tell of that. The inner error is the worker's own, about a step.
     pub(super) fn load(
         &mut self,
         load: &str,
         timeout: Duration,
         stopped: &dyn Fn() -> bool,
-    ) -> std::result::Result<std::result::Result<Vec<Declaration>, Error>, Death> {
+    ) -> std::result::Result<std::result::Result<Loaded, Error>, Death> {
         let deadline = Instant::now() + timeout;
         self.send(Kind::Load, 0, |child| {
             let mut pen = child.pen(0);

@@ -5,8 +5,9 @@ use super::child::Death;
 use super::nursery::Nursery;
 use super::pieces::Undertaking;
 use super::tender::Tender;
+use super::wire::Loaded;
 use crate::engine::job::Shared;
-use crate::error::{Error, Result, StopError};
+use crate::error::{Error, Result, ResumeError, StopError, shown};
 use crate::plan::{Plan, panic_message};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,10 @@ impl<'r> Pool<'r> {
 
     /// Starts workers for the tenders as long as there are any.
     pub(in crate::engine) fn start_workers(&self) {
-        let work = || self.nursery.work(self.supervision, &|| self.is_stopped());
+        let work = || {
+            let accept = |loaded: &Loaded| self.check_files(loaded).is_ok();
+            self.nursery.work(self.supervision, &|| self.is_stopped(), &accept);
+        };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             self.shared.fail(Error::Internal(panic_message("The nursery", &*panic)));
         }
@@ -73,6 +77,24 @@ impl<'r> Pool<'r> {
     /// Closes the nursery where tenders could not even be started.
     pub(in crate::engine) fn close(&self) {
         self.nursery.close();
+    }
+
+    /// Refuses a worker whose plugins are made of other files than those that the run began with: what they make would not
+    /// fit to what was made before.
+    pub(super) fn check_files(&self, loaded: &Loaded) -> Result<()> {
+        let changed = self
+            .supervision
+            .files
+            .iter()
+            .find(|known| !loaded.files.contains(known));
+        let Some((index, _)) = changed else { return Ok(()) };
+        let declaration = self.plan.steps[usize::from(*index)].step.declaration();
+        let message = format!(
+            "The files of the step `{}` have changed since the run began; a new worker would not do what the others did.",
+            shown(&declaration.name)
+        );
+        let hint = "Install what the run began with, and resume it; or begin again with `--overwrite`.";
+        Err(Error::Resume(Box::new(ResumeError::new("", message, hint))))
     }
 
     pub(super) fn is_stopped(&self) -> bool {

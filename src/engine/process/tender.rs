@@ -300,7 +300,8 @@ impl<'p, 'r> Tender<'p, 'r> {
                 return Ok(Some(child));
             }
             let error = match child.load(&pool.supervision.load, pool.supervision.load_timeout, &stopped) {
-                Ok(Ok(_)) => {
+                Ok(Ok(loaded)) => {
+                    pool.check_files(&loaded)?;
                     pool.has_loaded.store(true, Ordering::Relaxed);
                     return Ok(Some(child));
                 }
