@@ -502,6 +502,8 @@ mod tests {
           "bytes_written": 0,
           "seconds": 0.0,
           "workers": 0,
+          "isolation": "",
+          "restarts": 0,
           "limited": false,
           "fingerprint": ""
         }

@@ -168,14 +168,26 @@ fn help_on_run() {
                                     [default: 200]
 
     Output:
-      -o, --output <FILE>      The file for what goes out, compressed if it ends in
-                               `.gz` or `.zst`; `-` or nothing: standard output.
-          --rejected <FILE>    Write rejected records to a JSONL file, each with its
-                               step and reason. Without it they are counted only.
-          --quarantine <FILE>  Write failed records to this JSONL file, each with
-                               its step and error. Without it they go to a file
-                               beside the output.
-          --overwrite          Replace files that exist.
+      -o, --output <FILE>       The file for what goes out, compressed if it ends in
+                                `.gz` or `.zst`; `-` or nothing: standard output. A
+                                name that ends in `/`, or a directory: an output
+                                directory, which is committed shard by shard.
+          --rejected <FILE>     Write rejected records to a JSONL file, each with
+                                its step and reason. Without it they are counted
+                                only.
+          --quarantine <FILE>   Write failed records to this JSONL file, each with
+                                its step and error. Without it they go to a file
+                                beside the output.
+          --overwrite           Replace files that exist, or the run in the output
+                                directory.
+          --resume              Go on with the run in the output directory where it
+                                ended, or begin if it holds none.
+          --shard-size <BYTES>  After how many bytes of the inputs a shard of the
+                                output directory ends: `64MiB`, the default, `1GiB`,
+                                `5000000`.
+          --compression <HOW>   How what goes out to the output directory is
+                                compressed. Without it: as the inputs are, if all
+                                agree. [possible values: none, gzip, zstd]
 
     Execution:
           --on-error <POLICY>
@@ -186,6 +198,23 @@ fn help_on_run() {
           --workers <N|auto>
               How many threads read, run Rust steps and write; `auto`: one for each
               processor. [default: auto]
+          --isolation <WHERE>
+              Where plugins run: process, in as many workers as `--workers` says,
+              which may crash without harm; thread, in this process; auto, in
+              workers unless this Python runs them side by side in threads.
+              [default: auto]
+          --timeout <SECONDS|none>
+              How long a worker may work on one record before it is killed and the
+              record quarantined. [default: 300]
+          --memory <SIZE>
+              How much memory a worker may have, such as `2GiB`. Without it: nine
+              tenths of the machine's.
+          --load-timeout <SECONDS>
+              How long a worker may take to import its plugins and make its steps.
+              [default: 60]
+          --batch-size <N>
+              Send at most so many records to a worker at once. Without it: as many
+              as their size and the speed of the steps make sensible.
           --memory-budget <SIZE>
               About how much memory records may take that are being processed.
               [default: 256MiB]
@@ -215,6 +244,8 @@ fn help_on_run() {
         5  An input is damaged or missing; the rest was processed.
         6  An output cannot be written.
         7  A plugin cannot be found, loaded or ordered.
+        8  The output directory was begun with something else, or another run writes
+        to it.
        70  A bug in text-processor.
       130  Interrupted.
       141  The reader of standard output went away.
@@ -378,7 +409,7 @@ fn numbers_out_of_range_are_mistakes() {
 
 #[test]
 fn what_this_release_cannot_do_is_not_offered() {
-    for option in ["--resume", "--isolation=process", "--workers=none"] {
+    for option in ["--isolation=container", "--workers=none"] {
         assert_eq!(command(&["run", "-s", "trim", option, "in.txt"]).code, 2, "{option}");
     }
 }
