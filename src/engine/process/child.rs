@@ -74,8 +74,6 @@ pub(super) struct Death {
     pub(super) kind: FailureKind,
     /// What happened, as the end of a sentence: `was killed by SIGSEGV (signal 11)`.
     pub(super) how: String,
-    /// Whether somebody from outside may have killed it.
-    pub(super) from_outside: bool,
     /// The stack that it wrote when it died.
     pub(super) stack: Option<String>,
     /// What it was working on: the request, the row of that request, and the step of the segment.
@@ -315,7 +313,6 @@ impl Child {
         Death {
             kind: FailureKind::StepTimeout,
             how: how.to_owned(),
-            from_outside: false,
             at,
             ..self.die(how)
         }
@@ -348,7 +345,6 @@ impl Child {
                 FailureKind::StepCrash
             },
             how,
-            from_outside: from_outside && !starved,
             stack: self.stack(),
             at,
         }
@@ -375,7 +371,7 @@ impl Child {
     fn stack(&self) -> Option<String> {
         let mut bytes = vec![0; (self.spoken() as usize).min(Failure::MESSAGE_LIMIT)];
         self.last_words.read_exact_at(&mut bytes, 0).ok()?;
-        let stack = String::from_utf8_lossy(&bytes).trim().to_owned();
+        let stack = without_addresses(String::from_utf8_lossy(&bytes).trim());
         (!stack.is_empty()).then(|| shorten(stack, Failure::MESSAGE_LIMIT))
     }
 
@@ -407,6 +403,20 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.finish();
     }
+}
+
+/// The stack without the numbers of threads, which differ from run to run: what is quarantined must not.
+fn without_addresses(stack: &str) -> String {
+    let mut lines = Vec::new();
+    for line in stack.lines() {
+        let number = line.find("hread 0x").map(|at| at + "hread".len());
+        let line = number.map_or(line.to_owned(), |at| {
+            let behind = line[at + 1..].find(' ').map_or(line.len(), |end| at + 1 + end);
+            format!("{}{}", &line[..at], &line[behind..])
+        });
+        lines.push(line);
+    }
+    lines.join("\n")
 }
 
 const CLOSED: &str = "closed its doorbell";
@@ -466,4 +476,18 @@ fn signal_name(signal: i32) -> Option<&'static str> {
     ];
     let known = names.into_iter().find(|(known, _)| known.as_raw() == signal);
     known.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_do_not_differ_from_run_to_run() {
+        let stack =
+            "Fatal Python error: Aborted\n\nCurrent thread 0x00007f6ea0be8b80 (most recent call first):\n  File";
+        let told = "Fatal Python error: Aborted\n\nCurrent thread (most recent call first):\n  File";
+        assert_eq!(without_addresses(stack), told);
+        assert_eq!(without_addresses("Thread 0x12"), "Thread");
+    }
 }

@@ -23,8 +23,6 @@ struct Piece {
     rows: Range<usize>,
     /// How many workers have died of it, or might have.
     deaths: u32,
-    /// Whether the last death named this very row.
-    blamed: bool,
     state: Progress,
 }
 
@@ -87,8 +85,8 @@ impl Undertaking {
         found.expect("what was sent is a piece")
     }
 
-    /// Notes the reply to a piece. Returns whether a row that a worker had died of has gone through this time.
-    pub(super) fn answer(&mut self, rows: &Range<usize>, answer: Answer) -> bool {
+    /// Notes the answer to a piece.
+    pub(super) fn answer(&mut self, rows: &Range<usize>, answer: Answer) {
         let index = self.piece(rows);
         let piece = &mut self.pieces[index];
         piece.state = match answer {
@@ -97,7 +95,6 @@ impl Undertaking {
         };
         // The texts of several pieces add up.
         self.job.batch.overflowed |= matches!(self.pieces[index].state, Progress::Overflowed) || self.is_too_large();
-        self.pieces[index].blamed
     }
 
     fn is_too_large(&self) -> bool {
@@ -141,7 +138,6 @@ impl Undertaking {
         let alone = Piece {
             rows: culprit..culprit + 1,
             deaths: attempts,
-            blamed: true,
             state: if for_good {
                 Progress::Failed(step, failure(death, attempts))
             } else {
@@ -207,7 +203,6 @@ impl Piece {
         Self {
             rows,
             deaths,
-            blamed: false,
             state: Progress::Waiting,
         }
     }

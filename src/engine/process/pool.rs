@@ -127,19 +127,17 @@ impl<'r> Pool<'r> {
     }
 
     /// Notes records that went through.
-    pub(super) fn note_survivors(&self, records: usize, after_death: bool) {
-        self.lock_breaker().survived(records, after_death);
-    }
-
-    /// Whether a record that a worker has died of is worth another try.
-    pub(super) fn is_worth_a_try(&self) -> bool {
-        self.lock_breaker().confirmed < CERTAIN
+    pub(super) fn note_survivors(&self, records: usize) {
+        let mut breaker = self.lock_breaker();
+        for _ in 0..records.min(WINDOW) {
+            breaker.note(false);
+        }
     }
 
     /// Notes a record that workers die of. Too many of them stop the run.
-    pub(super) fn note_poison(&self, retried: bool) -> Result<()> {
+    pub(super) fn note_poison(&self) -> Result<()> {
         let mut breaker = self.lock_breaker();
-        breaker.died(retried);
+        breaker.note(true);
         if breaker.crashes > CRASHES {
             return Err(StopError::crash_loop(breaker.crashes, WINDOW).into());
         }
@@ -165,41 +163,20 @@ const WINDOW: usize = 100;
 /// How many of these may have taken their worker down.
 const CRASHES: usize = 50;
 
-/// After so many records that killed a second worker too, without one that did not, no more second workers are spent.
-const CERTAIN: u32 = 3;
-
 /// Tells a crash loop from bad luck.
 #[derive(Debug, Default)]
 struct Breaker {
     /// Which of the last records took their worker down.
     last: VecDeque<bool>,
     crashes: usize,
-    /// How many records in a row killed a second worker too.
-    confirmed: u32,
 }
 
 impl Breaker {
-    fn push(&mut self, crashed: bool) {
+    fn note(&mut self, crashed: bool) {
         self.last.push_back(crashed);
         self.crashes += usize::from(crashed);
         if self.last.len() > WINDOW {
             self.crashes -= usize::from(self.last.pop_front() == Some(true));
-        }
-    }
-
-    fn survived(&mut self, records: usize, after_death: bool) {
-        for _ in 0..records.min(WINDOW) {
-            self.push(false);
-        }
-        if after_death {
-            self.confirmed = 0;
-        }
-    }
-
-    fn died(&mut self, retried: bool) {
-        self.push(true);
-        if retried {
-            self.confirmed += 1;
         }
     }
 }
@@ -212,15 +189,14 @@ mod tests {
     fn only_crashes_that_are_close_together_are_a_loop() {
         let mut breaker = Breaker::default();
         for _ in 0..1000 {
-            breaker.died(true);
-            breaker.survived(1, false);
+            breaker.note(true);
+            breaker.note(false);
         }
-        assert_eq!(breaker.crashes, WINDOW / 2);
-        breaker.died(true);
         assert_eq!(breaker.crashes, CRASHES);
-        breaker.died(true);
+        breaker.note(true);
+        breaker.note(true);
         assert!(breaker.crashes > CRASHES);
-        breaker.survived(1_000_000, true);
-        assert_eq!((breaker.crashes, breaker.confirmed), (0, 0));
+        (0..WINDOW).for_each(|_| breaker.note(false));
+        assert_eq!(breaker.crashes, 0);
     }
 }

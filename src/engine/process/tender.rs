@@ -226,8 +226,8 @@ impl<'p, 'r> Tender<'p, 'r> {
             return self.bury(|child| child.die("sent an answer that cannot be read"));
         };
         self.sent.remove(place);
-        let after_death = self.undertakings[index].answer(&rows, answer);
-        self.pool.note_survivors(rows.len(), after_death);
+        self.undertakings[index].answer(&rows, answer);
+        self.pool.note_survivors(rows.len());
         self.settle(index);
         Ok(())
     }
@@ -266,18 +266,17 @@ impl<'p, 'r> Tender<'p, 'r> {
             let undertaking = &mut self.undertakings[index];
             match death.at {
                 Some((sequence, row, step)) if sequence == sent.sequence && (row as usize) < sent.rows.len() => {
-                    let again =
-                        death.kind != FailureKind::StepTimeout && (death.from_outside || self.pool.is_worth_a_try());
+                    // A time-out would take as long again.
+                    let again = death.kind != FailureKind::StepTimeout;
                     let step = steps.get(step).map_or(0, |placed: &PlacedStep| placed.index);
-                    let retried = sent.rows.len() == 1;
                     if undertaking.blame(&sent.rows, row as usize, step, &death, again) {
-                        self.pool.note_poison(retried)?;
+                        self.pool.note_poison()?;
                     }
                 }
                 _ => {
                     let worked_on = working_on.is_none() && Some(sent.sequence) == first;
                     if undertaking.lose(&sent.rows, &death, worked_on, steps) {
-                        self.pool.note_poison(true)?;
+                        self.pool.note_poison()?;
                     }
                 }
             }
