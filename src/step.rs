@@ -330,6 +330,13 @@ impl Marker {
         Self(Some(cell))
     }
 
+    /// Whether there is a cell to write to.
+    #[inline]
+    #[must_use]
+    pub fn is_kept(self) -> bool {
+        self.0.is_some()
+    }
+
     /// Notes that a step of the segment is about to see a source record: one store, without any order. Whoever reads it
     /// does so when this process is dead.
     #[inline]

@@ -10,7 +10,7 @@ use crate::error::{Error, FileError, Interrupt, Result};
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
@@ -70,6 +70,17 @@ fn finish(path: &Path, bytes: Bytes) -> Result<File> {
     buffered
         .into_inner()
         .map_err(|error| failed(path, "writing", error.error()))
+}
+
+/// Whether a file is as long as what was written to it. It has a name while it is being written, so others can harm it.
+fn check_length(mut file: &File) -> io::Result<()> {
+    let (written, found) = (file.stream_position()?, file.metadata()?.len());
+    if written == found {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "{written} bytes were written and {found} are there, so something else changed its temporary file"
+    )))
 }
 
 /// A file that appears at its place with the commit.
@@ -140,7 +151,9 @@ impl Sink for FileSink {
             temporary,
         } = *self;
         let file = finish(&path, bytes)?;
-        file.sync_all().map_err(|error| failed(&path, "writing", &error))?;
+        file.sync_all()
+            .and_then(|()| check_length(&file))
+            .map_err(|error| failed(&path, "writing", &error))?;
         drop(file);
         if overwrite {
             temporary

@@ -104,6 +104,7 @@ pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
 pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     let hint = error.hint().map(str::to_owned);
     let message = error.to_string();
+    let traceback = traceback_of_worker(&error);
     let (made, cause) = match error {
         Error::Config(error) => (config_error(py, &message, &error), None),
         Error::Plugin(error) => (plugin_error(py, &message, &error), error.cause),
@@ -128,12 +129,23 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     if let Some(cause) = cause.and_then(|cause| PythonCause::of(py, &cause)) {
         made.set_cause(py, Some(cause));
     }
-    if let Some(hint) = hint
-        && let Err(second) = made.add_note(py, hint)
-    {
-        return second;
+    for note in traceback.into_iter().chain(hint) {
+        if let Err(second) = made.add_note(py, note) {
+            return second;
+        }
     }
     made
+}
+
+/// The traceback, or the stack, of a record that failed in a worker. What was raised there cannot be the cause of anything here.
+fn traceback_of_worker(error: &Error) -> Option<String> {
+    let Error::Record(error) = error else { return None };
+    let told = error
+        .failure
+        .traceback
+        .as_ref()
+        .filter(|_| error.failure.cause.is_none())?;
+    Some(format!("In the worker:\n{}", told.trim_end()))
 }
 
 fn make(py: Python<'_>, class: &str, message: &str, data: Option<&Bound<'_, PyDict>>) -> PyResult<PyErr> {

@@ -12,6 +12,9 @@ use crate::python::{signals, traceback};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError};
 use pyo3::prelude::*;
 
+/// What a panic of a plugin arrives as that PyO3 made. Each module made so has a class of its own with this name.
+const PANIC: &str = "pyo3_runtime.PanicException";
+
 /// What a step raised. Every exception is a failure of the record, `SystemExit` and a `KeyboardInterrupt` that the plugin
 /// raised by itself included; only when somebody really pressed Ctrl-C it is not.
 #[cold]
@@ -25,12 +28,14 @@ pub(super) fn stop_of(py: Python<'_>, error: PyErr, context: &CallContext<'_>) -
 /// The failure of a record whose step raised an exception.
 #[cold]
 pub(super) fn failure_of(py: Python<'_>, error: PyErr) -> Box<Failure> {
+    let (class, message) = (class_name(py, &error), message_of(py, &error));
     let kind = if error.is_instance_of::<PyMemoryError>(py) {
         FailureKind::StepMemory
+    } else if class == PANIC {
+        FailureKind::StepPanic
     } else {
         FailureKind::StepError
     };
-    let (class, message) = (class_name(py, &error), message_of(py, &error));
     let sentence = if message.is_empty() {
         format!("It raised `{class}`.")
     } else {

@@ -9,6 +9,7 @@ use crate::python::step::PythonStep;
 use crate::python::text;
 use crate::python::turn::ONE_ATTACHED;
 use crate::python::verdict::append;
+use crate::python::worker;
 use crate::record::Value;
 use crate::step::{Context, Kind, Limits, Marker, PlacedStep, Pulse, Segment};
 use pyo3::prelude::*;
@@ -192,6 +193,9 @@ impl Pass<'_> {
             let given = made.as_ref().unwrap_or(text);
             self.marker.note(source, self.first + index);
             let verdict = step.call(given, asked, &self.call);
+            if worker::is_copy() && self.marker.is_kept() {
+                worker::end_copy(text.py(), &placed.step.declaration().name);
+            }
             let watch = &mut self.watches[index];
             watch.entered += 1;
             if let Some(started) = clock {

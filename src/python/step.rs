@@ -185,6 +185,8 @@ impl Drop for PythonStep {
             return;
         }
         Python::try_attach(|py| {
+            // A pipeline may be let go while an exception makes its way up, which must not get lost.
+            let raised = PyErr::take(py);
             let object = self.object.bind(py);
             let closed = match object.getattr_opt(pyo3::intern!(py, "close")) {
                 Ok(Some(close)) if close.is_callable() => close.call0().map(|_| ()),
@@ -194,6 +196,9 @@ impl Drop for PythonStep {
             if let Err(error) = closed {
                 // There is nobody to raise it to; Python shows it as it shows an exception in `__del__`.
                 error.write_unraisable(py, Some(object));
+            }
+            if let Some(raised) = raised {
+                raised.restore(py);
             }
         });
     }

@@ -12,13 +12,14 @@ use crate::python::values::type_name;
 use crate::step::{Configuration, Step};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyCFunction, PyDict};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::ffi::OsString;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The program of a worker: it looks for modules where its supervisor does, and serves.
 const PROGRAM: &str = "import sys; sys.path[:] = sys.argv[1:]; del sys.argv[1:]
@@ -242,11 +243,47 @@ impl Worker for PythonWorker {
     }
 }
 
+/// Whether this process is a copy that a fork has made of a worker.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is a copy that a fork has made of a worker. A copy may do what it likes, except go on as if it were the
+/// worker.
+#[inline]
+pub(super) fn is_copy() -> bool {
+    IS_COPY.load(Ordering::Relaxed)
+}
+
+/// Ends a copy that has come back from a step. The worker itself came back too, and what it brought counts.
+#[cold]
+pub(super) fn end_copy(py: Python<'_>, step: &str) -> ! {
+    let message = format!(
+        "The step `{}` forked, and its copy of the worker went on as if it were the worker; it was ended.\n",
+        shown(step)
+    );
+    // Not through Python's objects, which may hold what the worker has not written yet.
+    let _ = rustix::io::write(rustix::stdio::stderr(), message.as_bytes());
+    if let Ok(os) = py.import(intern!(py, "os")) {
+        let _ = os.call_method1(intern!(py, "_exit"), (0,));
+    }
+    std::process::abort()
+}
+
+/// Has every copy know that it is one.
+fn watch_forks(py: Python<'_>) -> PyResult<()> {
+    let note = PyCFunction::new_closure(py, None, None, |_, _| IS_COPY.store(true, Ordering::Relaxed))?;
+    let after = PyDict::new(py);
+    after.set_item("after_in_child", note)?;
+    py.import(intern!(py, "os"))?
+        .call_method(intern!(py, "register_at_fork"), (), Some(&after))?;
+    Ok(())
+}
+
 /// Serves the supervisor that started this process. It never returns.
 ///
 /// This is what a worker runs; nobody else has a use for it.
 #[pyfunction]
 pub(super) fn worker(py: Python<'_>) -> PyResult<()> {
+    watch_forks(py)?;
     let arrived = Arrived::default();
     // A `KeyboardInterrupt` that a plugin raises is its own: nobody interrupts a worker.
     let _during = signals::during(&arrived);

@@ -87,7 +87,6 @@ pub(super) enum Side {
 pub(super) struct Channel {
     socket: UnixStream,
     side: Side,
-    process: u32,
     /// What has arrived of a frame.
     partial: Vec<u8>,
     descriptors: Vec<OwnedFd>,
@@ -118,7 +117,6 @@ impl Channel {
         Self {
             socket,
             side,
-            process: std::process::id(),
             partial: Vec::with_capacity(FRAME),
             descriptors: Vec::new(),
         }
@@ -141,7 +139,8 @@ impl Channel {
         };
         frame[0..4].copy_from_slice(&MAGIC.to_le_bytes());
         frame[4..8].copy_from_slice(&[kind as u8, slot as u8, u8::from(file.is_some()), 0]);
-        frame[8..12].copy_from_slice(&self.process.to_le_bytes());
+        // Asked anew each time: a copy that a fork has made of this process must not speak in its name.
+        frame[8..12].copy_from_slice(&std::process::id().to_le_bytes());
         frame[16..24].copy_from_slice(&length.to_le_bytes());
         frame[24..32].copy_from_slice(&sequence.to_le_bytes());
         let sum = checksum(&frame[..32]);

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a worker that hangs may take to write where.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How few descriptors may be left to a worker that is not used up.
+const SPARE_DESCRIPTORS: u64 = 4;
 
 /// How long a worker that has closed its end may take until it is dead.
 const COLLAPSE: Duration = Duration::from_secs(1);
@@ -52,6 +55,8 @@ pub(super) struct Child {
     sequence: u64,
     /// How many processes the system had killed for lack of memory when this one was started.
     starved_before: u64,
+    /// How it ended, once somebody has asked: from then on its number may be somebody else's.
+    ended_with: Option<ExitStatus>,
 }
 
 /// What a worker did that somebody waited for.
@@ -111,6 +116,7 @@ impl Child {
             left: CAPTURED,
             sequence: 0,
             starved_before: out_of_memory_kills(),
+            ended_with: None,
         };
         let descriptors = [shared.as_fd(), child.last_words.as_fd()];
         // A process that is dead already is found out when its answer does not come.
@@ -192,14 +198,36 @@ impl Child {
 
     /// How much memory it has, in bytes, where the system tells.
     pub(super) fn resident(&self) -> Option<u64> {
+        self.memory_in_use(1)
+    }
+
+    /// A column of what the system tells about its memory, in bytes.
+    fn memory_in_use(&self, column: usize) -> Option<u64> {
         #[cfg(target_os = "linux")]
         {
             let statm = fs_err::read_to_string(format!("/proc/{}/statm", self.process.id())).ok()?;
-            let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+            let pages: u64 = statm.split(' ').nth(column)?.trim().parse().ok()?;
             Some(pages * rustix::param::page_size() as u64)
         }
         #[cfg(not(target_os = "linux"))]
-        None
+        {
+            let _ = column;
+            None
+        }
+    }
+
+    /// What it has used up, if it has: then a record may have failed that a fresh worker can process.
+    pub(super) fn used_up(&self, memory: Option<u64>) -> Option<(FailureKind, &'static str)> {
+        // The limit counts what was asked for, whether it was ever touched or not.
+        let data = self.memory_in_use(5);
+        if memory.is_some_and(|limit| data.is_some_and(|data| data > limit / 2)) {
+            return Some((FailureKind::StepMemory, "had used up its memory"));
+        }
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
+        let open = fs_err::read_dir(format!("/proc/{}/fd", self.process.id()))
+            .ok()?
+            .count();
+        (open as u64 + SPARE_DESCRIPTORS >= limit).then_some((FailureKind::StepError, "had used up its open files"))
     }
 
     /// Waits until it sends something, dies, or the bell rings.
@@ -375,24 +403,34 @@ impl Child {
         (!stack.is_empty()).then(|| shorten(stack, Failure::MESSAGE_LIMIT))
     }
 
-    /// Kills the process and its group, and reaps it.
-    fn finish(&mut self) -> io::Result<std::process::ExitStatus> {
-        // The group first: as long as the process is not reaped, its number is nobody else's.
+    /// Kills the process, its group and all that descends from it, and reaps it.
+    fn finish(&mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.ended_with {
+            return Ok(status);
+        }
+        // What has left the group is found by way of its parents, and while the worker lives these lead to it (see `serve`).
+        let descendants = descendants(self.process.id());
+        // As long as the process is not reaped, its number is nobody else's.
         let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
+        kill_all(descendants);
         let _ = self.process.kill();
         let status = self.process.wait();
+        self.ended_with = status.as_ref().ok().copied();
         self.listen();
         status
     }
 
     /// Tells it to end, and gives it some time for that.
     pub(super) fn dismiss(mut self, stopped: &dyn Fn() -> bool) -> Option<String> {
+        // A worker that ends sets free what descends from it.
+        let descendants = descendants(self.process.id());
         self.channel.close();
         let deadline = Instant::now() + GRACE;
         while Instant::now() < deadline && !self.has_ended() && !stopped() {
             self.wait(Duration::from_millis(10), None);
         }
         let _ = self.finish();
+        kill_all(descendants);
         self.printed = None;
         self.take_output()
     }
@@ -429,8 +467,59 @@ fn shown(broken: &Broken) -> String {
     }
 }
 
+/// Kills processes of which some may have ended already.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(
+        clippy::needless_pass_by_value,
+        unused_variables,
+        reason = "there are none elsewhere"
+    )
+)]
+fn kill_all(processes: Vec<OwnedFd>) {
+    #[cfg(target_os = "linux")]
+    for process in processes {
+        let _ = rustix::process::pidfd_send_signal(process, Signal::KILL);
+    }
+}
+
+/// The processes that descend from one, where the system tells.
+#[cfg(target_os = "linux")]
+fn descendants(process: u32) -> Vec<OwnedFd> {
+    let processes = fs_err::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(io::Result::ok);
+    let parents: Vec<(i32, i32)> = processes
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let told = fs_err::read_to_string(entry.path().join("stat")).ok()?;
+            // The name of the program stands in parentheses, and may hold some itself; behind it are the state and the parent.
+            let (_, behind) = told.rsplit_once(')')?;
+            Some((number, behind.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut found = vec![process.cast_signed()];
+    let mut next = 0;
+    while let Some(&ancestor) = found.get(next) {
+        let born = parents.iter().filter(|(_, parent)| *parent == ancestor);
+        found.extend(born.map(|(number, _)| *number));
+        next += 1;
+    }
+    let open = |number: i32| {
+        let process = Pid::from_raw(number)?;
+        rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty()).ok()
+    };
+    found[1..].iter().filter_map(|number| open(*number)).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn descendants(_process: u32) -> Vec<OwnedFd> {
+    Vec::new()
+}
+
 /// How a process ended, and whether somebody from outside may have done it.
-fn manner(status: std::process::ExitStatus) -> (String, bool) {
+fn manner(status: ExitStatus) -> (String, bool) {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.signal(), status.code()) {
         (Some(signal), _) => {

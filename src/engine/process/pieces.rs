@@ -53,10 +53,13 @@ impl Undertaking {
 
     /// The next piece that waits, which is noted as sent.
     pub(super) fn next_waiting(&mut self) -> Option<Range<usize>> {
-        let piece = self
-            .pieces
-            .iter_mut()
-            .find(|piece| matches!(piece.state, Progress::Waiting))?;
+        // What a worker has died of goes first: a fresh worker shows what comes of it, and nothing that came before.
+        let waits = |piece: &&mut Piece| matches!(piece.state, Progress::Waiting);
+        let blamed = self.pieces.iter_mut().filter(waits).find(|piece| piece.blamed);
+        let piece = match blamed {
+            Some(piece) => piece,
+            None => self.pieces.iter_mut().find(waits)?,
+        };
         piece.state = Progress::Sent;
         Some(piece.rows.clone())
     }
@@ -100,6 +103,11 @@ impl Undertaking {
     fn is_too_large(&self) -> bool {
         let batch = &self.job.batch;
         !batch.is_alone() && batch.bytes() > batch.room
+    }
+
+    /// Whether a piece is a row of which a worker has died already.
+    pub(super) fn is_second_try(&self, rows: &Range<usize>) -> bool {
+        self.pieces.iter().any(|piece| piece.rows == *rows && piece.blamed)
     }
 
     /// Notes that a worker died while a piece was with it and it was not at any row of it: the piece waits again. Once that

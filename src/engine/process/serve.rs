@@ -145,7 +145,12 @@ fn next(channel: &mut Channel, kind: Kind) -> Option<Frame> {
 /// Sees to it that the worker does not outlive its supervisor.
 fn bind_to_supervisor(supervisor: u32) -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        // What a plugin starts and forgets stays below the worker, so that it can be found when the worker is to end. Where the
+        // system does not know this, only what stays in the group of the worker is.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    }
     // It may have died before it could be bound to.
     let parent = rustix::process::getppid().map_or(0, Pid::as_raw_pid);
     if parent.cast_unsigned() != supervisor {

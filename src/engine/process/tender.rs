@@ -6,6 +6,7 @@ use super::message::{Answer, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
 use super::remote::died_while_loading;
+use crate::batch::{Casualty, Ending};
 use crate::engine::round::{Ear, Summons};
 use crate::error::{Error, FailureKind, Result};
 use crate::step::{PlacedStep, Runtime, Segment};
@@ -186,7 +187,8 @@ impl<'p, 'r> Tender<'p, 'r> {
         });
         let (sequence, death) = match sent {
             Ok(sequence) => (sequence, None),
-            Err(death) => (0, Some(death)),
+            // What has never arrived was not worked on: it stands behind all that was sent before it.
+            Err(death) => (u64::MAX, Some(death)),
         };
         if self.sent.is_empty() {
             self.stopwatch.reset();
@@ -225,11 +227,44 @@ impl<'p, 'r> Tender<'p, 'r> {
         let Some(answer) = answer else {
             return self.bury(|child| child.die("sent an answer that cannot be read"));
         };
+        if let Some(death) = self.used_up(place, index, &reply) {
+            return self.bury(|child| {
+                child.die(&death.how);
+                death
+            });
+        }
         self.sent.remove(place);
         self.undertakings[index].answer(&rows, answer);
         self.pool.note_survivors(rows.len());
         self.settle(index);
         Ok(())
+    }
+
+    /// A record may have failed because those before it have used up what its worker may have. Then the worker counts as dead of
+    /// it, so that it is tried once more by a fresh one.
+    fn used_up(&self, place: usize, index: usize, reply: &Reply) -> Option<Death> {
+        let (sent, undertaking) = (&self.sent[place], &self.undertakings[index]);
+        let may_be_of_it = |casualty: &&Casualty| {
+            let Ending::Failed(failure) = &casualty.ending else {
+                return false;
+            };
+            matches!(failure.kind, FailureKind::StepMemory | FailureKind::StepError)
+        };
+        let casualty = reply.casualties.iter().find(may_be_of_it)?;
+        if undertaking.is_second_try(&sent.rows) || !self.pool.is_worth_a_try() {
+            return None;
+        }
+        let (kind, how) = self.child.as_ref()?.used_up(self.pool.supervision.memory)?;
+        let steps = self.segment(undertaking).steps();
+        let step = steps.iter().position(|placed| Some(placed.index) == casualty.step)?;
+        let row = reply.rows[casualty.row as usize].source;
+        Some(Death {
+            kind,
+            how: how.to_owned(),
+            from_outside: false,
+            stack: None,
+            at: Some((sent.sequence, row, step)),
+        })
     }
 
     /// Gives a job back if all of it is done.

@@ -1,0 +1,4 @@
+"""Never ends when it is imported."""
+
+while True:
+    pass
