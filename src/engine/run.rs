@@ -177,12 +177,14 @@ fn start<T>(
 /// The work of the calling thread: the segments that only it may run, the signals, and the progress.
 fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, total_bytes: Option<u64>) {
     let mut last_tick = Instant::now();
+    let process = std::process::id();
     let mut pulse = || {
         if shared.cancel.is_cancelled() {
             return Err(Interrupt::Interrupt);
         }
         if last_tick.elapsed() >= TICK {
             last_tick = Instant::now();
+            end_child(process);
             watcher.tick(&shared.meter.progress(total_bytes))?;
         }
         Ok(())
@@ -195,6 +197,7 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
                     if let Err(error) = segment.run(&mut job.batch, workshop.context, &mut pulse) {
                         return shared.fail(error);
                     }
+                    end_child(process);
                     job.segment += 1;
                 }
                 shared.round.add_returned(job);
@@ -205,6 +208,16 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
         if let Err(interrupt) = pulse() {
             return shared.fail(Error::Interrupted(interrupt));
         }
+    }
+}
+
+/// Ends this process if it is a child that a step has forked and let go on: none of the other threads of the run are in it,
+/// so that it would wait for ever. The files of the run belong to the parent, which goes on, so nothing is tidied up here.
+fn end_child(process: u32) {
+    if std::process::id() != process {
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        std::process::abort();
     }
 }
 

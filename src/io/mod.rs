@@ -20,6 +20,7 @@ mod sniff;
 mod source;
 mod splice;
 mod stream;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod text;

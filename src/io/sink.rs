@@ -5,14 +5,12 @@
 
 use super::compression::Compressor;
 use super::outputs::{exists, is_special};
+use super::temporary::{Temporary, folder};
 use super::{Compression, Sink};
 use crate::error::{Error, FileError, Interrupt, Result};
-use std::cell::Cell;
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
 
 /// How many bytes are gathered before they are written. What a fast run makes of a batch is more than that, and is written
 /// from where it lies.
@@ -48,14 +46,6 @@ fn failed(path: &Path, doing: &str, error: &io::Error) -> Error {
     Error::Output(Box::new(FileError::of(path, doing, error)))
 }
 
-/// The folder that a file lies in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
 type Bytes = Compressor<BufWriter<File>>;
 
 fn compressor(path: &Path, file: File) -> Result<Bytes> {
@@ -78,7 +68,7 @@ struct FileSink {
     overwrite: bool,
     bytes: Bytes,
     /// Removes the file when it is dropped. It stands behind `bytes`, so that the file is closed first.
-    temporary: TempPath,
+    temporary: Temporary,
 }
 
 impl FileSink {
@@ -87,22 +77,7 @@ impl FileSink {
         if existing.is_some() && !overwrite {
             return Err(exists("output", path).into());
         }
-        let mut prefix = OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
-        prefix.push(".");
-        // An error of the operating system is noted here, because the builder hides its number behind the temporary name.
-        let reason = Cell::new(None);
-        let made = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".partial")
-            .rand_bytes(6)
-            .make_in(folder(path), |name| {
-                // The system takes away from the mode what the user's mask forbids, as for any new file.
-                let opened = OpenOptions::new().write(true).create_new(true).open(name);
-                opened.inspect_err(|error| reason.set(error.raw_os_error()))
-            });
-        let temporary = made.map_err(|error| {
-            let error = reason.get().map_or(error, io::Error::from_raw_os_error);
+        let (file, temporary) = Temporary::create(path).map_err(|error| {
             let mut error = FileError::of(path, "creating", &error);
             if error.errno == Some(2) || !folder(path).is_dir() {
                 error.hint = Some("Create the directory first.".to_owned());
@@ -110,12 +85,9 @@ impl FileSink {
             Error::Output(Box::new(error))
         })?;
         if let Some(existing) = existing {
-            temporary
-                .as_file()
-                .set_permissions(existing.permissions())
+            file.set_permissions(existing.permissions())
                 .map_err(|error| failed(path, "creating", &error))?;
         }
-        let (file, temporary) = temporary.into_parts();
         Ok(Self {
             bytes: compressor(path, file)?,
             path: path.to_owned(),
@@ -142,40 +114,13 @@ impl Sink for FileSink {
         let file = finish(&path, bytes)?;
         file.sync_all().map_err(|error| failed(&path, "writing", &error))?;
         drop(file);
-        if overwrite {
-            temporary
-                .persist(&path)
-                .map_err(|error| failed(&path, "renaming", &error.error))?;
-        } else if let Err(error) = temporary.persist_noclobber(&path) {
-            if error.error.kind() == io::ErrorKind::AlreadyExists {
-                return Err(exists("output", &path).into());
+        temporary.rename(overwrite).map_err(|error| {
+            if !overwrite && error.kind() == io::ErrorKind::AlreadyExists {
+                return exists("output", &path).into();
             }
-            return Err(failed(&path, "renaming", &error.error));
-        }
-        sync_folder(&path)
+            failed(&path, "renaming", &error)
+        })
     }
-}
-
-/// Makes a new name durable, where the system can.
-fn sync_folder(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        #[expect(clippy::disallowed_methods, reason = "a `FileError` names the path itself")]
-        let synced = File::open(folder(path)).and_then(|folder| folder.sync_all());
-        match synced {
-            // Some file systems cannot, and some folders may be written but not read.
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-                ) =>
-            {
-                return Err(failed(path, "renaming", &error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// A stream or a device: what is written is written.

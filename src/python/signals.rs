@@ -5,8 +5,10 @@
 //! our own handler stands in front of the one that was there: it notes the signal, then calls the other.
 
 use crate::error::{Interrupt, Result};
+use crate::python::turn;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
@@ -78,6 +80,27 @@ fn end_runs(py: Python<'_>) {
     py.detach(|| {
         let _ = RUN_ENDED.wait_timeout_while(lock_runs(), GRACE, |runs| !runs.is_empty());
     });
+}
+
+/// Forgets, in the child of a fork, what other threads were about: only the thread that forked is left.
+#[pyfunction]
+fn note_fork() {
+    turn::note_fork();
+    // Whoever has the lock now has it for ever, and nobody asks for the runs before there is one.
+    if let Ok(mut runs) = RUNS.try_lock() {
+        runs.clear();
+    }
+}
+
+/// Has forks noticed, where a process can fork.
+pub(super) fn notice_forks(py: Python<'_>) -> PyResult<()> {
+    let os = py.import(intern!(py, "os"))?;
+    if let Some(register) = os.getattr_opt(intern!(py, "register_at_fork"))? {
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "after_in_child"), wrap_pyfunction!(note_fork, py)?)?;
+        register.call((), Some(&keywords))?;
+    }
+    Ok(())
 }
 
 fn end_runs_at_exit(py: Python<'_>) -> PyResult<()> {
