@@ -217,9 +217,11 @@ fn help_on_run() {
         6  An output cannot be written.
         7  A plugin cannot be found, loaded or ordered.
        70  A bug in text-processor.
+      129  The terminal was closed.
       130  Interrupted.
       141  The reader of standard output went away.
       143  Terminated.
+      152  The limit on processor time was reached.
     ");
 }
 

@@ -42,7 +42,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         options.workers
     );
 
-    let writer = Writer::new(Outputs::open(options)?, Statistics::new(plan), options);
+    let mut writer = Writer::new(Outputs::open(options)?, Statistics::new(plan), options);
     let workers_read = Reader::never_waits(&inputs);
     // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
     let shared = Arc::new(Shared::new(Round::new(
@@ -50,6 +50,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         workers_read,
         options.memory_budget,
     )));
+    writer.outputs.heed(&shared.cancel);
     let context = Context {
         cancel: shared.cancel.clone(),
         limits: options.limits,

@@ -15,6 +15,7 @@ mod lines;
 mod locate;
 mod objects;
 mod outputs;
+mod patient;
 mod sink;
 mod sniff;
 mod source;
@@ -34,7 +35,7 @@ pub use source::open_source;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plan::PlanField;
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
 use std::path::{Path, PathBuf};
 
 /// How records lie in a file.
@@ -191,6 +192,9 @@ pub fn encoder(layout: &Layout, inputs: &[Input]) -> Box<dyn Encoder> {
 pub trait Sink: Send {
     /// Appends bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Has a write that waits for a reader end when this is cancelled.
+    fn heed(&mut self, _cancel: &Cancel) {}
 
     /// Makes the file appear at its place, complete and on disk. Without this call nothing appears.
     fn commit(self: Box<Self>) -> Result<()>;

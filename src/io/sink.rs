@@ -5,9 +5,11 @@
 
 use super::compression::Compressor;
 use super::outputs::{exists, is_special};
+use super::patient::PatientFile;
 use super::temporary::{Temporary, folder};
 use super::{Compression, Sink};
 use crate::error::{Error, FileError, Interrupt, Result};
+use crate::step::Cancel;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub fn lazy_sink(path: &Path, overwrite: bool) -> Box<dyn Sink> {
     Box::new(LazySink {
         path: path.to_owned(),
         overwrite,
+        cancel: Cancel::default(),
         sink: None,
     })
 }
@@ -46,20 +49,21 @@ fn failed(path: &Path, doing: &str, error: &io::Error) -> Error {
     Error::Output(Box::new(FileError::of(path, doing, error)))
 }
 
-type Bytes = Compressor<BufWriter<File>>;
+type Bytes = Compressor<BufWriter<PatientFile>>;
 
 fn compressor(path: &Path, file: File) -> Result<Bytes> {
     Compression::from_name(path)
-        .writer(BufWriter::with_capacity(BUFFER, file))
+        .writer(BufWriter::with_capacity(BUFFER, PatientFile::new(file)))
         .map_err(|error| failed(path, "compressing", &error))
 }
 
 /// Writes what is still held back.
 fn finish(path: &Path, bytes: Bytes) -> Result<File> {
     let buffered = bytes.finish().map_err(|error| failed(path, "writing", &error))?;
-    buffered
+    let file = buffered
         .into_inner()
-        .map_err(|error| failed(path, "writing", error.error()))
+        .map_err(|error| failed(path, "writing", error.error()))?;
+    Ok(file.into_inner())
 }
 
 /// A file that appears at its place with the commit.
@@ -171,6 +175,10 @@ impl Sink for StreamSink {
             .map_err(|error| failed(&self.path, "writing", &error))
     }
 
+    fn heed(&mut self, cancel: &Cancel) {
+        self.bytes.writer_mut().get_mut().heed(cancel);
+    }
+
     fn commit(self: Box<Self>) -> Result<()> {
         finish(&self.path, self.bytes).map(drop)
     }
@@ -180,6 +188,7 @@ impl Sink for StreamSink {
 struct LazySink {
     path: PathBuf,
     overwrite: bool,
+    cancel: Cancel,
     sink: Option<Box<dyn Sink>>,
 }
 
@@ -190,9 +199,20 @@ impl Sink for LazySink {
         }
         let sink = match &mut self.sink {
             Some(sink) => sink,
-            none => none.insert(open_sink(Some(&self.path), self.overwrite)?),
+            none => {
+                let sink = none.insert(open_sink(Some(&self.path), self.overwrite)?);
+                sink.heed(&self.cancel);
+                sink
+            }
         };
         sink.write(bytes)
+    }
+
+    fn heed(&mut self, cancel: &Cancel) {
+        if let Some(sink) = &mut self.sink {
+            sink.heed(cancel);
+        }
+        self.cancel = cancel.clone();
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

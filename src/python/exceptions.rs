@@ -104,6 +104,7 @@ pub(crate) fn describe(py: Python<'_>, error: &PyErr) -> String {
 pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     let hint = error.hint().map(str::to_owned);
     let message = error.to_string();
+    let code = error.exit_code();
     let (made, cause) = match error {
         Error::Config(error) => (config_error(py, &message, &error), None),
         Error::Plugin(error) => (plugin_error(py, &message, &error), error.cause),
@@ -118,7 +119,9 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
             (make(py, class, &message, None), None)
         }
         Error::Interrupted(Interrupt::Interrupt) => return PyKeyboardInterrupt::new_err(()),
-        Error::Interrupted(Interrupt::Terminate) => return PySystemExit::new_err(143),
+        Error::Interrupted(Interrupt::Terminate | Interrupt::HangUp | Interrupt::TimeUp) => {
+            return PySystemExit::new_err(code);
+        }
         Error::Interrupted(Interrupt::ClosedPipe) => return PyBrokenPipeError::new_err(message),
         Error::Internal(_) => (make(py, "InternalError", &message, None), None),
     };

@@ -24,13 +24,24 @@ impl Arrived {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             SIGTERM => Some(Interrupt::Terminate),
+            SIGHUP => Some(Interrupt::HangUp),
+            SIGXCPU => Some(Interrupt::TimeUp),
             _ => Some(Interrupt::Interrupt),
         }
     }
 }
 
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+/// Its number differs between systems, and not all have it.
+const SIGXCPU: i32 = 24;
+
+/// The signals that end a command. A library leaves all but the first to its program.
+#[cfg(unix)]
+const WATCHED: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGXCPU];
+#[cfg(not(unix))]
+const WATCHED: [i32; 2] = [SIGINT, SIGTERM];
 
 thread_local! {
     /// The signals that the run on this thread looks out for.
@@ -150,7 +161,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches SIGINT, and SIGTERM too if `terminate` says so: a library leaves that one to its program.
+    /// Watches SIGINT, and the others that end a command if `terminate` says so.
     /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
     pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
         end_runs_at_exit(py)?;
@@ -160,12 +171,12 @@ impl Watch {
         };
         let signal = module(py)?;
         let set = signal.getattr(intern!(py, "signal"))?;
-        for number in [SIGINT, SIGTERM] {
-            if number == SIGTERM && !terminate {
+        for number in WATCHED {
+            if number != SIGINT && !terminate {
                 continue;
             }
             let mut previous = signal.call_method1(intern!(py, "getsignal"), (number,))?;
-            if number == SIGTERM && previous.eq(signal.getattr(intern!(py, "SIG_DFL"))?)? {
+            if number != SIGINT && previous.eq(signal.getattr(intern!(py, "SIG_DFL"))?)? {
                 // The default action would end the process with its temporary files in place.
                 previous = signal.getattr(intern!(py, "default_int_handler"))?;
             }
