@@ -62,9 +62,11 @@ impl Error {
             Self::Plugin(_) => 7,
             Self::Resume(_) | Self::Locked(_) => 8,
             Self::Internal(_) => 70,
+            Self::Interrupted(Interrupt::HangUp) => 129,
             Self::Interrupted(Interrupt::Interrupt) => 130,
             Self::Interrupted(Interrupt::ClosedPipe) => 141,
             Self::Interrupted(Interrupt::Terminate) => 143,
+            Self::Interrupted(Interrupt::TimeUp) => 152,
         }
     }
 
@@ -247,6 +249,12 @@ pub enum Interrupt {
     /// SIGTERM.
     #[error("The run was terminated; what it had not committed is gone.")]
     Terminate,
+    /// SIGHUP: the terminal was closed.
+    #[error("The terminal was closed; nothing was committed.")]
+    HangUp,
+    /// SIGXCPU: the process has used as much processor time as it may.
+    #[error("The limit on processor time was reached (see `ulimit -t`); nothing was committed.")]
+    TimeUp,
     /// The reader of standard output went away.
     #[error("Standard output was closed by its reader.")]
     ClosedPipe,

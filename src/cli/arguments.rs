@@ -80,9 +80,11 @@ Exit codes:
     7  A plugin cannot be found, loaded or ordered.
     8  The output directory was begun with something else, or another run writes to it.
    70  A bug in text-processor.
+  129  The terminal was closed.
   130  Interrupted.
   141  The reader of standard output went away.
-  143  Terminated.";
+  143  Terminated.
+  152  The limit on processor time was reached.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:

@@ -247,9 +247,11 @@ fn help_on_run() {
         8  The output directory was begun with something else, or another run writes
         to it.
        70  A bug in text-processor.
+      129  The terminal was closed.
       130  Interrupted.
       141  The reader of standard output went away.
       143  Terminated.
+      152  The limit on processor time was reached.
     ");
 }
 

@@ -5,6 +5,7 @@ use crate::engine::job::Job;
 use crate::error::Result;
 use crate::io::{LastLine, Sink, lazy_sink, open_sink};
 use crate::ledger::Commitment;
+use crate::step::Cancel;
 use std::path::{Path, PathBuf};
 
 /// An open output with what it has taken so far.
@@ -84,6 +85,15 @@ impl Outputs {
             quarantine_if_needed: options.quarantine.is_none(),
             last_line: LastLine::Nothing,
         })
+    }
+
+    /// Has writes that wait for a reader end when the run is stopped.
+    pub(super) fn heed(&mut self, cancel: &Cancel) {
+        for output in [Some(&mut self.out), self.rejected.as_mut(), Some(&mut self.quarantine)] {
+            if let Some(output) = output {
+                output.sink.heed(cancel);
+            }
+        }
     }
 
     /// Writes what was made of a batch.

@@ -83,11 +83,11 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let statistics = Statistics::new(plan);
     let mut for_shards = None;
     let writer = match directory {
-        None => Writer::new(
-            Destination::Files(Box::new(Outputs::open(options)?)),
-            statistics,
-            options,
-        ),
+        None => {
+            let mut outputs = Outputs::open(options)?;
+            outputs.heed(&shared.cancel);
+            Writer::new(Destination::Files(Box::new(outputs)), statistics, options)
+        }
         Some((header, directory, earlier)) => {
             let shards = Shards::new(directory, &header, &earlier, statistics.clone(), &shared)?;
             let mut writer = Writer::new(Destination::Shards(Box::new(shards)), statistics, options);
@@ -290,12 +290,14 @@ fn no_bell(error: &std::io::Error) -> Error {
 /// The work of the calling thread: the segments that only it may run, the signals, and the progress.
 fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, total_bytes: Option<u64>) {
     let mut last_tick = Instant::now();
+    let process = std::process::id();
     let mut pulse = || {
         if shared.cancel.is_cancelled() {
             return Err(Interrupt::Interrupt);
         }
         if last_tick.elapsed() >= TICK {
             last_tick = Instant::now();
+            end_child(process);
             watcher.tick(&shared.meter.progress(total_bytes))?;
             shared.notices.log();
         }
@@ -317,6 +319,7 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
                     if let Err(error) = segment.run(&mut job.batch, workshop.context, &mut pulse) {
                         return shared.fail(error);
                     }
+                    end_child(process);
                     job.segment += 1;
                 }
                 shared.round.add_returned(job);
@@ -373,6 +376,16 @@ fn report_of(manifest: &Manifest, plan: &Plan, path: &Path) -> Report {
     statistics.tell(&mut report);
     log::info!("The run was complete before.");
     report
+}
+
+/// Ends this process if it is a child that a step has forked and let go on: none of the other threads of the run are in it,
+/// so that it would wait for ever. The files of the run belong to the parent, which goes on, so nothing is tidied up here.
+fn end_child(process: u32) {
+    if std::process::id() != process {
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        std::process::abort();
+    }
 }
 
 fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>> {

@@ -153,6 +153,15 @@ impl<W: Write> Compressor<W> {
         }
     }
 
+    /// Whatever takes what was compressed.
+    pub(super) fn writer_mut(&mut self) -> &mut W {
+        match self {
+            Self::None(writer) => writer,
+            Self::Gzip(encoder) => encoder.get_mut(),
+            Self::Zstd(encoder) => encoder.get_mut(),
+        }
+    }
+
     /// Hands on what the buffer behind an uncompressed writer holds. Compressors keep theirs: flushing them costs bytes.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {

@@ -19,11 +19,13 @@ mod locate;
 mod objects;
 mod outputs;
 mod partial;
+mod patient;
 mod sink;
 mod sniff;
 mod source;
 mod splice;
 mod stream;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -41,7 +43,7 @@ pub use source::{open_source, open_source_at};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plan::PlanField;
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -205,6 +207,9 @@ pub fn encoder(layout: &Layout, inputs: &[Input]) -> Box<dyn Encoder> {
 pub trait Sink: Send {
     /// Appends bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Has a write that waits for a reader end when this is cancelled.
+    fn heed(&mut self, _cancel: &Cancel) {}
 
     /// Makes the file appear at its place, complete and on disk. Without this call nothing appears.
     fn commit(self: Box<Self>) -> Result<()>;

@@ -105,6 +105,7 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     let hint = error.hint().map(str::to_owned);
     let message = error.to_string();
     let traceback = traceback_of_worker(&error);
+    let code = error.exit_code();
     let (made, cause) = match error {
         Error::Config(error) => (config_error(py, &message, &error), None),
         Error::Plugin(error) => (plugin_error(py, &message, &error), error.cause),
@@ -121,7 +122,9 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
         Error::Resume(error) => (resume_error(py, &message, &error), None),
         Error::Locked(error) => (file_error(py, "LockedError", &message, &error), None),
         Error::Interrupted(Interrupt::Interrupt) => return PyKeyboardInterrupt::new_err(()),
-        Error::Interrupted(Interrupt::Terminate) => return PySystemExit::new_err(143),
+        Error::Interrupted(Interrupt::Terminate | Interrupt::HangUp | Interrupt::TimeUp) => {
+            return PySystemExit::new_err(code);
+        }
         Error::Interrupted(Interrupt::ClosedPipe) => return PyBrokenPipeError::new_err(message),
         Error::Internal(_) => (make(py, "InternalError", &message, None), None),
     };

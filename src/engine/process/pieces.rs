@@ -23,6 +23,8 @@ struct Piece {
     rows: Range<usize>,
     /// How many workers have died of it, or might have.
     deaths: u32,
+    /// Whether a worker has named this very row when it died.
+    blamed: bool,
     state: Progress,
 }
 
@@ -146,6 +148,7 @@ impl Undertaking {
         let alone = Piece {
             rows: culprit..culprit + 1,
             deaths: attempts,
+            blamed: true,
             state: if for_good {
                 Progress::Failed(step, failure(death, attempts))
             } else {
@@ -211,6 +214,7 @@ impl Piece {
         Self {
             rows,
             deaths,
+            blamed: false,
             state: Progress::Waiting,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::channel::{Frame, Kind, SLOTS};
 use super::child::{Child, Death, Event};
-use super::message::{Answer, write_request};
+use super::message::{Answer, Reply, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
 use super::remote::died_while_loading;
@@ -227,7 +227,9 @@ impl<'p, 'r> Tender<'p, 'r> {
         let Some(answer) = answer else {
             return self.bury(|child| child.die("sent an answer that cannot be read"));
         };
-        if let Some(death) = self.used_up(place, index, &reply) {
+        if let Answer::Reply(reply) = &answer
+            && let Some(death) = self.used_up(place, index, reply)
+        {
             return self.bury(|child| {
                 child.die(&death.how);
                 death
@@ -251,7 +253,7 @@ impl<'p, 'r> Tender<'p, 'r> {
             matches!(failure.kind, FailureKind::StepMemory | FailureKind::StepError)
         };
         let casualty = reply.casualties.iter().find(may_be_of_it)?;
-        if undertaking.is_second_try(&sent.rows) || !self.pool.is_worth_a_try() {
+        if undertaking.is_second_try(&sent.rows) {
             return None;
         }
         let (kind, how) = self.child.as_ref()?.used_up(self.pool.supervision.memory)?;
@@ -261,7 +263,6 @@ impl<'p, 'r> Tender<'p, 'r> {
         Some(Death {
             kind,
             how: how.to_owned(),
-            from_outside: false,
             stack: None,
             at: Some((sent.sequence, row, step)),
         })
