@@ -1,6 +1,7 @@
 """C8, C14, C15, C16, C26, D8, E10, F10: output directories, and going on with them."""
 
 import gzip
+import json
 import os
 import random
 import shutil
@@ -14,20 +15,15 @@ from textwrap import dedent
 
 import pytest
 from conftest import Command
-from support.directories import committed, corpus, manifest, out, timeless
+from support.directories import committed, corpus, cut_manifest, manifest, out, target, timeless
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import PATIENCE, Program, stop, wait_for
 from support.site import Site
 
-from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, ResumeError
+from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, RecordError, ResumeError
 
 STEPS = ["trim", ("length", {"minimum": 3})]
 KILLS = int(os.environ.get("TEXT_PROCESSOR_KILLS", "20"))
-
-
-def target(folder: Path) -> str:
-    """A path that says that it is a directory; `Path` would leave the slash out."""
-    return f"{folder}/"
 
 
 def dashed(text: str) -> str:
@@ -56,14 +52,7 @@ def test_a_run_into_a_directory_is_that_into_a_file_in_pieces(tmp_path: Path, so
         assert b"".join(path.read_bytes() for path in shards) == whole.read_bytes()
     assert names(folder) == ["ledger", "lock", "manifest.jsonl", "out", "quarantined", "rejected", "report.json"]
     assert report.to_dict()["shards"] == len(names(folder / "out")) == 6
-    assert timeless(report.to_dict()) == timeless(read_jsonl_report(folder))
-
-
-def read_jsonl_report(folder: Path) -> dict[str, object]:
-    import json
-
-    report: dict[str, object] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    return report
+    assert timeless(report.to_dict()) == timeless(json.loads((folder / "report.json").read_text(encoding="utf-8")))
 
 
 def test_the_manifest_tells_what_was_done(source: Path, folder: Path) -> None:
@@ -157,16 +146,6 @@ def test_a_limit_is_a_limit_and_can_be_resumed(tmp_path: Path, source: Path, fol
     report = Pipeline(STEPS).run(source, target(folder), limit=300, shard_bytes=5000, resume=True)
     assert (report.read, report.to_dict()["limited"]) == (300, True)
     assert committed(folder) == whole
-
-
-def cut_manifest(folder: Path, lines: int) -> None:
-    """Leaves so many lines of the manifest, and no report, as if the run had been killed then."""
-    path = folder / "manifest.jsonl"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
-    (folder / "report.json").unlink(missing_ok=True)
-    for kept in folder.glob("*/*"):
-        if int(kept.name[:5]) > lines - 1:
-            kept.unlink()
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -592,8 +571,6 @@ def test_options_that_do_not_go_together_are_refused(tmp_path: Path, source: Pat
 
 
 def test_a_record_that_fails_stops_a_run_that_can_go_on(tmp_path: Path, folder: Path) -> None:
-    from text_processor import RecordError
-
     source = write_jsonl(tmp_path / "in.jsonl", [{"text": "a"}, {"text": "b"}, {"text": 3}, {"text": "c"}])
     pipeline = Pipeline([], on_error="raise")
     with pytest.raises(RecordError):

@@ -68,7 +68,9 @@ impl Committer {
             pulse()?;
             thread::sleep(PAUSE);
         }
-        let Some(thread) = self.thread.take() else { return Ok(None) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(None);
+        };
         thread
             .join()
             .map_err(|panic| Error::Internal(panic_message("The committer", &*panic)))

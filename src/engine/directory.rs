@@ -4,7 +4,7 @@
 //! manifest does not name is not there, and is removed when the run goes on.
 
 use crate::engine::shards::FinishedShard;
-use crate::error::{ConfigError, Error, FileError, ResumeError, Result, Shown};
+use crate::error::{ConfigError, Error, FileError, Result, ResumeError, Shown};
 use crate::io::{Checksum, Compression, Folder, PartialFile, WrittenFile};
 use crate::ledger::{
     EndEntry, FileEntry, Header, LOCK, Line, MANIFEST, Manifest, ManifestFlaw, REPORT, Report, ShardEntry, ShardFile,
@@ -186,7 +186,10 @@ impl Directory {
             return Ok(());
         }
         let path = self.root.path();
-        let message = format!("The directory `{}` was moved or removed while it was written to.", Shown(path));
+        let message = format!(
+            "The directory `{}` was moved or removed while it was written to.",
+            Shown(path)
+        );
         Err(Error::output(path, message))
     }
 }
@@ -236,9 +239,11 @@ fn lock(root: &Folder) -> Result<File> {
             error.hint = Some("Wait until it has ended, or name another directory.".to_owned());
             Err(Error::Locked(Box::new(error)))
         }
-        Err(TryLockError::Error(error)) => {
-            Err(Error::Output(Box::new(FileError::of(path.join(LOCK), "locking", &error))))
-        }
+        Err(TryLockError::Error(error)) => Err(Error::Output(Box::new(FileError::of(
+            path.join(LOCK),
+            "locking",
+            &error,
+        )))),
     }
 }
 
@@ -264,8 +269,9 @@ fn refuse_strangers(root: &Folder, existing: Existing) -> Result<()> {
         return Ok(());
     };
     let (path_shown, stranger) = (Shown(path), Shown(&stranger));
-    let message =
-        format!("The directory `{path_shown}` is not empty and holds no run of text-processor (`{stranger}` lies in it).");
+    let message = format!(
+        "The directory `{path_shown}` is not empty and holds no run of text-processor (`{stranger}` lies in it)."
+    );
     let hint = "Name an empty directory, or one that does not exist yet.";
     Err(match existing {
         Existing::Resume => ResumeError::new(path, message, hint).into(),
@@ -285,7 +291,10 @@ fn what_is_wrong(path: &Path, flaw: &ManifestFlaw) -> String {
     match flaw {
         ManifestFlaw::NoHeader => format!("`{manifest}` does not begin as a manifest does."),
         ManifestFlaw::OtherFormat(format) => {
-            format!("`{manifest}` has the format {format}; expected {}.", crate::ledger::FORMAT)
+            format!(
+                "`{manifest}` has the format {format}; expected {}.",
+                crate::ledger::FORMAT
+            )
         }
         ManifestFlaw::Line(line) => format!("`{manifest}` is damaged in line {line}."),
     }

@@ -109,25 +109,36 @@ impl RunOptions {
                     "`{key}` does not go with an output directory: such records are committed with the others of their shard, in `{}`.",
                     Shown(&path.join(folder))
                 );
-                return Err(ConfigError::new(message).with_hint(format!("Leave out `{key}`.")).with_key(key));
+                return Err(ConfigError::new(message)
+                    .with_hint(format!("Leave out `{key}`."))
+                    .with_key(key));
             }
         }
         if self.resume && self.overwrite {
-            return Err(ConfigError::new("`resume` goes on with a run and `overwrite` replaces it; both at once are impossible.")
-                .with_hint("Say one of them.")
-                .with_key("resume"));
+            return Err(ConfigError::new(
+                "`resume` goes on with a run and `overwrite` replaces it; both at once are impossible.",
+            )
+            .with_hint("Say one of them.")
+            .with_key("resume"));
         }
         if self.shard_bytes == Some(0) {
             return Err(ConfigError::new("A shard has at least 1 byte.").with_key("shard-size"));
         }
         if let Some(input) = self.inputs.iter().find(|input| is_within(input, path)) {
-            let message = format!("The input `{}` lies in the output directory `{}`.", input.name, Shown(path));
+            let message = format!(
+                "The input `{}` lies in the output directory `{}`.",
+                input.name,
+                Shown(path)
+            );
             return Err(ConfigError::new(message).with_hint("Name another directory."));
         }
         if self.resume
             && let Some(input) = self.inputs.iter().find(|input| !can_be_read_again(input))
         {
-            let message = format!("A run over {} cannot be resumed: what was read of it is gone.", input.name);
+            let message = format!(
+                "A run over {} cannot be resumed: what was read of it is gone.",
+                input.name
+            );
             return Err(ConfigError::new(message)
                 .with_hint("Write it to a file first, or leave out `resume`.")
                 .with_key("resume"));

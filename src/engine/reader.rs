@@ -95,7 +95,12 @@ impl Reader {
         self.input = begin.input as usize;
         self.begin = begin;
         self.left = self.left.saturating_sub(records);
-        self.bytes_before = self.inputs.iter().take(self.input).filter_map(|(input, _)| input.size()).sum();
+        self.bytes_before = self
+            .inputs
+            .iter()
+            .take(self.input)
+            .filter_map(|(input, _)| input.size())
+            .sum();
         self.borders = Some(borders);
         self
     }

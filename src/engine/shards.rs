@@ -117,8 +117,16 @@ impl Shards {
     fn check_order(&self, job: &Job) -> Result<()> {
         let batch = &job.batch;
         let told: u64 = job.runs.iter().map(|run| run.count).sum();
-        let expected = if batch.input == self.place.input { self.place.ordinal } else { 0 };
-        let end = if job.next.input == batch.input { job.next.ordinal } else { batch.first_ordinal + told };
+        let expected = if batch.input == self.place.input {
+            self.place.ordinal
+        } else {
+            0
+        };
+        let end = if job.next.input == batch.input {
+            job.next.ordinal
+        } else {
+            batch.first_ordinal + told
+        };
         if batch.input >= self.place.input
             && batch.first_ordinal == expected
             && told == batch.sources.len() as u64
@@ -169,7 +177,9 @@ impl Shards {
         };
         match self.directory {
             Some(mut directory) => directory.complete(report, end),
-            None => Err(Error::Internal("The committer ended before its work was done.".to_owned())),
+            None => Err(Error::Internal(
+                "The committer ended before its work was done.".to_owned(),
+            )),
         }
     }
 }
@@ -226,7 +236,13 @@ impl OpenShard {
         self.texts[0] += job.texts;
         for (file, kind, texts, bytes, checksum) in [
             (&mut self.rejected, ShardFile::Rejected, 1, &job.rejected, rejected),
-            (&mut self.quarantined, ShardFile::Quarantined, 2, &job.quarantined, quarantined),
+            (
+                &mut self.quarantined,
+                ShardFile::Quarantined,
+                2,
+                &job.quarantined,
+                quarantined,
+            ),
         ] {
             if bytes.is_empty() {
                 continue;

@@ -17,7 +17,11 @@ impl Checksum {
     /// The checksum of some bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let sum = if bytes.is_empty() { 0 } else { checksum(ALGORITHM, bytes) };
+        let sum = if bytes.is_empty() {
+            0
+        } else {
+            checksum(ALGORITHM, bytes)
+        };
         Self {
             sum,
             length: bytes.len() as u64,

@@ -133,7 +133,13 @@ mod tests {
         let error = identity.check_unchanged(&input).unwrap_err();
         assert_eq!((error.exit_code(), error.to_string().contains("changed")), (5, true));
         fs_err::remove_file(&path).unwrap();
-        assert!(identity.check_unchanged(&input).unwrap_err().to_string().contains("removed"));
+        assert!(
+            identity
+                .check_unchanged(&input)
+                .unwrap_err()
+                .to_string()
+                .contains("removed")
+        );
     }
 
     #[test]

@@ -136,7 +136,8 @@ impl WrittenFile {
             named.map_or(0, |named| named.size),
         );
         let mut error = FileError::new(path, message);
-        error.hint = Some("Let nothing else write into the directory, a plugin included, and say `--resume`.".to_owned());
+        error.hint =
+            Some("Let nothing else write into the directory, a plugin included, and say `--resume`.".to_owned());
         Err(Error::Output(Box::new(error)))
     }
 
@@ -171,7 +172,11 @@ struct Temporary {
 
 impl Temporary {
     fn failed(&self, doing: &str, error: &io::Error) -> Error {
-        Error::Output(Box::new(FileError::of(self.folder.path().join(&self.name), doing, error)))
+        Error::Output(Box::new(FileError::of(
+            self.folder.path().join(&self.name),
+            doing,
+            error,
+        )))
     }
 }
 

@@ -72,7 +72,10 @@ fn a_name_that_is_taken_is_not_taken_over() {
     let place = tempfile::tempdir().unwrap();
     let out = folder(place.path());
     fs_err::write(place.path().join("a"), b"somebody else's").unwrap();
-    let file = PartialFile::create(&out, "a", Compression::None).unwrap().finish().unwrap();
+    let file = PartialFile::create(&out, "a", Compression::None)
+        .unwrap()
+        .finish()
+        .unwrap();
     assert!(file.appear(&out, "a").is_err());
     assert_eq!(names(place.path()), ["a"]);
     assert_eq!(fs_err::read(place.path().join("a")).unwrap(), b"somebody else's");

@@ -70,7 +70,11 @@ impl Stream {
     /// Opens an input at an offset of its decompressed bytes.
     pub(super) fn open_at(input: &Input, format: Format, cancel: &Cancel, offset: u64) -> Result<Self> {
         let mut stream = Self::open(input, format, cancel)?;
-        let Some(path) = input.path.as_deref().filter(|_| stream.compression == Compression::None) else {
+        let Some(path) = input
+            .path
+            .as_deref()
+            .filter(|_| stream.compression == Compression::None)
+        else {
             stream.pass_over(input, offset)?;
             return Ok(stream);
         };
@@ -91,7 +95,10 @@ impl Stream {
         let mut chunk = Vec::new();
         while left > 0 && self.is_open() {
             chunk.clear();
-            self.read(&mut chunk, usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER)));
+            self.read(
+                &mut chunk,
+                usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER)),
+            );
             left -= chunk.len() as u64;
         }
         if left == 0 || self.cancel.is_cancelled() {

@@ -112,7 +112,12 @@ impl Header {
     #[must_use]
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let mut found = Differences::default();
-        found.check("the version of text-processor", &self.version, &now.version, Clone::clone);
+        found.check(
+            "the version of text-processor",
+            &self.version,
+            &now.version,
+            Clone::clone,
+        );
         self.plan.compare(&now.plan, &mut found);
         self.options.compare(&now.options, &mut found);
         compare_inputs(&self.inputs, &now.inputs, &mut found);
@@ -147,7 +152,8 @@ impl PlanIdentity {
 impl StepIdentity {
     fn compare(&self, now: &Self, found: &mut Differences) {
         let name = shown(&self.name);
-        let show = |value: &Option<&serde_json::Value>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+        let show =
+            |value: &Option<&serde_json::Value>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
         let others = now
             .configuration
             .keys()
@@ -178,7 +184,11 @@ impl OptionsIdentity {
         found.check_json("the compression", &self.compression, &now.compression);
         found.check_json("the size of a shard", &self.shard_bytes, &now.shard_bytes);
         found.check_json("the limit on records", &self.limit, &now.limit);
-        found.check_json("the limit on the bytes of a record", &self.record_bytes, &now.record_bytes);
+        found.check_json(
+            "the limit on the bytes of a record",
+            &self.record_bytes,
+            &now.record_bytes,
+        );
         found.check_json("the limit on the parts of a record", &self.parts, &now.parts);
         found.check_json("the limit on the depth of JSON", &self.json_depth, &now.json_depth);
     }
@@ -256,8 +266,18 @@ mod tests {
     fn each_change_is_named_with_both_values() {
         type Change = fn(&mut Header);
         let changes: [(Change, &str, &str, &str); 10] = [
-            (|header| header.version = "0.2.0".into(), "the version of text-processor", "0.1.0", "0.2.0"),
-            (|header| header.plan.steps.clear(), "the list of steps", "`length`", "no step"),
+            (
+                |header| header.version = "0.2.0".into(),
+                "the version of text-processor",
+                "0.1.0",
+                "0.2.0",
+            ),
+            (
+                |header| header.plan.steps.clear(),
+                "the list of steps",
+                "`length`",
+                "no step",
+            ),
             (
                 |header| {
                     header.plan.steps[0].configuration.insert("minimum".into(), 3.into());
@@ -280,11 +300,36 @@ mod tests {
                 "unknown",
                 "`abc`",
             ),
-            (|header| header.plan.on_error = "raise".into(), "the error policy", "`quarantine`", "`raise`"),
-            (|header| header.options.shard_bytes = 7, "the size of a shard", "`1000`", "`7`"),
-            (|header| header.options.compression = Compression::Zstd, "the compression", "`none`", "`zstd`"),
-            (|header| header.inputs[0].size = Some(1), "the size of `in.jsonl`", "5000", "1"),
-            (|header| header.inputs[0].name = "b".into(), "input 1", "`in.jsonl`", "`b`"),
+            (
+                |header| header.plan.on_error = "raise".into(),
+                "the error policy",
+                "`quarantine`",
+                "`raise`",
+            ),
+            (
+                |header| header.options.shard_bytes = 7,
+                "the size of a shard",
+                "`1000`",
+                "`7`",
+            ),
+            (
+                |header| header.options.compression = Compression::Zstd,
+                "the compression",
+                "`none`",
+                "`zstd`",
+            ),
+            (
+                |header| header.inputs[0].size = Some(1),
+                "the size of `in.jsonl`",
+                "5000",
+                "1",
+            ),
+            (
+                |header| header.inputs[0].name = "b".into(),
+                "input 1",
+                "`in.jsonl`",
+                "`b`",
+            ),
         ];
         for (change, what, before, now) in changes {
             let mut changed = example();

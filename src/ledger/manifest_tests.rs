@@ -118,7 +118,12 @@ fn lines_in_another_order_are_no_manifest() {
 
 #[test]
 fn a_path_that_leads_elsewhere_is_not_ours() {
-    for path in ["../out/00000.jsonl", "/etc/passwd", "out/00001.jsonl", "other/00000.jsonl"] {
+    for path in [
+        "../out/00000.jsonl",
+        "/etc/passwd",
+        "out/00001.jsonl",
+        "other/00000.jsonl",
+    ] {
         let Line::Shard(mut shard) = entry(0) else {
             unreachable!("it is a shard")
         };

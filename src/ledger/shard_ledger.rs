@@ -229,7 +229,11 @@ mod tests {
         ledger.add(
             0,
             0,
-            &[run(120, Fate::Out, 1), run(1, Fate::Rejected, 0), run(1, Fate::Quarantined, 0)],
+            &[
+                run(120, Fate::Out, 1),
+                run(1, Fate::Rejected, 0),
+                run(1, Fate::Quarantined, 0),
+            ],
         );
         ledger.add(0, 122, &[run(14, Fate::Out, 1), run(1, Fate::Out, 3)]);
         ledger.add(1, 0, &[run(7, Fate::Out, 1)]);
