@@ -102,7 +102,11 @@ DEEDS: dict[str, tuple[Deed, str, str]] = {
         "quarantined/00000.jsonl",
         "checksum",
     ),
-    "a missing file": (lambda folder: (folder / "quarantined/00000.jsonl").unlink(), "quarantined/00000.jsonl", "missing"),
+    "a missing file": (
+        lambda folder: (folder / "quarantined/00000.jsonl").unlink(),
+        "quarantined/00000.jsonl",
+        "missing",
+    ),
     "a file too many": (
         lambda folder: (folder / "out/00077.jsonl").write_text("{}\n"),
         "out/00077.jsonl",

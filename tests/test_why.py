@@ -30,7 +30,7 @@ RECORDS = [
     {"id": "short", "text": "x y"},
     {"id": "broken", "text": "boom"},
     {"id": 7, "text": "number"},
-    {"id": "e\u0301\"\\", "text": "spelled"},
+    {"id": 'e\u0301"\\', "text": "spelled"},
     {"text": "nameless"},
     {"id": "plain", "text": "again"},
 ]

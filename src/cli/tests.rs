@@ -368,7 +368,7 @@ fn numbers_out_of_range_are_mistakes() {
 
 #[test]
 fn what_this_release_cannot_do_is_not_offered() {
-    for option in ["--resume", "--isolation=process", "--workers=none"] {
+    for option in ["--isolation=process", "--workers=none"] {
         assert_eq!(command(&["run", "-s", "trim", option, "in.txt"]).code, 2, "{option}");
     }
 }
@@ -416,16 +416,7 @@ fn a_terminal_is_not_waited_for() {
 }
 
 #[test]
-fn folders_are_no_output() {
-    for output in ["out/", "."] {
-        let run = command(&["run", "-s", "trim-lines", "in.txt", "-o", output]);
-        assert_eq!(run.code, 2);
-        assert!(
-            run.messages.contains("Output directories come in a later release"),
-            "{}",
-            run.messages
-        );
-    }
+fn folders_are_no_files() {
     for option in ["--rejected", "--quarantine", "--report"] {
         for path in [".", "-"] {
             let run = command(&["run", "-s", "trim-lines", "in.txt", option, path]);
