@@ -54,11 +54,10 @@ def hit(program: Program, call: str, fault: str, number: int) -> tuple[int, bool
     paths = [option for file in files for option in ("-P", str(folder / file).rstrip("/"))]
     # A call by another name on another machine, or in another version of a library, is the same call.
     called = f"/{call}" if call == "rename" else call
+    injected = ["-e", f"trace={called}", "-e", f"inject={called}:{FAULTS[fault]}:when={number}"]
     log = program.folder / "calls"
     done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", log, *paths]
-        + ["-e", f"trace={called}", "-e", f"inject={called}:{FAULTS[fault]}:when={number}"]
-        + [SCRIPT, "run", *STEPS, "-o", "out/"],
+        ["strace", "-f", "-qq", "-o", log, *paths, *injected, SCRIPT, "run", *STEPS, "-o", "out/"],
         cwd=program.folder,
         env=program.environment(),
         capture_output=True,

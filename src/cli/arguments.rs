@@ -57,6 +57,16 @@ pub(super) enum Command {
     Explain(ExplainArguments),
     #[command(about = "Show what each step makes of a text.", after_help = TRACE_EXAMPLES)]
     Trace(TraceArguments),
+    #[command(
+        about = "Tell what became of a record of an output directory: at which step, why, and where it stands.",
+        after_help = WHY_EXAMPLES
+    )]
+    Why(WhyArguments),
+    #[command(
+        about = "Prove from the files of an output directory that every record is there, once.",
+        after_help = VERIFY_CODES
+    )]
+    Verify(VerifyArguments),
     #[command(about = "Show which plugins are installed, what they declare, and what is wrong with them.")]
     Plugins {
         #[command(subcommand)]
@@ -96,6 +106,18 @@ Examples:
   text-processor trace -s trim-lines -s reverse '  some text  '
   text-processor trace -p pipeline.toml --input notes.jsonl --limit 3
   echo 'some text' | text-processor trace --discover";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  text-processor why out/ article-17
+  text-processor why out/ in/part-3.jsonl:7
+  text-processor why out/ 7 --json";
+
+const VERIFY_CODES: &str = "\
+Exit codes:
+    0  The run is complete, and everything is there.
+    5  Something is damaged; the answer says what and where.
+    8  Everything is there as far as the run has come: go on with `--resume`.";
 
 const PIPELINE: &str = "Pipeline (one of these)";
 const INPUT: &str = "Input";
@@ -419,6 +441,32 @@ pub(super) struct TraceArguments {
     pub(super) limit: u64,
 
     #[arg(long, help = "Answer as JSON Lines: one object per text, nothing shortened.")]
+    pub(super) json: bool,
+}
+
+/// Which record to tell about.
+#[derive(Debug, Args)]
+pub(super) struct WhyArguments {
+    #[arg(value_name = "OUTPUT", help = "The output directory.")]
+    pub(super) output: PathBuf,
+
+    #[arg(
+        value_name = "ID",
+        help = "The record's own identity, its input and its number there (`in.jsonl:7`, counted from 0), or its number where there is one input."
+    )]
+    pub(super) id: String,
+
+    #[arg(long, help = "Answer as JSON.")]
+    pub(super) json: bool,
+}
+
+/// What to verify.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    #[arg(value_name = "OUTPUT", help = "The output directory.")]
+    pub(super) output: PathBuf,
+
+    #[arg(long, help = "Answer as JSON.")]
     pub(super) json: bool,
 }
 

@@ -459,16 +459,7 @@ fn a_terminal_is_not_waited_for() {
 }
 
 #[test]
-fn folders_are_no_output() {
-    for output in ["out/", "."] {
-        let run = command(&["run", "-s", "trim-lines", "in.txt", "-o", output]);
-        assert_eq!(run.code, 2);
-        assert!(
-            run.messages.contains("Output directories come in a later release"),
-            "{}",
-            run.messages
-        );
-    }
+fn folders_are_no_files() {
     for option in ["--rejected", "--quarantine", "--report"] {
         for path in [".", "-"] {
             let run = command(&["run", "-s", "trim-lines", "in.txt", option, path]);

@@ -30,7 +30,7 @@ mod temporary;
 mod tests;
 mod text;
 
-pub use casualties::{CasualtyEncoder, StepLabel};
+pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
 pub use checksum::Checksum;
 pub use folder::{FileState, Folder};
 pub use identity::{InputIdentity, compression_of};

@@ -49,3 +49,18 @@ def corpus(path: Path, records: int, *, first: int = 0) -> Path:
             lines.append(b'{"id": "r%d", "n": %d, "text": "  text number %d  "}' % (number, number, number))
     path.write_bytes(b"".join(line + b"\n" for line in lines))
     return path
+
+
+def target(folder: Path) -> str:
+    """A path that says that it is a directory; `Path` would leave the slash out."""
+    return f"{folder}/"
+
+
+def cut_manifest(folder: Path, lines: int) -> None:
+    """Leaves so many lines of the manifest, and no report: a run was killed when the next shard had got its names."""
+    path = folder / "manifest.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
+    (folder / "report.json").unlink(missing_ok=True)
+    for kept in folder.glob("*/*"):
+        if int(kept.name[:5]) > lines - 1:
+            kept.unlink()
