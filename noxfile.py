@@ -127,6 +127,14 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
+@nox.session(python=PYTHON, default=False, requires=["wheel-{python}"])
+def long(session: nox.Session) -> None:
+    """Run the tests of faults with thousands of rounds instead of a few: `nox -s long`, about an hour."""
+    session.install(_core_wheel(session), *_group("test"))
+    files = ["tests/test_faults_workers.py", "tests/test_output_faults.py", "tests/test_faults_system.py"]
+    session.run("pytest", *(session.posargs or files), "-s", env={"TEXT_PROCESSOR_LONG": "1"})
+
+
 @nox.session(python=PYTHON, requires=["wheel-{python}"])
 def types(session: nox.Session) -> None:
     """Check the types of the Python face and of the example plugins, and that the stubs say what is there."""

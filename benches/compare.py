@@ -81,6 +81,8 @@ class Comparison:
             return Program(command, target, source, {"PYTHONPATH": str(self.peers)})
         steps = [word for step in job.steps for word in ("-s", step)]
         command = [self.command, "run", *steps, str(source), "-o", str(target), "--workers", str(workers)]
+        # What these figures promise is about plugins in process; those of workers stand in `worker_figures.py`.
+        command += ["--isolation", "thread"]
         return Program([*command, "--quiet", "--overwrite"], target, source)
 
     def theirs(self, name: str, job: jobs.Job, peer: jobs.Peer | jobs.Floor | jobs.Ourselves, source: Path) -> Program:

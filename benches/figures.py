@@ -62,6 +62,25 @@ FIGURES = {
     ),
     "discovery": Figure("Discovery over 1,000 distributions over `entry_points()`", 1.2, at_most=True),
     "scaling": Figure("Scaling: the cleaning job with 2 threads over 1", 1.8, at_most=False, spelled=_times),
+    "article-two": Figure(
+        "Workers: the article's job, 2 workers on one file, over two orjson processes on a file cut by hand",
+        0.85,
+        at_most=True,
+    ),
+    "article-datatrove": Figure(
+        "Workers: the same over datatrove with 2 workers on two files", 2.5, at_most=False, spelled=_times
+    ),
+    "article-scaling": Figure("Workers: the same with 2 workers over 1", 1.8, at_most=False, spelled=_times),
+    "article-two-memory": Figure(
+        "Workers: peak memory of all processes together", 400, at_most=True, spelled=_mebibytes
+    ),
+    "worker-cost": Figure(
+        "Workers: a record of 1 kB over the same step in process", 0.5, at_most=True, spelled="{:.2f} µs".format
+    ),
+    "death-cost": Figure("Workers: a death (crash or exit)", 50, at_most=True, spelled=_milliseconds),
+    "death-loss": Figure(
+        "Workers: kinds of death by which another record was lost", 0, at_most=True, spelled="{:.0f}".format
+    ),
 }
 
 

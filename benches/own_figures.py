@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import worker_figures
 from corpora import CORPUS
 from figures import Scores
 from measure import quiet_machine, say
@@ -141,4 +142,7 @@ OWN_FIGURES: dict[str, Callable[[Path, str, Scores], bool]] = {
     "transcoding": _transcoding,
     "start-up": _start_up,
     "discovery": _discovery,
+    "article-workers": worker_figures.article,
+    "worker-cost": worker_figures.cost,
+    "deaths": worker_figures.deaths,
 }

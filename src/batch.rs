@@ -174,18 +174,29 @@ pub struct Batch {
     pub field_spans: Vec<(u32, u16, Span)>,
     /// What each step of the plan did.
     pub steps: Vec<StepTally>,
+    /// How many bytes its texts may hold, the bytes as they were read included. A single record may have as many for each pass.
+    pub room: usize,
+    /// Whether its records together needed more room: what became of them is not complete, and they must be run again, fewer
+    /// at a time.
+    pub overflowed: bool,
     buffers: Vec<Vec<u8>>,
     spare: Vec<Vec<u8>>,
 }
 
 /// How much memory a batch keeps in one buffer when it is used again: a rare huge record must not stay in memory.
-const KEPT_CAPACITY: usize = 4 << 20;
+const KEPT_CAPACITY: usize = 1 << 20;
+
+/// The most that the texts of a batch may hold: offsets in a batch are 32 bits wide.
+pub const MOST_ROOM: usize = 1 << 30;
 
 impl Batch {
     /// An empty batch.
     #[must_use]
     pub fn new() -> Self {
-        let mut batch = Self::default();
+        let mut batch = Self {
+            room: MOST_ROOM,
+            ..Self::default()
+        };
         batch.buffers.push(Vec::new());
         batch
     }
@@ -193,6 +204,7 @@ impl Batch {
     /// Forgets the records and keeps the memory.
     pub fn clear(&mut self) {
         self.unread = None;
+        self.overflowed = false;
         self.sources.clear();
         self.rows.clear();
         self.casualties.clear();
@@ -208,6 +220,14 @@ impl Batch {
         }
         let first = self.new_buffer();
         self.buffers.push(first);
+    }
+
+    /// Forgets the records and what was made of them, and keeps the first bytes as they were read.
+    pub fn restart(&mut self, kept: usize) {
+        let mut raw = std::mem::take(&mut self.buffers[0]);
+        raw.truncate(kept);
+        self.clear();
+        self.buffers[0] = raw;
     }
 
     fn new_buffer(&mut self) -> Vec<u8> {
@@ -236,6 +256,66 @@ impl Batch {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.buffers.iter().map(Vec::len).sum()
+    }
+
+    /// How many bytes of memory the batch holds, beside what is allocated and empty.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        const FAILURE: usize = size_of::<Casualty>() + size_of::<Failure>() + 128;
+        let texts = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Json(json) => json.len(),
+            _ => 0,
+        };
+        let fields = self.fields.iter().flatten();
+        self.bytes()
+            + self.sources.len() * size_of::<SourceRecord>()
+            + self.rows.len() * size_of::<Row>()
+            + self.field_spans.len() * size_of::<(u32, u16, Span)>()
+            + self.casualties.len() * FAILURE
+            + fields.map(|value| size_of::<Value>() + texts(value)).sum::<usize>()
+    }
+
+    /// How many bytes of memory are allocated for texts, whether they hold any or not.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffers.iter().chain(&self.spare).map(Vec::capacity).sum()
+    }
+
+    /// How many more bytes of text a pass may write.
+    #[must_use]
+    pub fn room_left(&self) -> usize {
+        if self.is_alone() {
+            self.room.min(MOST_ROOM)
+        } else {
+            self.room.min(MOST_ROOM).saturating_sub(self.bytes())
+        }
+    }
+
+    /// Whether there is one record, which cannot be divided.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.sources.len() <= 1
+    }
+
+    /// Gives back the memory of texts that no row has any more, where that is much.
+    pub fn forget_unused(&mut self) {
+        if self.bytes() < 2 * KEPT_CAPACITY {
+            return;
+        }
+        let mut used = vec![false; self.buffers.len()];
+        used[0] = true;
+        for view in self.rows.iter().map(|row| row.text) {
+            used[usize::from(view.buffer)] = true;
+        }
+        for view in self.sources.iter().map(|source| source.original) {
+            used[usize::from(view.buffer)] = true;
+        }
+        for (buffer, used) in self.buffers.iter_mut().zip(used) {
+            if !used {
+                *buffer = Vec::new();
+            }
+        }
     }
 
     /// The text of a view of this batch.
@@ -346,7 +426,7 @@ impl Batch {
     pub fn view_of_adopted(&self, adopted: &Adopted, part: Range<usize>) -> Option<View> {
         let texts = &self.buffers[usize::from(adopted.buffer)][adopted.texts.clone()];
         // The first byte of a character is any but those that continue one.
-        let is_border = |at: usize| at == texts.len() || texts.get(at).is_some_and(|byte| (*byte as i8) >= -0x40);
+        let is_border = |at: usize| at == texts.len() || texts.get(at).is_some_and(|byte| byte.cast_signed() >= -0x40);
         let valid = part.start <= part.end && is_border(part.start) && is_border(part.end);
         valid.then(|| View {
             offset: (adopted.texts.start + part.start) as u32,

@@ -36,7 +36,13 @@ pub enum Error {
     /// The run was stopped because too much went wrong. What was committed before stays.
     #[error("{0}")]
     Stopped(Box<StopError>),
-    /// The run was stopped from outside before it was complete. Nothing was committed.
+    /// A run cannot go on where another one ended: something is not what it was.
+    #[error("{0}")]
+    Resume(Box<ResumeError>),
+    /// Another run writes to the same output.
+    #[error("{0}")]
+    Locked(Box<FileError>),
+    /// The run was stopped from outside before it was complete. No file was committed; shards of an output directory may be.
     #[error("{0}")]
     Interrupted(Interrupt),
     /// A promise of this program was broken by this program.
@@ -54,10 +60,13 @@ impl Error {
             Self::Input(_) => 5,
             Self::Output(_) => 6,
             Self::Plugin(_) => 7,
+            Self::Resume(_) | Self::Locked(_) => 8,
             Self::Internal(_) => 70,
+            Self::Interrupted(Interrupt::HangUp) => 129,
             Self::Interrupted(Interrupt::Interrupt) => 130,
             Self::Interrupted(Interrupt::ClosedPipe) => 141,
             Self::Interrupted(Interrupt::Terminate) => 143,
+            Self::Interrupted(Interrupt::TimeUp) => 152,
         }
     }
 
@@ -68,7 +77,8 @@ impl Error {
             Self::Config(error) => error.hint.as_deref(),
             Self::Plugin(error) => error.hint.as_deref(),
             Self::Record(error) => error.failure.hint.as_deref(),
-            Self::Input(error) | Self::Output(error) => error.hint.as_deref(),
+            Self::Input(error) | Self::Output(error) | Self::Locked(error) => error.hint.as_deref(),
+            Self::Resume(error) => error.hint.as_deref(),
             Self::Stopped(error) => error.hint.as_deref(),
             Self::Interrupted(_) | Self::Internal(_) => None,
         }
@@ -82,6 +92,12 @@ impl Error {
     /// An output error about a file, with the operating system's reason.
     pub fn output(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
         Self::Output(Box::new(FileError::new(path, message)))
+    }
+}
+
+impl From<ResumeError> for Error {
+    fn from(error: ResumeError) -> Self {
+        Self::Resume(Box::new(error))
     }
 }
 
@@ -154,15 +170,91 @@ impl StopError {
     }
 }
 
+/// One thing that is not what it was when a run began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is, in words that can begin a sentence: `the configuration of step \`length\``.
+    pub what: String,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub now: String,
+}
+
+/// An output directory that a run cannot go on with.
+#[derive(Debug, Clone)]
+pub struct ResumeError {
+    /// The directory.
+    pub path: PathBuf,
+    /// A finished sentence.
+    pub message: String,
+    /// What has changed since the run began, if it is that.
+    pub differences: Vec<Difference>,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+impl ResumeError {
+    /// How many differences the message names.
+    const NAMED: usize = 5;
+
+    /// An error of which only the sentence and the way out are known.
+    pub fn new(path: impl Into<PathBuf>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+            differences: Vec::new(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    /// The error of a run that was begun with something else.
+    #[must_use]
+    pub fn changed(path: &Path, differences: Vec<Difference>) -> Self {
+        let named = differences.iter().take(Self::NAMED).map(|difference| {
+            let Difference { what, before, now } = difference;
+            format!("{what} was {} and is {}", shown(before), shown(now))
+        });
+        let mut told = named.collect::<Vec<_>>().join("; ");
+        if let Some(more) = differences.len().checked_sub(Self::NAMED).filter(|&more| more > 0) {
+            told = format!("{told}; and {more} more");
+        }
+        let message = format!(
+            "The run in `{}` cannot go on, because it was begun with something else: {told}.",
+            Shown(path)
+        );
+        Self {
+            path: path.to_owned(),
+            message,
+            differences,
+            hint: Some("Run it as it was begun, name another directory, or begin again with `--overwrite`.".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ResumeError {}
+
 /// What stopped a run from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Interrupt {
     /// SIGINT: somebody pressed Ctrl-C.
-    #[error("The run was interrupted; nothing was committed.")]
+    #[error("The run was interrupted; what it had not committed is gone.")]
     Interrupt,
     /// SIGTERM.
-    #[error("The run was terminated; nothing was committed.")]
+    #[error("The run was terminated; what it had not committed is gone.")]
     Terminate,
+    /// SIGHUP: the terminal was closed.
+    #[error("The terminal was closed; nothing was committed.")]
+    HangUp,
+    /// SIGXCPU: the process has used as much processor time as it may.
+    #[error("The limit on processor time was reached (see `ulimit -t`); nothing was committed.")]
+    TimeUp,
     /// The reader of standard output went away.
     #[error("Standard output was closed by its reader.")]
     ClosedPipe,

@@ -32,6 +32,17 @@ impl Fate {
     }
 }
 
+/// A place between two records of the inputs of a run: where the next record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// The index of the input.
+    pub input: u32,
+    /// The number of the next record in that input, counted from 0.
+    pub ordinal: u64,
+    /// The offset of its first byte, after decompression.
+    pub offset: u64,
+}
+
 /// The type that a step declares for a field it adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -242,6 +242,12 @@ pub trait Step: Any + Send + Sync {
         None
     }
 
+    /// A fingerprint of the files that the step is made of, in hexadecimal, if it is made of files that are not
+    /// text-processor's own. Whoever goes on with a run must do so with the same. It may take as long as reading them.
+    fn files_fingerprint(&self) -> Option<String> {
+        None
+    }
+
     /// Works on one record. `asked` holds the values of the fields the step asks for, in the order of its declaration.
     /// A text that is not changed must be returned as the very slice that came in: that is how the engine knows.
     fn apply<'t>(
@@ -355,7 +361,7 @@ impl Marker {
     }
 }
 
-/// Limits that keep one record from taking the whole machine.
+/// Limits that keep one record, or one input, from taking the whole machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes that a record may have when it is read, and its text when a step has written it.
@@ -364,6 +370,10 @@ pub struct Limits {
     pub parts: usize,
     /// How deep the JSON of a record may be nested.
     pub json_depth: usize,
+    /// How many times as large as it is a compressed input may become, once it has become large; `None`: any number.
+    pub expansion: Option<u64>,
+    /// How many bytes decompression may take to look back at, in whole powers of two.
+    pub window: usize,
 }
 
 impl Default for Limits {
@@ -372,6 +382,8 @@ impl Default for Limits {
             record_bytes: 16 << 20,
             parts: 1_000_000,
             json_depth: 128,
+            expansion: Some(200),
+            window: 128 << 20,
         }
     }
 }

@@ -226,15 +226,3 @@ def test_d8_files_that_exist_are_kept_unless_said_otherwise(program: Program, ex
     assert done.returncode == 0, done.stderr
     assert (program.folder / "out.txt").read_bytes() == b"one\n"
     assert json.loads((program.folder / "report.json").read_bytes())["counts"]["read"] == 1
-
-
-def test_d8_a_folder_is_no_output_yet(program: Program) -> None:
-    (program.folder / "in.txt").write_bytes(b"one\n")
-    (program.folder / "out").mkdir()
-    for output in ("out", "out/", "new/"):
-        done = program("run", "-s", "trim", "in.txt", "-o", output)
-        assert done.returncode == 2
-        assert b"later release" in done.stderr
-    assert names(program.folder / "out") == []
-    with pytest.raises(ConfigError, match="directory"):
-        Pipeline(["trim"]).run(program.folder / "in.txt", program.folder / "out")

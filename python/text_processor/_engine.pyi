@@ -46,8 +46,19 @@ class Pipeline:
         workers: int | None = None,
         limit: int | None = None,
         overwrite: bool = False,
+        resume: bool = False,
+        shard_bytes: int | None = None,
+        compression: Literal["none", "gzip", "zstd"] | None = None,
         allow_repeat: bool = False,
         progress: bool | None = None,
+        isolation: Literal["auto", "thread", "process"] = "auto",
+        timeout: float | None = 300.0,
+        memory: int | None = None,
+        batch_size: int | None = None,
+        memory_budget: int | None = None,
+        max_expansion: int | None = 200,
+        quarantine_limit: int | None = None,
+        quarantine_bytes: int | None = None,
     ) -> Report: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
@@ -106,3 +117,4 @@ class Report:
     def to_dict(self) -> dict[str, Any]: ...
 
 def command(arguments: Sequence[str]) -> int: ...
+def worker() -> None: ...

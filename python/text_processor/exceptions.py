@@ -231,11 +231,35 @@ class CrashLoopError(TextProcessorError):
 
 
 class ResumeError(TextProcessorError):
-    """A run cannot be continued, because the pipeline, a plugin or an input is not what it was."""
+    """A run cannot go on, because the pipeline, a plugin or an input is not what it was, or the directory is damaged.
+
+    Attributes:
+        path: The output directory.
+        differences: What has changed since the run began, as it was, and as it is: `(what, before, now)` each.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        differences: tuple[tuple[str, str, str], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.differences = differences
 
 
 class LockedError(TextProcessorError):
-    """Another run is writing to the same output."""
+    """Another run is writing to the same output directory.
+
+    Attributes:
+        path: The directory.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class InternalError(TextProcessorError):

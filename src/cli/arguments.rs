@@ -57,6 +57,16 @@ pub(super) enum Command {
     Explain(ExplainArguments),
     #[command(about = "Show what each step makes of a text.", after_help = TRACE_EXAMPLES)]
     Trace(TraceArguments),
+    #[command(
+        about = "Tell what became of a record of an output directory: at which step, why, and where it stands.",
+        after_help = WHY_EXAMPLES
+    )]
+    Why(WhyArguments),
+    #[command(
+        about = "Prove from the files of an output directory that every record is there, once.",
+        after_help = VERIFY_CODES
+    )]
+    Verify(VerifyArguments),
     #[command(about = "Show which plugins are installed, what they declare, and what is wrong with them.")]
     Plugins {
         #[command(subcommand)]
@@ -78,10 +88,13 @@ Exit codes:
     5  An input is damaged or missing; the rest was processed.
     6  An output cannot be written.
     7  A plugin cannot be found, loaded or ordered.
+    8  The output directory was begun with something else, or another run writes to it.
    70  A bug in text-processor.
+  129  The terminal was closed.
   130  Interrupted.
   141  The reader of standard output went away.
-  143  Terminated.";
+  143  Terminated.
+  152  The limit on processor time was reached.";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -93,6 +106,18 @@ Examples:
   text-processor trace -s trim-lines -s reverse '  some text  '
   text-processor trace -p pipeline.toml --input notes.jsonl --limit 3
   echo 'some text' | text-processor trace --discover";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  text-processor why out/ article-17
+  text-processor why out/ in/part-3.jsonl:7
+  text-processor why out/ 7 --json";
+
+const VERIFY_CODES: &str = "\
+Exit codes:
+    0  The run is complete, and everything is there.
+    5  Something is damaged; the answer says what and where.
+    8  Everything is there as far as the run has come: go on with `--resume`.";
 
 const PIPELINE: &str = "Pipeline (one of these)";
 const INPUT: &str = "Input";
@@ -189,7 +214,7 @@ pub(super) struct RunArguments {
         long,
         value_name = "FILE",
         help_heading = OUTPUT,
-        help = "The file for what goes out, compressed if it ends in `.gz` or `.zst`; `-` or nothing: standard output."
+        help = "The file for what goes out, compressed if it ends in `.gz` or `.zst`; `-` or nothing: standard output. A name that ends in `/`, or a directory: an output directory, which is committed shard by shard."
     )]
     pub(super) output: Option<PathBuf>,
 
@@ -209,8 +234,33 @@ pub(super) struct RunArguments {
     )]
     pub(super) quarantine: Option<PathBuf>,
 
-    #[arg(long, help_heading = OUTPUT, help = "Replace files that exist.")]
+    #[arg(long, help_heading = OUTPUT, help = "Replace files that exist, or the run in the output directory.")]
     pub(super) overwrite: bool,
+
+    #[arg(
+        long,
+        conflicts_with = "overwrite",
+        help_heading = OUTPUT,
+        help = "Go on with the run in the output directory where it ended, or begin if it holds none."
+    )]
+    pub(super) resume: bool,
+
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = OUTPUT,
+        help = "After how many bytes of the inputs a shard of the output directory ends: `64MiB`, the default, `1GiB`, `5000000`."
+    )]
+    pub(super) shard_size: Option<u64>,
+
+    #[arg(
+        long,
+        value_name = "HOW",
+        help_heading = OUTPUT,
+        help = "How what goes out to the output directory is compressed. Without it: as the inputs are, if all agree."
+    )]
+    pub(super) compression: Option<Compression>,
 
     #[arg(
         long,
@@ -284,6 +334,46 @@ pub(super) struct RunArguments {
 
     #[arg(
         long,
+        value_name = "SIZE",
+        default_value = "256MiB",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "About how much memory records may take that are being processed."
+    )]
+    pub(super) memory_budget: u64,
+
+    #[arg(
+        long,
+        value_name = "N|none",
+        default_value = "200",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| expansion(&text)),
+        help_heading = INPUT,
+        help = "How many times as large as it is a compressed input may become, once it has become 64 MiB."
+    )]
+    pub(super) max_expansion: Expansion,
+
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = StringValueParser::new().try_map(|text| count(&text)),
+        help_heading = EXECUTION,
+        help = "Stop, and commit nothing, when more than so many records have failed."
+    )]
+    pub(super) quarantine_limit: Option<u64>,
+
+    #[arg(
+        long,
+        value_name = "SIZE",
+        value_parser = StringValueParser::new().try_map(|text| size(&text)),
+        help_heading = EXECUTION,
+        help = "Stop, and commit nothing, when the quarantine has become larger."
+    )]
+    pub(super) quarantine_bytes: Option<u64>,
+
+    #[arg(
+        long,
         value_name = "FILE",
         help_heading = REPORTING,
         help = "Write the report of the run to a JSON file."
@@ -354,6 +444,32 @@ pub(super) struct TraceArguments {
     pub(super) json: bool,
 }
 
+/// Which record to tell about.
+#[derive(Debug, Args)]
+pub(super) struct WhyArguments {
+    #[arg(value_name = "OUTPUT", help = "The output directory.")]
+    pub(super) output: PathBuf,
+
+    #[arg(
+        value_name = "ID",
+        help = "The record's own identity, its input and its number there (`in.jsonl:7`, counted from 0), or its number where there is one input."
+    )]
+    pub(super) id: String,
+
+    #[arg(long, help = "Answer as JSON.")]
+    pub(super) json: bool,
+}
+
+/// What to verify.
+#[derive(Debug, Args)]
+pub(super) struct VerifyArguments {
+    #[arg(value_name = "OUTPUT", help = "The output directory.")]
+    pub(super) output: PathBuf,
+
+    #[arg(long, help = "Answer as JSON.")]
+    pub(super) json: bool,
+}
+
 /// What to tell about plugins.
 #[derive(Debug, Subcommand)]
 pub(super) enum PluginsCommand {
@@ -393,6 +509,24 @@ impl From<Format> for crate::io::Format {
             Format::Text => Self::Text,
             Format::File => Self::File,
             Format::Jsonl => Self::Jsonl,
+        }
+    }
+}
+
+/// How what goes out to a directory is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl From<Compression> for crate::io::Compression {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::None => Self::None,
+            Compression::Gzip => Self::Gzip,
+            Compression::Zstd => Self::Zstd,
         }
     }
 }
@@ -451,25 +585,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "expected a number of seconds above 0".into())
 }
 
-/// A number of bytes, with or without a unit.
-fn size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 8] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("TiB", 1 << 40),
-        ("kB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-    ];
-    let unit = UNITS
-        .iter()
-        .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
-    let (number, bytes) = unit.unwrap_or((text, 1));
-    let number = number.trim_end().parse::<u64>().ok().filter(|number| *number > 0);
-    let size = number.and_then(|number| number.checked_mul(bytes));
-    size.ok_or_else(|| "expected a number of bytes such as `512MiB` or `2GB`".into())
+/// How many times as large compressed data may become; `None`: any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Expansion(pub(super) Option<u64>);
+
+fn expansion(text: &str) -> Result<Expansion, String> {
+    if text == "none" {
+        return Ok(Expansion(None));
+    }
+    match limit(text) {
+        Ok(times) => Ok(Expansion(Some(times))),
+        Err(expected) => Err(format!("{expected}, or `none`")),
+    }
 }
 
 /// How many threads.
@@ -501,9 +628,35 @@ fn workers(text: &str) -> Result<Workers, String> {
     }
 }
 
+/// A number of bytes, with or without a unit.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_start() {
+        "" | "B" => Some(1),
+        "kB" | "KB" => Some(1_000),
+        "KiB" | "K" => Some(1 << 10),
+        "MB" => Some(1_000_000),
+        "MiB" | "M" => Some(1 << 20),
+        "GB" => Some(1_000_000_000),
+        "GiB" | "G" => Some(1 << 30),
+        "TB" => Some(1_000_000_000_000),
+        "TiB" | "T" => Some(1 << 40),
+        _ => None,
+    };
+    let bytes = factor.and_then(|factor| number.parse::<u64>().ok()?.checked_mul(factor));
+    bytes
+        .filter(|&bytes| bytes > 0)
+        .ok_or_else(|| "expected a number of bytes such as `64MiB`, `500kB` or `1000000`".to_owned())
+}
+
 fn limit(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
         _ => Err("expected a whole number of at least 1".into()),
     }
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number".into())
 }

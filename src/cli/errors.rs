@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(told(Error::Interrupted(Interrupt::ClosedPipe), true), "");
         assert_eq!(
             told(Error::Interrupted(Interrupt::Interrupt), false),
-            "error: The run was interrupted; nothing was committed.\n"
+            "error: The run was interrupted; what it had not committed is gone.\n"
         );
     }
 }

@@ -20,6 +20,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod verify;
+mod why;
 
 use crate::engine::Watcher;
 use crate::error::{Error, Interrupt, Result, Shown};
@@ -84,6 +86,8 @@ fn obey(arguments: &Arguments, shell: &dyn Shell, console: &mut Console<'_>) -> 
         Command::Run(command) => run::run(command, arguments.verbose > 0, shell, console),
         Command::Explain(command) => explain::explain(command, shell, console),
         Command::Trace(command) => trace::trace(command, shell, console),
+        Command::Why(command) => why::why(command, shell, console),
+        Command::Verify(command) => verify::verify(command, shell, console),
         Command::Plugins { command } => match command {
             PluginsCommand::List { json } => plugins::list(*json, shell, console),
             PluginsCommand::Show { name, json } => plugins::show(name, *json, shell, console),

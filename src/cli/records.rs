@@ -38,7 +38,7 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
     let mut batch = Batch::new();
     let mut records = Vec::new();
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    while records.len() < wanted && source.fill(&mut batch, CHUNK)? {
+    while records.len() < wanted && source.fill(&mut batch, CHUNK, u64::MAX)? {
         super::stop_if_interrupted(shell)?;
         if let Some(unread) = &batch.unread {
             records.push(unreadable(unread, batch.first_ordinal));

@@ -29,6 +29,16 @@ pub(super) fn closing(report: &Report, width: usize, paint: Paint) -> String {
 }
 
 fn summary(report: &Report, width: usize) -> String {
+    if report.already_complete {
+        let sentence = format!(
+            "The run was complete before: {} ({}) from {} are committed in {}. Nothing was done.",
+            counted(report.counts.read, "record"),
+            bytes(report.bytes_read),
+            counted(report.inputs, "input"),
+            counted(report.shards.unwrap_or_default(), "shard"),
+        );
+        return paragraph(&sentence, width);
+    }
     let mut sentence = format!(
         "Read {} ({}) from {} in {} with {}",
         counted(report.counts.read, "record"),
@@ -37,10 +47,27 @@ fn summary(report: &Report, width: usize) -> String {
         seconds(report.seconds),
         counted(report.workers as u64, "worker"),
     );
-    if let Some(rate) = per_second(report.counts.read, report.seconds) {
+    // Records of earlier sittings took none of this one's time.
+    if let Some(rate) = per_second(report.counts.read, report.seconds).filter(|_| report.earlier_shards == 0) {
         let _ = write!(sentence, ": {rate} records/s");
     }
     sentence.push('.');
+    if report.restarts > 0 {
+        let _ = write!(
+            sentence,
+            " {} died and {} replaced.",
+            counted(report.restarts, "worker"),
+            if report.restarts == 1 { "was" } else { "were" },
+        );
+    }
+    if report.earlier_shards > 0 {
+        let _ = write!(
+            sentence,
+            " {} of {} were committed before; their records are counted here, their time is not.",
+            count(report.earlier_shards),
+            counted(report.shards.unwrap_or_default(), "shard"),
+        );
+    }
     if report.limited {
         sentence.push_str(" `--limit` was reached: the inputs may hold more records.");
     }
@@ -120,7 +147,10 @@ fn steps(report: &Report) -> Table {
             total(&step.rejected),
             total(&step.quarantined),
             seconds(step.seconds).into(),
-            per_second(step.entered, step.seconds).unwrap_or_default().into(),
+            per_second(step.entered, step.seconds)
+                .filter(|_| report.earlier_shards == 0)
+                .unwrap_or_default()
+                .into(),
         ]);
         reasons(&mut table, &step.rejected, &step.quarantined);
     }
@@ -211,6 +241,7 @@ fn advice(report: &Report, width: usize, paint: Paint) -> String {
     let typed = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
     if !path.starts_with('-') && path.bytes().all(typed) {
         let reader = match path.rsplit('.').next() {
+            _ if path.ends_with('/') => format!("cat {path}*.jsonl | head -n 1"),
             Some("gz") => format!("zcat {path} | head -n 1"),
             Some("zst") => format!("zstdcat {path} | head -n 1"),
             _ => format!("head -n 1 {path}"),
@@ -471,6 +502,8 @@ mod tests {
           "bytes_written": 0,
           "seconds": 0.0,
           "workers": 0,
+          "isolation": "",
+          "restarts": 0,
           "limited": false,
           "fingerprint": ""
         }

@@ -3,7 +3,8 @@
 use super::arguments::RunArguments;
 use super::console::Console;
 use super::progress::Progressing;
-use super::{Shell, pipeline, report};
+use super::style::Tone;
+use super::{Shell, errors, pipeline, report};
 #[cfg(unix)]
 use crate::engine::RemoteHost;
 use crate::engine::{self, Isolating, RunOptions, Supervision};
@@ -18,7 +19,7 @@ use std::path::Path;
 /// Runs a pipeline and tells how it went.
 pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, console: &mut Console<'_>) -> Result<u8> {
     let output = named(arguments.output.as_deref());
-    refuse_folders(arguments, output)?;
+    refuse_folders(arguments)?;
     if arguments.inputs.is_empty() && console.input_is_terminal {
         return Err(ConfigError::new(
             "No input is named, and standard input is a terminal, where nothing waits to be read.",
@@ -26,7 +27,10 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         .with_hint("Name a file, pipe something in, or name `-` to type the text yourself.")
         .into());
     }
-    let limits = Limits::default();
+    let limits = Limits {
+        expansion: arguments.max_expansion.0,
+        ..Limits::default()
+    };
     let (plan, supervision) = plan(arguments, limits, shell)?;
     let standard_input = [OsString::from("-")];
     let patterns = if arguments.inputs.is_empty() {
@@ -50,10 +54,16 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         rejected: arguments.rejected.clone(),
         quarantine: arguments.quarantine.clone(),
         overwrite: arguments.overwrite,
+        resume: arguments.resume,
+        shard_bytes: arguments.shard_size,
+        compression: arguments.compression.map(Into::into),
         workers: arguments.workers.number(),
         supervision,
         limit: arguments.limit,
         limits,
+        memory_budget: usize::try_from(arguments.memory_budget).unwrap_or(usize::MAX),
+        quarantine_limit: arguments.quarantine_limit,
+        quarantine_bytes: arguments.quarantine_bytes,
     };
     let silent = arguments.quiet || arguments.json;
     // A bar would be torn apart by log lines, and by data that goes to the same terminal.
@@ -62,7 +72,16 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         let mut watcher = Progressing::new(shell, shown.then_some(console.messages.width));
         engine::run(&plan, &options, &mut watcher)
     };
-    let report = outcome?;
+    let report = match outcome {
+        Err(error) if options.directory().is_some() && ended_midway(&error) => {
+            errors::tell(&mut console.messages, &error, verbose);
+            let hint = console.messages.painted(Tone::Hint, "hint:");
+            let told = format!("{hint} The shards that were committed stay; `--resume` goes on behind them.\n");
+            console.messages.tell(&told);
+            return Ok(error.exit_code());
+        }
+        outcome => outcome?,
+    };
     if let Some(mut sink) = report_sink {
         let mut json = as_json(&report)?;
         json.push('\n');
@@ -86,6 +105,7 @@ fn plan(arguments: &RunArguments, limits: Limits, shell: &dyn Shell) -> Result<(
         memory: arguments.memory,
         load_timeout: arguments.load_timeout,
         batch_records: arguments.batch_size.map(|records| records as usize),
+        files: arguments.output.as_deref().is_some_and(io::is_directory),
     };
     #[cfg(unix)]
     if isolating.wants_workers(shell.host()) {
@@ -98,6 +118,11 @@ fn plan(arguments: &RunArguments, limits: Limits, shell: &dyn Shell) -> Result<(
     let plan = pipeline::plan(&arguments.pipeline, shell.host(), adjust)?;
     let supervision = Supervision::of(&plan, shell.host(), limits, &isolating)?;
     Ok((plan, supervision))
+}
+
+/// Whether an error ended a run that may have committed shards, and that can go on.
+fn ended_midway(error: &Error) -> bool {
+    matches!(error, Error::Interrupted(_) | Error::Output(_) | Error::Record(_))
 }
 
 fn tell(report: &Report, arguments: &RunArguments, to_file: bool, console: &mut Console<'_>) -> Result<()> {
@@ -125,17 +150,7 @@ fn named(path: Option<&Path>) -> Option<&Path> {
 }
 
 /// A folder is no file. Standing where a file is expected, it is a mistake that is better told before the run.
-fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()> {
-    if let Some(path) = output
-        && is_folder(path)
-    {
-        return Err(ConfigError::new(format!(
-            "The output `{}` is a directory. Output directories come in a later release.",
-            Shown(path)
-        ))
-        .with_hint("Name one file, such as `-o out.jsonl`; any number of inputs can go into it.")
-        .into());
-    }
+fn refuse_folders(arguments: &RunArguments) -> Result<()> {
     let others = [
         ("rejected", &arguments.rejected),
         ("quarantine", &arguments.quarantine),
@@ -148,7 +163,7 @@ fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()>
                 .with_hint("Standard output is for what goes out; on most systems `/dev/stdout` names it as a file.")
                 .into());
         }
-        if is_folder(path) {
+        if io::is_directory(path) {
             return Err(ConfigError::new(format!(
                 "`--{option}` needs a file, and `{}` is a directory.",
                 Shown(path)
@@ -159,14 +174,10 @@ fn refuse_folders(arguments: &RunArguments, output: Option<&Path>) -> Result<()>
     Ok(())
 }
 
-fn is_folder(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir()
-}
-
 /// The engine checks its own files against each other, but it does not know the report.
 fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, inputs: &[Input]) -> Result<()> {
     let files = [
-        ("output", output),
+        ("output", output.filter(|path| !io::is_directory(path))),
         ("file of rejected records", arguments.rejected.as_deref()),
         ("quarantine file", arguments.quarantine.as_deref()),
         ("report", Some(report)),

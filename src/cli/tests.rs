@@ -4,9 +4,8 @@ use super::console::Stream;
 use super::*;
 use crate::plugins::{Discovery, Finding, Plugin, Severity};
 use crate::step::{Configuration, Declaration, PlacedStep, Segment, Step};
-use std::cell::Cell;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A world with one plugin, which must never be imported.
 struct Untouched(Vec<Finding>);
@@ -42,7 +41,7 @@ impl Host for Untouched {
     }
 }
 
-impl Shell for (Untouched, Cell<Option<LevelFilter>>) {
+impl Shell for (Untouched, Mutex<Option<LevelFilter>>) {
     fn host(&self) -> &dyn Host {
         &self.0
     }
@@ -52,7 +51,7 @@ impl Shell for (Untouched, Cell<Option<LevelFilter>>) {
     }
 
     fn set_verbosity(&self, level: LevelFilter) {
-        self.1.set(Some(level));
+        *self.1.lock().expect("one thread") = Some(level);
     }
 }
 
@@ -63,8 +62,8 @@ struct Ended {
     level: Option<LevelFilter>,
 }
 
-fn shell(findings: Vec<Finding>) -> (Untouched, Cell<Option<LevelFilter>>) {
-    (Untouched(findings), Cell::new(None))
+fn shell(findings: Vec<Finding>) -> (Untouched, Mutex<Option<LevelFilter>>) {
+    (Untouched(findings), Mutex::new(None))
 }
 
 fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
@@ -84,7 +83,7 @@ fn ended(findings: Vec<Finding>, arguments: &[&str]) -> Ended {
         code,
         output: String::from_utf8(output).expect("UTF-8"),
         messages: String::from_utf8(messages).expect("UTF-8"),
-        level: shell.1.get(),
+        level: *shell.1.lock().expect("one thread"),
     }
 }
 
@@ -152,37 +151,77 @@ fn help_on_run() {
                              from what they declare. This imports them all.
 
     Input:
-          --format <FORMAT>  How records lie in the inputs: text, a record per line;
-                             file, a record per file; jsonl, an object per line.
-                             Without it, the names tell: `.jsonl` and `.ndjson` mean
-                             jsonl, all others text. [possible values: text, file,
-                             jsonl]
-          --text <FIELD>     The JSON key that holds the text. It overrides the
-                             pipeline file.
-          --id <FIELD>       The JSON key that identifies a record. It overrides the
-                             pipeline file.
-          --limit <N>        Read at most so many records.
-          --allow-repeat     Accept a file that is named more than once, and read it
-                             as often.
+          --format <FORMAT>         How records lie in the inputs: text, a record
+                                    per line; file, a record per file; jsonl, an
+                                    object per line. Without it, the names tell:
+                                    `.jsonl` and `.ndjson` mean jsonl, all others
+                                    text. [possible values: text, file, jsonl]
+          --text <FIELD>            The JSON key that holds the text. It overrides
+                                    the pipeline file.
+          --id <FIELD>              The JSON key that identifies a record. It
+                                    overrides the pipeline file.
+          --limit <N>               Read at most so many records.
+          --allow-repeat            Accept a file that is named more than once, and
+                                    read it as often.
+          --max-expansion <N|none>  How many times as large as it is a compressed
+                                    input may become, once it has become 64 MiB.
+                                    [default: 200]
 
     Output:
-      -o, --output <FILE>      The file for what goes out, compressed if it ends in
-                               `.gz` or `.zst`; `-` or nothing: standard output.
-          --rejected <FILE>    Write rejected records to a JSONL file, each with its
-                               step and reason. Without it they are counted only.
-          --quarantine <FILE>  Write failed records to this JSONL file, each with
-                               its step and error. Without it they go to a file
-                               beside the output.
-          --overwrite          Replace files that exist.
+      -o, --output <FILE>       The file for what goes out, compressed if it ends in
+                                `.gz` or `.zst`; `-` or nothing: standard output. A
+                                name that ends in `/`, or a directory: an output
+                                directory, which is committed shard by shard.
+          --rejected <FILE>     Write rejected records to a JSONL file, each with
+                                its step and reason. Without it they are counted
+                                only.
+          --quarantine <FILE>   Write failed records to this JSONL file, each with
+                                its step and error. Without it they go to a file
+                                beside the output.
+          --overwrite           Replace files that exist, or the run in the output
+                                directory.
+          --resume              Go on with the run in the output directory where it
+                                ended, or begin if it holds none.
+          --shard-size <BYTES>  After how many bytes of the inputs a shard of the
+                                output directory ends: `64MiB`, the default, `1GiB`,
+                                `5000000`.
+          --compression <HOW>   How what goes out to the output directory is
+                                compressed. Without it: as the inputs are, if all
+                                agree. [possible values: none, gzip, zstd]
 
     Execution:
-          --on-error <POLICY>  What happens when a record fails: raise, the run
-                               stops and nothing is committed; quarantine, the
-                               record is kept aside with its error. It overrides the
-                               pipeline file, whose default is quarantine. [possible
-                               values: raise, quarantine]
-          --workers <N|auto>   How many threads read, run Rust steps and write;
-                               `auto`: one for each processor. [default: auto]
+          --on-error <POLICY>
+              What happens when a record fails: raise, the run stops and nothing is
+              committed; quarantine, the record is kept aside with its error. It
+              overrides the pipeline file, whose default is quarantine. [possible
+              values: raise, quarantine]
+          --workers <N|auto>
+              How many threads read, run Rust steps and write; `auto`: one for each
+              processor. [default: auto]
+          --isolation <WHERE>
+              Where plugins run: process, in as many workers as `--workers` says,
+              which may crash without harm; thread, in this process; auto, in
+              workers unless this Python runs them side by side in threads.
+              [default: auto]
+          --timeout <SECONDS|none>
+              How long a worker may work on one record before it is killed and the
+              record quarantined. [default: 300]
+          --memory <SIZE>
+              How much memory a worker may have, such as `2GiB`. Without it: nine
+              tenths of the machine's.
+          --load-timeout <SECONDS>
+              How long a worker may take to import its plugins and make its steps.
+              [default: 60]
+          --batch-size <N>
+              Send at most so many records to a worker at once. Without it: as many
+              as their size and the speed of the steps make sensible.
+          --memory-budget <SIZE>
+              About how much memory records may take that are being processed.
+              [default: 256MiB]
+          --quarantine-limit <N>
+              Stop, and commit nothing, when more than so many records have failed.
+          --quarantine-bytes <SIZE>
+              Stop, and commit nothing, when the quarantine has become larger.
 
     Reporting:
           --report <FILE>  Write the report of the run to a JSON file.
@@ -205,10 +244,14 @@ fn help_on_run() {
         5  An input is damaged or missing; the rest was processed.
         6  An output cannot be written.
         7  A plugin cannot be found, loaded or ordered.
+        8  The output directory was begun with something else, or another run writes
+        to it.
        70  A bug in text-processor.
+      129  The terminal was closed.
       130  Interrupted.
       141  The reader of standard output went away.
       143  Terminated.
+      152  The limit on processor time was reached.
     ");
 }
 
@@ -368,7 +411,7 @@ fn numbers_out_of_range_are_mistakes() {
 
 #[test]
 fn what_this_release_cannot_do_is_not_offered() {
-    for option in ["--resume", "--isolation=process", "--workers=none"] {
+    for option in ["--isolation=container", "--workers=none"] {
         assert_eq!(command(&["run", "-s", "trim", option, "in.txt"]).code, 2, "{option}");
     }
 }
@@ -416,16 +459,7 @@ fn a_terminal_is_not_waited_for() {
 }
 
 #[test]
-fn folders_are_no_output() {
-    for output in ["out/", "."] {
-        let run = command(&["run", "-s", "trim-lines", "in.txt", "-o", output]);
-        assert_eq!(run.code, 2);
-        assert!(
-            run.messages.contains("Output directories come in a later release"),
-            "{}",
-            run.messages
-        );
-    }
+fn folders_are_no_files() {
     for option in ["--rejected", "--quarantine", "--report"] {
         for path in [".", "-"] {
             let run = command(&["run", "-s", "trim-lines", "in.txt", option, path]);

@@ -5,9 +5,9 @@ use crate::engine::Progress;
 use crate::engine::process::log_printed;
 use crate::engine::round::Round;
 use crate::error::{Error, RecordError};
-use crate::io::{CasualtyEncoder, Decoder, Encoder, Format, LastLine};
-use crate::ledger::{Account, InputDamage};
-use crate::record::Fate;
+use crate::io::{CasualtyEncoder, Checksum, Decoder, Encoder, Format, LastLine};
+use crate::ledger::{Account, FateRun, InputDamage};
+use crate::record::{Fate, Place};
 use crate::step::Cancel;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -40,8 +40,20 @@ pub(super) struct Job {
     pub(super) unopened: bool,
     /// What of the input could not be read, if the batch stands for that.
     pub(super) damage: Option<InputDamage>,
-    /// How many bytes of input the job holds.
+    /// How many bytes of the budget the job takes.
     pub(super) charged: usize,
+    /// What of the batch waits for its turn, because all of it together made more than a job may hold.
+    rest: Vec<u8>,
+    /// How many records of the rest are taken up at once.
+    most_records: usize,
+    /// Where the record behind the batch begins.
+    pub(super) next: Place,
+    /// Whether a shard of an output directory ends with the batch.
+    pub(super) ends_shard: bool,
+    /// The fates in runs and the checksums of the bytes for the output, the rejected file and the quarantine file, if the
+    /// output is a directory.
+    pub(super) runs: Vec<FateRun>,
+    pub(super) checksums: [Checksum; 3],
 }
 
 impl Job {
@@ -62,14 +74,96 @@ impl Job {
             unopened: false,
             damage: None,
             charged: 0,
+            rest: Vec::new(),
+            most_records: usize::MAX,
+            next: Place::default(),
+            ends_shard: false,
+            runs: Vec::new(),
+            checksums: <[Checksum; 3]>::default(),
         }
+    }
+
+    /// How many bytes of memory the job holds.
+    pub(super) fn held(&self) -> usize {
+        let outputs = self.out.len() + self.rejected.len() + self.quarantined.len();
+        self.batch.held() + outputs + self.rest.len() + self.fates.len() * size_of::<Fate>()
+    }
+
+    /// How many bytes of memory the job keeps to be used again.
+    pub(super) fn kept(&self) -> usize {
+        let outputs = [&self.out, &self.rejected, &self.quarantined];
+        self.batch.capacity() + outputs.into_iter().map(Vec::capacity).sum::<usize>()
+    }
+
+    /// Whether more of what was read waits behind what was made.
+    pub(super) fn is_part(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Where the record begins behind those that were made.
+    pub(super) fn place_behind(&self) -> Place {
+        if !self.is_part() {
+            return self.next;
+        }
+        let batch = &self.batch;
+        Place {
+            input: batch.input,
+            ordinal: batch.first_ordinal + batch.sources.len() as u64,
+            offset: batch.first_offset + batch.raw().len() as u64,
+        }
+    }
+
+    /// Takes back what was made of the records, and keeps the first half of them to be run again. The others wait until these
+    /// are written. Returns `false` if there is one record, which cannot be divided.
+    pub(super) fn halve(&mut self) -> bool {
+        let half = self.batch.sources.len() / 2;
+        if half == 0 {
+            return false;
+        }
+        let end = self.batch.sources[half].raw.start as usize;
+        let mut rest = self.batch.raw()[end..].to_vec();
+        rest.append(&mut self.rest);
+        self.rest = rest;
+        self.most_records = half;
+        self.batch.restart(end);
+        self.forget_results();
+        true
+    }
+
+    /// Goes on with the next records of a batch that was divided. Returns `false` if there are none.
+    pub(super) fn next_part(&mut self) -> bool {
+        if self.rest.is_empty() {
+            return false;
+        }
+        let batch = &mut self.batch;
+        batch.first_ordinal += batch.sources.len() as u64;
+        batch.first_offset += batch.raw().len() as u64;
+        let mut ends = memchr::memchr_iter(b'\n', &self.rest);
+        let end = ends.nth(self.most_records - 1).map_or(self.rest.len(), |end| end + 1);
+        let rest = self.rest.split_off(end);
+        batch.restart(0);
+        batch.raw_mut().append(&mut self.rest);
+        self.rest = rest;
+        self.forget_results();
+        true
     }
 
     /// Forgets the records and keeps the memory, unless a rare huge record made it large.
     pub(super) fn clear(&mut self) {
-        const KEPT_CAPACITY: usize = 4 << 20;
         self.batch.clear();
+        self.rest = Vec::new();
+        self.most_records = usize::MAX;
+        self.ends_shard = false;
+        self.unopened = false;
+        self.damage = None;
+        self.charged = 0;
+        self.forget_results();
+    }
+
+    fn forget_results(&mut self) {
+        const KEPT_CAPACITY: usize = 1 << 20;
         self.segment = 0;
+        self.fates.clear();
         for buffer in [&mut self.out, &mut self.rejected, &mut self.quarantined] {
             buffer.clear();
             buffer.shrink_to(KEPT_CAPACITY);
@@ -79,9 +173,8 @@ impl Job {
         self.read = Account::default();
         self.accounted = Account::default();
         self.failure = None;
-        self.unopened = false;
-        self.damage = None;
-        self.charged = 0;
+        self.runs.clear();
+        self.checksums = <[Checksum; 3]>::default();
     }
 }
 
@@ -105,6 +198,7 @@ pub(super) struct Shared {
     /// What the calling thread is to log.
     pub(super) notices: Notices,
     error: Mutex<Option<Error>>,
+    failed: AtomicBool,
 }
 
 /// What other threads have to say. The calling thread logs it: a handler of Python's `logging` may take any lock, and no
@@ -117,6 +211,8 @@ pub(super) struct Notices(Mutex<Vec<Notice>>);
 pub(super) enum Notice {
     /// Something that somebody should know.
     Warning(String),
+    /// Something for somebody who looks for a cause.
+    Detail(String),
     /// What a plugin has printed.
     Printed(String),
 }
@@ -130,6 +226,10 @@ impl Notices {
         self.push(Notice::Warning(message));
     }
 
+    pub(super) fn debug(&self, message: String) {
+        self.push(Notice::Detail(message));
+    }
+
     pub(super) fn printed(&self, text: String) {
         self.push(Notice::Printed(text));
     }
@@ -140,6 +240,7 @@ impl Notices {
         for notice in notices {
             match notice {
                 Notice::Warning(message) => log::warn!("{message}"),
+                Notice::Detail(message) => log::debug!("{message}"),
                 Notice::Printed(text) => {
                     text.lines().for_each(log_printed);
                 }
@@ -156,6 +257,7 @@ impl Shared {
             meter: Meter::default(),
             notices: Notices::default(),
             error: Mutex::default(),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -164,8 +266,14 @@ impl Shared {
         let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert(error);
         drop(first);
+        self.failed.store(true, Ordering::Release);
         self.cancel.cancel();
         self.round.stop();
+    }
+
+    /// Whether an error has stopped the run.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// The error that stopped the run.
@@ -187,9 +295,30 @@ pub(super) struct Meter {
     pub(super) done: AtomicU64,
     /// Whether the limit on records ended the reading.
     pub(super) limited: AtomicBool,
+    /// How many times as much memory as their bytes in the input the batches have taken lately.
+    growth: AtomicU64,
 }
 
+/// What is expected of a batch of which nothing is known: as it was read, unescaped, changed, between two steps, and written.
+const USUAL_GROWTH: u64 = 5;
+
 impl Meter {
+    /// How many times as much memory as its bytes in the input a batch will take, at a guess.
+    pub(super) fn growth(&self) -> usize {
+        self.growth.load(Ordering::Relaxed).max(USUAL_GROWTH) as usize
+    }
+
+    /// Notes how much memory a batch of so many bytes took. Surprises count at once, and are forgotten slowly.
+    pub(super) fn note_growth(&self, bytes: usize, held: usize) {
+        const LEAST_BYTES: usize = 1 << 10;
+        if bytes >= LEAST_BYTES {
+            let seen = (held / bytes) as u64 + 1;
+            let known = self.growth.load(Ordering::Relaxed);
+            let next = seen.max(known - known / 8);
+            self.growth.store(next, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn progress(&self, total_bytes: Option<u64>) -> Progress {
         Progress {
             read: self.read.load(Ordering::Relaxed),
@@ -199,5 +328,79 @@ impl Meter {
             bytes: self.bytes.load(Ordering::Relaxed),
             total_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{SourceRecord, Span};
+
+    /// Finds the lines of the batch, each with its line end.
+    fn decode(job: &mut Job) {
+        let lengths: Vec<usize> = job
+            .batch
+            .raw()
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(<[u8]>::len)
+            .collect();
+        let (mut start, first) = (0, job.batch.first_ordinal);
+        for (index, length) in lengths.into_iter().enumerate() {
+            let record = SourceRecord {
+                ordinal: first + index as u64,
+                raw: Span::new(start..start + length),
+                ..SourceRecord::default()
+            };
+            job.batch.sources.push(record);
+            start += length;
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_divided_comes_back_whole() {
+        let text = "one\ntwo\n\nfour\nfive\nsix\nseven";
+        let mut job = Job::new();
+        (job.batch.first_ordinal, job.batch.first_offset) = (100, 1000);
+        job.batch.raw_mut().extend_from_slice(text.as_bytes());
+        decode(&mut job);
+        let mut seen: Vec<String> = Vec::new();
+        // Twice, as where half of the batch is still too much.
+        assert!(job.halve());
+        assert_eq!(job.batch.raw(), b"one\ntwo\n\n");
+        decode(&mut job);
+        assert!(job.halve());
+        loop {
+            decode(&mut job);
+            let raw = String::from_utf8(job.batch.raw().to_vec()).expect("UTF-8");
+            assert_eq!(job.batch.first_offset as usize, 1000 + seen.concat().len());
+            assert_eq!(job.batch.first_ordinal as usize, 100 + seen.len());
+            seen.push(raw);
+            if !job.next_part() {
+                break;
+            }
+        }
+        assert_eq!(seen, ["one\n", "two\n", "\n", "four\n", "five\n", "six\n", "seven"]);
+    }
+
+    #[test]
+    fn one_record_cannot_be_divided() {
+        let mut job = Job::new();
+        job.batch.raw_mut().extend_from_slice(b"one");
+        decode(&mut job);
+        assert!(!job.halve());
+        assert!(!job.next_part());
+        assert_eq!(job.batch.raw(), b"one");
+    }
+
+    #[test]
+    fn growth_is_expected_at_once_and_forgotten_slowly() {
+        let meter = Meter::default();
+        assert_eq!(meter.growth() as u64, USUAL_GROWTH);
+        meter.note_growth(2000, 200_000);
+        assert_eq!(meter.growth(), 101);
+        meter.note_growth(2000, 2000);
+        assert!((80..101).contains(&meter.growth()));
+        meter.note_growth(1, 1 << 30);
+        assert!(meter.growth() < 101, "a few bytes say nothing");
     }
 }

@@ -18,12 +18,16 @@
 
 #[cfg(unix)]
 mod bell;
+mod committer;
+mod directory;
+mod identity;
 mod job;
 mod outputs;
 mod process;
 mod reader;
 mod round;
 mod run;
+mod shards;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -37,13 +41,26 @@ pub use process::{RemoteHost, Worker, serve};
 pub use run::run;
 pub use trace::{TraceEntry, TraceOutcome, trace};
 
-use crate::error::{Interrupt, Result};
-use crate::io::{Format, Input};
+use crate::error::{ConfigError, Interrupt, Result, Shown};
+use crate::io::{Compression, Format, Input, is_directory, is_within};
 use crate::step::Limits;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The most workers that a run may have: no machine has more processors, and a typing error should not become a fork bomb.
 pub const MOST_WORKERS: usize = 1024;
+
+/// How many bytes of memory the batches of a run may hold, unless somebody says otherwise.
+pub const USUAL_MEMORY_BUDGET: usize = 256 << 20;
+
+/// The least that the batches of a run may hold: one record just below the limit, and all that is made of it, must fit.
+pub const LEAST_MEMORY_BUDGET: usize = 128 << 20;
+
+/// The most that the batches of a run may hold: more than any machine has, so that a typing error is found.
+pub const MOST_MEMORY_BUDGET: usize = 1 << 40;
+
+/// After how many bytes of the inputs a shard ends, if nobody says otherwise: little to do again after a kill, and enough
+/// that its commit costs next to nothing.
+pub const SHARD_BYTES: u64 = 64 << 20;
 
 /// What a run reads and writes, and how.
 #[derive(Debug, Clone)]
@@ -52,14 +69,22 @@ pub struct RunOptions {
     pub inputs: Vec<Input>,
     /// How the inputs lie; `None`: told from each name (`.jsonl`, `.ndjson`: JSON Lines; others: text).
     pub format: Option<Format>,
-    /// The file for what goes out; `None`: standard output.
+    /// The file for what goes out; `None`: standard output. A path that ends in a slash, or a directory that exists: the
+    /// output is a directory of shards, which is committed shard by shard.
     pub output: Option<PathBuf>,
     /// The file for rejected records; `None`: they are counted only.
     pub rejected: Option<PathBuf>,
     /// The file for failed records; `None`: beside the output, made only if a record fails.
     pub quarantine: Option<PathBuf>,
-    /// Whether files that exist may be replaced.
+    /// Whether files that exist, or the run in the output directory, may be replaced.
     pub overwrite: bool,
+    /// Whether to go on with the run in the output directory, if there is one.
+    pub resume: bool,
+    /// After how many bytes of the inputs, after decompression, a shard of the output directory ends; `None`:
+    /// [`SHARD_BYTES`].
+    pub shard_bytes: Option<u64>,
+    /// How what goes out to the output directory is compressed; `None`: as the inputs are, if all agree.
+    pub compression: Option<Compression>,
     /// How many threads read, decode, run Rust steps, encode and write; and how many workers there are, if plugins run in
     /// workers.
     pub workers: usize,
@@ -69,6 +94,89 @@ pub struct RunOptions {
     pub limit: Option<u64>,
     /// Limits on one record.
     pub limits: Limits,
+    /// About how many bytes of memory all batches may hold that are in flight.
+    pub memory_budget: usize,
+    /// How many records may be quarantined before the run stops with [`StopKind::QuarantineLimit`]; `None`: all of them.
+    ///
+    /// [`StopKind::QuarantineLimit`]: crate::error::StopKind::QuarantineLimit
+    pub quarantine_limit: Option<u64>,
+    /// How many bytes of quarantine may be written before the run stops in the same way; `None`: any number.
+    pub quarantine_bytes: Option<u64>,
+}
+
+impl RunOptions {
+    /// The output, if it is a directory.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| is_directory(path))
+    }
+
+    /// Refuses options that an output directory cannot have, or that only one can.
+    fn check_directory(&self) -> Result<(), ConfigError> {
+        let Some(path) = self.directory() else {
+            let only = [
+                ("resume", self.resume),
+                ("shard-size", self.shard_bytes.is_some()),
+                ("compression", self.compression.is_some()),
+            ];
+            let Some((key, _)) = only.into_iter().find(|&(_, given)| given) else {
+                return Ok(());
+            };
+            return Err(ConfigError::new(format!("`{key}` is for output directories, and the output is none."))
+                .with_hint("Name an output that ends in `/`, such as `-o out/`; the name of a file says how it is compressed.")
+                .with_key(key));
+        };
+        for (key, given, folder) in [
+            ("rejected", &self.rejected, "rejected"),
+            ("quarantine", &self.quarantine, "quarantined"),
+        ] {
+            if given.is_some() {
+                let message = format!(
+                    "`{key}` does not go with an output directory: such records are committed with the others of their shard, in `{}`.",
+                    Shown(&path.join(folder))
+                );
+                return Err(ConfigError::new(message)
+                    .with_hint(format!("Leave out `{key}`."))
+                    .with_key(key));
+            }
+        }
+        if self.resume && self.overwrite {
+            return Err(ConfigError::new(
+                "`resume` goes on with a run and `overwrite` replaces it; both at once are impossible.",
+            )
+            .with_hint("Say one of them.")
+            .with_key("resume"));
+        }
+        if self.shard_bytes == Some(0) {
+            return Err(ConfigError::new("A shard has at least 1 byte.").with_key("shard-size"));
+        }
+        if let Some(input) = self.inputs.iter().find(|input| is_within(input, path)) {
+            let message = format!(
+                "The input `{}` lies in the output directory `{}`.",
+                input.name,
+                Shown(path)
+            );
+            return Err(ConfigError::new(message).with_hint("Name another directory."));
+        }
+        if self.resume
+            && let Some(input) = self.inputs.iter().find(|input| !can_be_read_again(input))
+        {
+            let message = format!(
+                "A run over {} cannot be resumed: what was read of it is gone.",
+                input.name
+            );
+            return Err(ConfigError::new(message)
+                .with_hint("Write it to a file first, or leave out `resume`.")
+                .with_key("resume"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an input is a file, or could be one: pipes and devices can be read once.
+fn can_be_read_again(input: &Input) -> bool {
+    let Some(path) = &input.path else { return false };
+    fs_err::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
 /// How far a run has come.

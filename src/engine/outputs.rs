@@ -3,8 +3,9 @@
 use crate::engine::RunOptions;
 use crate::engine::job::Job;
 use crate::error::Result;
-use crate::io::{Sink, lazy_sink, open_sink};
+use crate::io::{LastLine, Sink, lazy_sink, open_sink};
 use crate::ledger::Commitment;
+use crate::step::Cancel;
 use std::path::{Path, PathBuf};
 
 /// An open output with what it has taken so far.
@@ -54,11 +55,12 @@ impl Output {
 
 /// All files of a run.
 pub(super) struct Outputs {
-    pub(super) out: Output,
+    out: Output,
     rejected: Option<Output>,
     quarantine: Output,
     /// Whether the quarantine's file is there only if a record failed.
     quarantine_if_needed: bool,
+    last_line: LastLine,
 }
 
 impl Outputs {
@@ -81,11 +83,27 @@ impl Outputs {
             rejected: rejected.transpose()?,
             quarantine,
             quarantine_if_needed: options.quarantine.is_none(),
+            last_line: LastLine::Nothing,
         })
+    }
+
+    /// Has writes that wait for a reader end when the run is stopped.
+    pub(super) fn heed(&mut self, cancel: &Cancel) {
+        for output in [Some(&mut self.out), self.rejected.as_mut(), Some(&mut self.quarantine)] {
+            if let Some(output) = output {
+                output.sink.heed(cancel);
+            }
+        }
     }
 
     /// Writes what was made of a batch.
     pub(super) fn write(&mut self, job: &Job) -> Result<()> {
+        if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
+            self.out.write(b"\n")?;
+        }
+        if job.last_line != LastLine::Nothing {
+            self.last_line = job.last_line;
+        }
         self.out.write(&job.out)?;
         self.out.texts += job.texts;
         if let Some(rejected) = &mut self.rejected {

@@ -2,8 +2,9 @@
 
 use crate::batch::{Batch, Unread};
 use crate::engine::job::{Job, Meter, Shared};
-use crate::error::{Error, Failure, FailureKind};
-use crate::io::{Format, Input, Source, open_source};
+use crate::error::{Error, Failure, FailureKind, Result};
+use crate::io::{Format, Input, InputIdentity, Source, open_source, open_source_at};
+use crate::record::Place;
 use crate::step::Limits;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,10 +32,59 @@ pub(super) struct Reader {
     left: u64,
     /// How many bytes the inputs before this one had.
     bytes_before: u64,
+    /// How many bytes of memory a batch may take.
+    share: usize,
+    /// How many bytes of memory the source holds.
+    held: usize,
+    /// Where the first record begins that is to be read.
+    begin: Place,
+    /// Where the output is cut into shards, if it is.
+    borders: Option<Borders>,
+}
+
+/// Cuts the inputs into shards, by nothing but their bytes: a shard ends with the first record that ends so many bytes, or
+/// more, behind the shard's beginning.
+pub(super) struct Borders {
+    shard_bytes: u64,
+    /// How many bytes the shard has that is being read.
+    filled: u64,
+    /// The inputs as they were when the run began. A shard is only made of such as have not changed.
+    identities: Vec<InputIdentity>,
+}
+
+impl Borders {
+    pub(super) fn new(shard_bytes: u64, identities: Vec<InputIdentity>) -> Self {
+        Self {
+            shard_bytes,
+            filled: 0,
+            identities,
+        }
+    }
+
+    /// How many bytes the shard can take before it ends.
+    fn left(&self) -> u64 {
+        self.shard_bytes - self.filled
+    }
+
+    /// Notes that so many bytes were read. Returns whether the shard ends there.
+    fn note(&mut self, bytes: u64) -> bool {
+        self.filled += bytes;
+        let ends = self.filled >= self.shard_bytes;
+        if ends {
+            self.filled = 0;
+        }
+        ends
+    }
 }
 
 impl Reader {
-    pub(super) fn new(inputs: Vec<(Input, Format)>, limits: Limits, limit: Option<u64>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        inputs: Vec<(Input, Format)>,
+        limits: Limits,
+        limit: Option<u64>,
+        share: usize,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             inputs,
             limits,
@@ -45,7 +95,26 @@ impl Reader {
             jobs: 0,
             left: limit.unwrap_or(u64::MAX),
             bytes_before: 0,
+            share,
+            held: 0,
+            begin: Place::default(),
+            borders: None,
         }
+    }
+
+    /// Begins at a place, after so many records, and cuts the inputs into shards from there on.
+    pub(super) fn for_shards(mut self, borders: Borders, begin: Place, records: u64) -> Self {
+        self.input = begin.input as usize;
+        self.begin = begin;
+        self.left = self.left.saturating_sub(records);
+        self.bytes_before = self
+            .inputs
+            .iter()
+            .take(self.input)
+            .filter_map(|(input, _)| input.size())
+            .sum();
+        self.borders = Some(borders);
+        self
     }
 
     /// Whether workers can read these inputs themselves. One that may wait for ever, as a pipe does, needs a thread of its
@@ -72,52 +141,135 @@ impl Reader {
 
     /// Fills a job with the next records, or with what of an input cannot be read. Returns `false` if nothing is left.
     pub(super) fn fill(&mut self, job: &mut Job) -> bool {
-        while let Some((input, format)) = self.inputs.get(self.input) {
+        while let Some((_, format)) = self.inputs.get(self.input) {
             let format = *format;
             job.clear();
             job.batch.sequence = self.jobs;
             job.batch.input = self.input as u32;
             job.format = format;
-            let source = match &mut self.source {
-                Some(source) => source,
-                none => match open_source(input, format, self.limits, &self.shared.cancel) {
-                    Ok(source) => none.insert(source),
+            if self.source.is_none() {
+                match self.open() {
+                    Ok(source) => self.source = Some(source),
                     Err(error) => {
                         job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
                         job.unopened = true;
-                        self.input += 1;
+                        (job.batch.first_ordinal, job.batch.first_offset) = (0, 0);
+                        job.next = self.behind_input();
                         self.jobs += 1;
-                        return true;
+                        return self.end_input();
                     }
-                },
-            };
-            let meter = &self.shared.meter;
+                }
+            }
+            let Some(source) = &mut self.source else { return false };
+            let shared = Arc::clone(&self.shared);
+            let meter = &shared.meter;
             if self.left == 0 {
                 meter.limited.store(true, Ordering::Relaxed);
                 return false;
             }
-            let filled = source.fill(&mut job.batch, batch_bytes(meter, self.started));
+            let until = self.borders.as_ref().map_or(u64::MAX, Borders::left);
+            let size = batch_bytes(meter, self.started).min(self.share / meter.growth());
+            let filled = source.fill(&mut job.batch, size.max(LEAST_BYTES), until);
+            let held = source.held();
+            if held != self.held {
+                self.held = held;
+                shared.round.reserve(held);
+            }
             let position = self.bytes_before + source.position();
             meter.bytes.store(position, Ordering::Relaxed);
+            let (ordinal, offset) = source.next();
+            job.next = Place {
+                input: self.input as u32,
+                ordinal,
+                offset,
+            };
             if let Err(error) = &filled {
                 job.batch.unread = Some(Unread::Segment(Box::new(damaged(error))));
             }
-            if !matches!(filled, Ok(true)) {
+            if format == Format::File || matches!(job.batch.unread, Some(Unread::Segment(_))) {
+                job.next = self.behind_input();
+            }
+            // A file that is one record has no second, and need not be asked for it.
+            if format == Format::File || !matches!(filled, Ok(true)) {
+                if let Err(error) = self.source.as_ref().map_or(Ok(()), |source| source.verify()) {
+                    shared.fail(error);
+                    return false;
+                }
                 self.bytes_before = position;
                 self.source = None;
-                self.input += 1;
+                if !self.end_input() {
+                    return false;
+                }
             }
             if matches!(filled, Ok(false)) {
                 continue;
             }
             if self.left < u64::MAX {
-                self.left -= keep_records(&mut job.batch, format, self.left);
+                self.limit(job, format);
             }
-            job.charged = job.batch.raw().len();
+            job.charged = (job.batch.raw().len() * meter.growth()).max(job.kept());
             self.jobs += 1;
-            return true;
+            return self.note_border(job);
         }
         false
+    }
+
+    fn open(&self) -> Result<Box<dyn Source>> {
+        let (input, format) = &self.inputs[self.input];
+        let cancel = &self.shared.cancel;
+        if self.begin.input as usize == self.input {
+            open_source_at(input, *format, self.limits, cancel, self.begin)
+        } else {
+            open_source(input, *format, self.limits, cancel)
+        }
+    }
+
+    fn behind_input(&self) -> Place {
+        Place {
+            input: self.input as u32 + 1,
+            ..Place::default()
+        }
+    }
+
+    /// Goes on to the next input. Returns `false` if the run cannot go on, because the input has changed meanwhile.
+    fn end_input(&mut self) -> bool {
+        let unchanged = self.check_unchanged(self.input);
+        self.input += 1;
+        unchanged
+    }
+
+    fn check_unchanged(&self, input: usize) -> bool {
+        let Some(borders) = &self.borders else { return true };
+        match borders.identities[input].check_unchanged(&self.inputs[input].0) {
+            Ok(()) => true,
+            Err(error) => {
+                self.shared.fail(error);
+                false
+            }
+        }
+    }
+
+    /// Cuts a batch to the records that may still be read.
+    fn limit(&mut self, job: &mut Job, format: Format) {
+        let whole = job.batch.raw().len();
+        let records = keep_records(&mut job.batch, format, self.left);
+        self.left -= records;
+        let kept = job.batch.raw().len();
+        if kept < whole {
+            job.next.ordinal = job.batch.first_ordinal + records;
+            job.next.offset = job.batch.first_offset + kept as u64;
+        }
+    }
+
+    /// Notes whether a shard ends with the batch. Returns `false` if the run cannot go on.
+    fn note_border(&mut self, job: &mut Job) -> bool {
+        let bytes = match &job.batch.unread {
+            None => job.batch.raw().len() as u64,
+            Some(Unread::Record { length, .. }) => *length,
+            Some(Unread::Segment(_)) => 0,
+        };
+        job.ends_shard = self.borders.as_mut().is_some_and(|borders| borders.note(bytes));
+        !job.ends_shard || self.check_unchanged(job.batch.input as usize)
     }
 }
 

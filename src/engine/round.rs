@@ -13,6 +13,10 @@
 //! the calling thread, then a fresh one. At most one worker reads and one writes at a time, which keeps both in order;
 //! nobody waits for them, because whatever they would wait for is taken up by the next worker that looks. A worker that
 //! has written a batch takes the very job again, with all its memory still in the cache of its processor.
+//!
+//! Each job is charged for the memory that it holds, or will hold at a guess. Where all of them together hold more than the
+//! budget, nothing is read, and only the batch whose turn to be written is next goes on: one batch always may, so that the
+//! others can.
 
 #[cfg(unix)]
 use crate::engine::MOST_WORKERS;
@@ -20,10 +24,6 @@ use crate::engine::job::Job;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// How many bytes of input may be in flight before nothing more is read. Jobs are far smaller than their share of this
-/// unless records are huge; then few of them are in flight at once.
-const BUDGET: usize = 64 << 20;
 
 /// How often a worker looks whether another has read, before it sleeps.
 const LOOKS: usize = 64;
@@ -67,6 +67,8 @@ pub(super) enum Summons {
 pub(super) struct Round {
     /// Whether workers read.
     workers_read: bool,
+    /// How many bytes all jobs may hold.
+    budget: usize,
     state: Mutex<State>,
     /// Tells workers that there is something to do.
     work: Condvar,
@@ -96,8 +98,14 @@ struct State {
     total: Option<u64>,
     reading: bool,
     writing: bool,
-    /// How many bytes of input are in flight.
+    /// How many bytes the jobs in flight are charged for.
     bytes: usize,
+    /// How many bytes the jobs not in flight keep allocated.
+    kept: usize,
+    /// How many bytes the reader holds.
+    reserved: usize,
+    /// How many bytes the last job was charged for when it was read.
+    last: usize,
     /// How many workers wait for something to do.
     idle: usize,
     /// How many tenders listen to the bell.
@@ -110,11 +118,32 @@ impl State {
         self.stopped || self.total == Some(self.written)
     }
 
-    fn has_room(&self) -> bool {
-        !self.free.is_empty() && self.bytes < BUDGET
+    fn has_room(&self, budget: usize) -> bool {
+        let all = self.bytes + self.kept + self.reserved + self.last;
+        !self.free.is_empty() && (self.bytes == 0 || all <= budget)
     }
 
-    fn next_task(&mut self, workers_read: bool) -> Option<Task> {
+    /// Whether a job that waits may go on.
+    fn may_go_on(&self, job: &Job, budget: usize) -> bool {
+        self.bytes + self.reserved <= budget || job.batch.sequence == self.written
+    }
+
+    /// Takes the first of the jobs that wait in a place and may go on.
+    fn take(&mut self, place: impl Fn(&mut Self) -> &mut VecDeque<Box<Job>>, budget: usize) -> Option<Box<Job>> {
+        let jobs = std::mem::take(place(self));
+        let found = jobs.iter().position(|job| self.may_go_on(job, budget));
+        let waiting = place(self);
+        *waiting = jobs;
+        waiting.remove(found?)
+    }
+
+    /// Charges a job for what it holds now.
+    fn charge(&mut self, job: &mut Job, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(job.charged) + bytes;
+        job.charged = bytes;
+    }
+
+    fn next_task(&mut self, workers_read: bool, budget: usize) -> Option<Task> {
         if self.is_over() {
             return Some(Task::End);
         }
@@ -124,26 +153,42 @@ impl State {
             self.writing = true;
             return Some(Task::Write(job));
         }
-        if let Some(job) = self.returned.pop_front().or_else(|| self.fresh.pop_front()) {
+        if let Some(job) = self.take(|state| &mut state.returned, budget) {
             return Some(Task::Advance(job));
         }
-        if workers_read && !self.reading && self.total.is_none() && self.has_room() {
+        if let Some(job) = self.take(|state| &mut state.fresh, budget) {
+            return Some(Task::Advance(job));
+        }
+        if workers_read && !self.reading && self.total.is_none() && self.has_room(budget) {
             self.reading = true;
-            return self.free.pop().map(Task::Read);
+            return self.take_free().map(Task::Read);
         }
         None
+    }
+
+    fn take_free(&mut self) -> Option<Box<Job>> {
+        let job = self.free.pop()?;
+        self.kept = self.kept.saturating_sub(job.kept());
+        Some(job)
+    }
+
+    fn add_free(&mut self, job: Box<Job>) {
+        self.kept += job.kept();
+        self.free.push(job);
     }
 }
 
 impl Round {
-    /// A round of so many empty jobs. Either its workers read, or [`Round::wait_for_room`] and [`Round::add_fresh`] feed it.
-    pub(super) fn new(jobs: usize, workers_read: bool) -> Self {
+    /// A round of so many empty jobs, which may hold so many bytes. Either its workers read, or [`Round::wait_for_room`] and
+    /// [`Round::add_fresh`] feed it.
+    pub(super) fn new(jobs: usize, workers_read: bool, budget: usize) -> Self {
         let state = State {
             free: (0..jobs).map(|_| Box::new(Job::new())).collect(),
             ..State::default()
         };
         Self {
             workers_read,
+            budget,
             state: Mutex::new(state),
             ..Self::default()
         }
@@ -186,7 +231,7 @@ impl Round {
         let mut looks = 0;
         let mut state = self.lock();
         loop {
-            if let Some(task) = state.next_task(self.workers_read) {
+            if let Some(task) = state.next_task(self.workers_read, self.budget) {
                 return task;
             }
             // Another worker reads, which is mostly over before this one would have been asleep and awake again.
@@ -211,7 +256,13 @@ impl Round {
         let mut state = self.lock();
         state.reading = false;
         state.bytes += job.charged;
+        state.last = job.charged;
         self.wake_worker(&state);
+    }
+
+    /// Notes how many bytes the reader holds beside the jobs.
+    pub(super) fn reserve(&self, bytes: usize) {
+        self.lock().reserved = bytes;
     }
 
     /// Notes that the inputs have made so many jobs and will make no more. `spare` is the job that found out.
@@ -219,7 +270,7 @@ impl Round {
         let mut state = self.lock();
         state.reading = false;
         state.total = Some(jobs);
-        state.free.push(spare);
+        state.add_free(spare);
         if state.is_over() {
             self.wake_everybody();
         }
@@ -231,22 +282,25 @@ impl Round {
         let state = self.lock();
         let mut state = self
             .room
-            .wait_while(state, |state| !state.stopped && !state.has_room())
+            .wait_while(state, |state| !state.stopped && !state.has_room(self.budget))
             .unwrap_or_else(PoisonError::into_inner);
-        if state.stopped { None } else { state.free.pop() }
+        if state.stopped { None } else { state.take_free() }
     }
 
     /// Hands over a job that the thread which reads ahead has filled.
     pub(super) fn add_fresh(&self, job: Box<Job>) {
         let mut state = self.lock();
         state.bytes += job.charged;
+        state.last = job.charged;
         state.fresh.push_back(job);
         self.wake_worker(&state);
     }
 
     /// Hands a job to the calling thread.
-    pub(super) fn add_calling(&self, job: Box<Job>) {
+    pub(super) fn add_calling(&self, mut job: Box<Job>) {
+        let held = job.held().max(job.charged);
         let mut state = self.lock();
+        state.charge(&mut job, held);
         state.calling.push_back(job);
         #[cfg(unix)]
         if let Some(bell) = self.bell.as_ref().filter(|_| state.listening > 0) {
@@ -268,7 +322,7 @@ impl Round {
     /// Takes a job that waits for a tender.
     #[cfg(unix)]
     pub(super) fn take_calling(&self) -> Option<Box<Job>> {
-        self.lock().calling.pop_front()
+        self.lock().take(|state| &mut state.calling, self.budget)
     }
 
     /// Has the bell ring for a tender who can take a job, as long as the guard lives.
@@ -292,7 +346,8 @@ impl Round {
     pub(super) fn wait_for_call(&self, patience: Duration) -> Summons {
         let ear = self.listen();
         let state = self.lock();
-        let (is_over, is_empty) = (state.is_over(), state.calling.is_empty());
+        let is_over = state.is_over();
+        let is_empty = !state.calling.iter().any(|job| state.may_go_on(job, self.budget));
         drop(state);
         if is_over {
             return Summons::End;
@@ -308,14 +363,15 @@ impl Round {
     /// Waits for something to do for the calling thread, but not long.
     pub(super) fn next_call(&self, patience: Duration) -> Call {
         let state = self.lock();
-        let waited = self
-            .call
-            .wait_timeout_while(state, patience, |state| !state.is_over() && state.calling.is_empty());
+        let waited = self.call.wait_timeout_while(state, patience, |state| {
+            !state.is_over() && !state.calling.iter().any(|job| state.may_go_on(job, self.budget))
+        });
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if state.is_over() {
             return Call::End;
         }
-        state.calling.pop_front().map_or(Call::Nothing, Call::Job)
+        let job = state.take(|state| &mut state.calling, self.budget);
+        job.map_or(Call::Nothing, Call::Job)
     }
 
     /// Waits, but not long, for the end, on a calling thread that has no segment to run.
@@ -329,28 +385,58 @@ impl Round {
 
     /// Takes a job back from the calling thread.
     pub(super) fn add_returned(&self, job: Box<Job>) {
+        self.add_waiting(job, 0);
+    }
+
+    /// Takes a job that is to go on when there is room for so many bytes.
+    pub(super) fn add_waiting(&self, mut job: Box<Job>, expected: usize) {
+        let held = job.held().max(job.charged).max(expected);
         let mut state = self.lock();
+        state.charge(&mut job, held);
         state.returned.push_back(job);
         self.wake_worker(&state);
     }
 
     /// Takes a job that is to be written when its turn comes.
-    pub(super) fn add_done(&self, job: Box<Job>) {
+    pub(super) fn add_done(&self, mut job: Box<Job>) {
+        let held = job.held();
+        let mut state = self.lock();
+        // It will hold no more than this, which is mostly less than it was charged for.
+        state.charge(&mut job, held);
         // Nobody is woken: whoever adds a job looks for a task next, and finds this one if it is its turn.
-        self.lock().done.insert(job.batch.sequence, job);
+        state.done.insert(job.batch.sequence, job);
+    }
+
+    /// Takes back the turn to write from a job of which a part was written. It goes on with the next part, and is still next.
+    pub(super) fn has_written_part(&self, mut job: Box<Job>) {
+        let held = job.held();
+        let mut state = self.lock();
+        state.writing = false;
+        state.charge(&mut job, held);
+        state.returned.push_front(job);
+        self.wake_worker(&state);
     }
 
     /// Takes back the turn to write, and the job that was written.
-    pub(super) fn has_written(&self, job: Box<Job>) {
+    pub(super) fn has_written(&self, mut job: Box<Job>) {
+        let charged = job.charged;
+        job.clear();
         let mut state = self.lock();
         state.writing = false;
         state.written += 1;
-        state.bytes = state.bytes.saturating_sub(job.charged);
-        state.free.push(job);
+        state.bytes = state.bytes.saturating_sub(charged);
+        state.add_free(job);
         if state.is_over() {
             self.wake_everybody();
         } else {
             self.wake_worker(&state);
+            if !state.calling.is_empty() {
+                self.call.notify_one();
+                #[cfg(unix)]
+                if let Some(bell) = self.bell.as_ref().filter(|_| state.listening > 0) {
+                    bell.ring(1);
+                }
+            }
             if !self.workers_read {
                 self.room.notify_one();
             }
@@ -384,6 +470,8 @@ impl Drop for Ear<'_> {
 mod tests {
     use super::*;
 
+    const BUDGET: usize = 1000;
+
     fn job(sequence: u64, bytes: usize) -> Box<Job> {
         let mut job = Box::new(Job::new());
         job.batch.sequence = sequence;
@@ -400,7 +488,7 @@ mod tests {
 
     #[test]
     fn what_is_nearest_to_the_end_goes_first() {
-        let round = Round::new(4, true);
+        let round = Round::new(4, true, BUDGET);
         drop(read(&round));
         round.has_read(&job(0, 1));
         round.add_returned(job(1, 1));
@@ -419,7 +507,7 @@ mod tests {
 
     #[test]
     fn a_job_that_was_written_is_read_into_next() {
-        let round = Round::new(3, true);
+        let round = Round::new(3, true, BUDGET);
         let mut first = read(&round);
         first.charged = 77;
         let address = std::ptr::from_ref(&*first).addr();
@@ -432,30 +520,89 @@ mod tests {
         assert_eq!(std::ptr::from_ref(&*read(&round)).addr(), address);
     }
 
+    /// Has a batch written that was read.
+    fn write(round: &Round, job: Box<Job>) {
+        round.add_done(job);
+        let Task::Write(job) = round.next_task() else {
+            panic!("it is to be written")
+        };
+        round.has_written(job);
+    }
+
     #[test]
     fn nothing_is_read_beyond_the_budget() {
-        let round = Round::new(4, true);
+        let round = Round::new(4, true, BUDGET);
         drop(read(&round));
         let huge = job(0, BUDGET);
         round.has_read(&huge);
-        assert!(round.lock().next_task(true).is_none());
-        round.add_done(huge);
-        let Task::Write(huge) = round.next_task() else {
+        assert!(round.lock().next_task(true, BUDGET).is_none());
+        write(&round, huge);
+        assert!(
+            matches!(round.next_task(), Task::Read(_)),
+            "one batch may always be read"
+        );
+        round.has_read(&job(1, BUDGET / 2));
+        round.reserve(BUDGET / 4);
+        assert!(
+            round.lock().next_task(true, BUDGET).is_none(),
+            "the next would need as much again"
+        );
+    }
+
+    #[test]
+    fn beyond_the_budget_only_the_batch_goes_on_that_is_written_next() {
+        let round = Round::new(4, true, BUDGET);
+        for sequence in 0..3 {
+            drop(read(&round));
+            round.has_read(&job(sequence, 10));
+        }
+        round.add_waiting(job(2, 10), BUDGET);
+        assert!(round.lock().next_task(true, BUDGET).is_none());
+        round.add_calling(job(1, 10));
+        assert!(matches!(round.next_call(Duration::ZERO), Call::Nothing));
+        round.add_returned(job(0, 10));
+        let Task::Advance(first) = round.next_task() else {
+            panic!("the first batch goes on")
+        };
+        assert_eq!(first.batch.sequence, 0);
+        write(&round, first);
+        let Call::Job(second) = round.next_call(Duration::ZERO) else {
+            panic!("then the second")
+        };
+        write(&round, second);
+        assert!(matches!(round.next_task(), Task::Advance(job) if job.batch.sequence == 2));
+    }
+
+    #[test]
+    fn a_batch_of_which_a_part_was_written_is_next_still() {
+        let round = Round::new(2, true, BUDGET);
+        drop(read(&round));
+        round.has_read(&job(0, 1));
+        round.add_done(job(0, 1));
+        let Task::Write(part) = round.next_task() else {
             panic!("it is to be written")
         };
-        assert!(round.lock().next_task(true).is_none());
-        round.has_written(huge);
-        assert!(matches!(round.next_task(), Task::Read(_)));
+        round.has_written_part(part);
+        let Task::Advance(rest) = round.next_task() else {
+            panic!("it goes on")
+        };
+        assert!(
+            matches!(round.next_task(), Task::Read(_)),
+            "the next may be read meanwhile"
+        );
+        assert_eq!(rest.batch.sequence, 0);
+        write(&round, rest);
+        assert_eq!(round.lock().written, 1);
     }
 
     #[test]
     fn it_is_over_when_everything_is_written_or_it_is_stopped() {
-        let round = Round::new(2, true);
+        let round = Round::new(2, true, BUDGET);
         let first = read(&round);
         round.has_read(&first);
         let spare = read(&round);
         round.has_read_all(1, spare);
-        assert!(round.lock().next_task(true).is_none());
+        assert!(round.lock().next_task(true, BUDGET).is_none());
         round.add_done(first);
         let Task::Write(first) = round.next_task() else {
             panic!("it is to be written")
@@ -464,7 +611,7 @@ mod tests {
         assert!(matches!(round.next_task(), Task::End));
         assert!(matches!(round.next_call(Duration::ZERO), Call::End));
 
-        let round = Round::new(0, false);
+        let round = Round::new(0, false, BUDGET);
         assert!(matches!(round.next_call(Duration::ZERO), Call::Nothing));
         round.stop();
         assert!(round.wait_for_room().is_none());

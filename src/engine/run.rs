@@ -2,29 +2,37 @@
 
 #[cfg(unix)]
 use crate::engine::bell::Bell;
+use crate::engine::directory::{Directory, Existing, Opened};
+use crate::engine::identity::header;
 use crate::engine::job::{Codec, Shared};
 use crate::engine::outputs::{Outputs, quarantine_beside};
 #[cfg(unix)]
 use crate::engine::process::Pool;
-use crate::engine::reader::Reader;
+use crate::engine::reader::{Borders, Reader};
 use crate::engine::round::{Call, Round};
+use crate::engine::shards::{Shards, Written};
 use crate::engine::statistics::Statistics;
-use crate::engine::worker::Workshop;
-use crate::engine::writer::Writer;
-use crate::engine::{MOST_WORKERS, RunOptions, Watcher};
+use crate::engine::worker::{ForShards, Workshop};
+use crate::engine::writer::{Destination, Writer};
+use crate::engine::{LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET, MOST_WORKERS, RunOptions, Watcher};
 use crate::error::{ConfigError, Error, FileError, Interrupt, Result};
 use crate::io::{
-    CasualtyEncoder, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder, encoder,
+    CasualtyEncoder, Compression, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder,
+    encoder,
 };
-use crate::ledger::{Report, check};
+use crate::ledger::{Account, Header, Manifest, Report, check};
 use crate::plan::{Plan, PlanField, PlannedStep, panic_message};
-use crate::step::{Context, Origin};
+use crate::record::Place;
+use crate::step::{Context, Limits, Origin};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The least that the texts of a batch may hold, whatever the budget: enough for a batch of usual records.
+const LEAST_ROOM: usize = 2 << 20;
 
 /// How often the watcher is asked.
 const TICK: Duration = Duration::from_millis(50);
@@ -33,8 +41,15 @@ const TICK: Duration = Duration::from_millis(50);
 pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Result<Report> {
     let started = Instant::now();
     let inputs = with_formats(options)?;
-    let sink = sink_format(options, &inputs);
+    let sink = sink_format(plan, options, &inputs);
     check_files(plan, options, &inputs, sink)?;
+    let directory = match options.directory() {
+        None => None,
+        Some(path) => match open_directory(plan, options, path, sink)? {
+            (_, Opened::Complete(manifest)) => return Ok(report_of(&manifest, plan, path)),
+            (header, Opened::Ready(directory, earlier)) => Some((header, directory, earlier)),
+        },
+    };
     let codecs = codecs(plan, options, &inputs, sink);
     log::info!(
         "The run starts: {} inputs, {} steps, {} workers.",
@@ -43,7 +58,6 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         options.workers
     );
 
-    let writer = Writer::new(Outputs::open(options)?, Statistics::new(plan));
     let workers_read = Reader::never_waits(&inputs);
     // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
     // A tender keeps as many with its worker.
@@ -59,7 +73,34 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         ..Context::default()
     };
     let total_bytes = total_bytes(&inputs);
-    let reader = Reader::new(inputs, options.limits, options.limit, Arc::clone(&shared));
+    let share = options.memory_budget / (4 * options.workers);
+    let limits = Limits {
+        // Half of the budget is left for batches.
+        window: options.limits.window.min(options.memory_budget / 2),
+        ..options.limits
+    };
+    let mut reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
+    let statistics = Statistics::new(plan);
+    let mut for_shards = None;
+    let writer = match directory {
+        None => {
+            let mut outputs = Outputs::open(options)?;
+            outputs.heed(&shared.cancel);
+            Writer::new(Destination::Files(Box::new(outputs)), statistics, options)
+        }
+        Some((header, directory, earlier)) => {
+            let shards = Shards::new(directory, &header, &earlier, statistics.clone(), &shared)?;
+            let mut writer = Writer::new(Destination::Shards(Box::new(shards)), statistics, options);
+            writer.count_earlier(&earlier);
+            for_shards = Some(ForShards {
+                compressed: header.options.compression != Compression::None,
+            });
+            let begin = earlier.last().map_or_else(Place::default, |shard| shard.end);
+            let borders = Borders::new(header.options.shard_bytes, header.inputs);
+            reader = reader.for_shards(borders, begin, writer.read.counts.read);
+            writer
+        }
+    };
     let (reader, reads_ahead) = if workers_read {
         (Some(reader), None)
     } else {
@@ -72,7 +113,10 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         context: &context,
         supervised: options.supervision.is_some(),
         shared: &shared,
-        keep_rejected: options.rejected.is_some(),
+        keep_rejected: options.rejected.is_some() || for_shards.is_some(),
+        room: share.max(LEAST_ROOM),
+        most_room: (options.memory_budget / 4).max(2 * options.limits.record_bytes),
+        for_shards,
         reader: Mutex::new(reader),
         writer: Mutex::new(writer),
     };
@@ -100,17 +144,19 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     #[cfg(not(unix))]
     let restarts = 0;
     drop(crew);
-    let writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ended = writer.end_shards(&mut || {
+        let progress = shared.meter.progress(total_bytes);
+        watcher.tick(&progress).map_err(Error::Interrupted)
+    });
     if let Some(error) = shared.take_error() {
         log::info!("The run was stopped: {error}");
         return Err(error);
     }
+    ended?;
     check(&writer.read, &writer.accounted)?;
 
     let mut report = Report {
-        bytes_written: writer.outputs.bytes_out(),
-        counts: writer.accounted.counts,
-        fingerprint: writer.read.fingerprint.to_string(),
         inputs: options.inputs.len() as u64,
         limited: shared.meter.limited.load(Ordering::Relaxed),
         workers: options.workers,
@@ -118,9 +164,9 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         restarts,
         ..Report::default()
     };
-    report.counts.read = writer.read.counts.read;
-    writer.statistics.tell(&mut report);
-    report.files = writer.outputs.commit()?;
+    writer.tell(&mut report);
+    report.seconds = started.elapsed().as_secs_f64();
+    writer.commit(&mut report)?;
     report.seconds = started.elapsed().as_secs_f64();
     for damage in &report.damage {
         log::warn!("{}", damage.message);
@@ -138,7 +184,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
 
 /// A round for so many jobs.
 fn round(options: &RunOptions, jobs: usize, workers_read: bool) -> Result<Round> {
-    let round = Round::new(jobs, workers_read);
+    let round = Round::new(jobs, workers_read, options.memory_budget);
     #[cfg(unix)]
     if options.supervision.is_some() {
         let bell = Bell::new().map_err(|error| no_bell(&error))?;
@@ -244,12 +290,14 @@ fn no_bell(error: &std::io::Error) -> Error {
 /// The work of the calling thread: the segments that only it may run, the signals, and the progress.
 fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, total_bytes: Option<u64>) {
     let mut last_tick = Instant::now();
+    let process = std::process::id();
     let mut pulse = || {
         if shared.cancel.is_cancelled() {
             return Err(Interrupt::Interrupt);
         }
         if last_tick.elapsed() >= TICK {
             last_tick = Instant::now();
+            end_child(process);
             watcher.tick(&shared.meter.progress(total_bytes))?;
             shared.notices.log();
         }
@@ -271,6 +319,7 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
                     if let Err(error) = segment.run(&mut job.batch, workshop.context, &mut pulse) {
                         return shared.fail(error);
                     }
+                    end_child(process);
                     job.segment += 1;
                 }
                 shared.round.add_returned(job);
@@ -281,6 +330,61 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
         if let Err(interrupt) = pulse() {
             return shared.fail(Error::Interrupted(interrupt));
         }
+    }
+}
+
+/// Opens the output directory of a run that these arguments ask for.
+fn open_directory(plan: &Plan, options: &RunOptions, path: &Path, sink: Format) -> Result<(Header, Opened)> {
+    let header = header(plan, options, sink);
+    let existing = match (options.resume, options.overwrite) {
+        (true, _) => Existing::Resume,
+        (false, true) => Existing::Overwrite,
+        (false, false) => Existing::Refuse,
+    };
+    let opened = Directory::open(path, &header, existing)?;
+    if let Opened::Ready(_, earlier) = &opened
+        && !earlier.is_empty()
+    {
+        log::info!("The run goes on behind {} committed shards.", earlier.len());
+    }
+    Ok((header, opened))
+}
+
+/// The report of a run that was complete before.
+fn report_of(manifest: &Manifest, plan: &Plan, path: &Path) -> Report {
+    let mut statistics = Statistics::new(plan);
+    let (mut read, mut fates) = (Account::default(), Account::default());
+    let mut written = Written::default();
+    for shard in &manifest.shards {
+        statistics.add(&shard.statistics);
+        read.merge(&shard.account_of_read());
+        fates.merge(&shard.account_of_fates());
+        written.count(shard);
+    }
+    let mut report = Report {
+        counts: fates.counts,
+        fingerprint: read.fingerprint.to_string(),
+        inputs: manifest.header.inputs.len() as u64,
+        limited: manifest.end.as_ref().is_some_and(|end| end.limited),
+        files: written.commitments(path),
+        shards: Some(manifest.shards.len() as u64),
+        earlier_shards: manifest.shards.len() as u64,
+        already_complete: true,
+        ..Report::default()
+    };
+    report.counts.read = read.counts.read;
+    statistics.tell(&mut report);
+    log::info!("The run was complete before.");
+    report
+}
+
+/// Ends this process if it is a child that a step has forked and let go on: none of the other threads of the run are in it,
+/// so that it would wait for ever. The files of the run belong to the parent, which goes on, so nothing is tidied up here.
+fn end_child(process: u32) {
+    if std::process::id() != process {
+        #[cfg(unix)]
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        std::process::abort();
     }
 }
 
@@ -302,9 +406,15 @@ fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>> {
         .collect())
 }
 
-/// The output lies as its name says, or as the inputs do.
-fn sink_format(options: &RunOptions, inputs: &[(Input, Format)]) -> Format {
+/// The output lies as its name says, or as the inputs do. The name of a directory says nothing, so JSON Lines, which can
+/// hold everything, stand in wherever the inputs differ or steps add fields.
+fn sink_format(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)]) -> Format {
     let source = inputs[0].1;
+    if options.directory().is_some() {
+        let adds = fields_for_output(plan).any(|field| field.added_by.is_some());
+        let one_format = inputs.iter().all(|&(_, format)| format == source);
+        return if one_format && !adds { source } else { Format::Jsonl };
+    }
     match (options.output.as_deref(), source) {
         (Some(output), _) if Format::from_name(output) == Format::Jsonl => Format::Jsonl,
         // A name without an extension, or a device, says nothing; any other extension means plain text.
@@ -325,10 +435,18 @@ fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], si
         .into_iter()
         .filter_map(|(role, path)| Some(Output { role, path: path? }))
         .collect();
-    check_output(&options.inputs, &outputs, options.overwrite)?;
+    if options.directory().is_none() {
+        check_output(&options.inputs, &outputs, options.overwrite)?;
+    }
+    options.check_directory()?;
     if !(1..=MOST_WORKERS).contains(&options.workers) {
         let message = format!("The number of workers is a whole number from 1 to {MOST_WORKERS}.");
         return Err(ConfigError::new(message).with_key("workers").into());
+    }
+    if !(LEAST_MEMORY_BUDGET..=MOST_MEMORY_BUDGET).contains(&options.memory_budget) {
+        let (least, most) = (LEAST_MEMORY_BUDGET >> 20, MOST_MEMORY_BUDGET >> 40);
+        let message = format!("The memory budget is from {least} MiB to {most} TiB.");
+        return Err(ConfigError::new(message).with_key("memory_budget").into());
     }
     for format in distinct_formats(inputs) {
         check_representable(fields_for_output(plan), &plan.text, format, sink)?;

@@ -2,7 +2,7 @@
 
 use crate::batch::Ending;
 use crate::engine::job::Job;
-use crate::ledger::{InputDamage, Report, StepReport};
+use crate::ledger::{InputDamage, Report, ShardStatistics, StepCounts, StepReport};
 use crate::plan::Plan;
 use crate::record::Fate;
 use crate::step::Origin;
@@ -13,7 +13,7 @@ const REASONS: usize = 1000;
 const OTHER: &str = "(other)";
 
 /// The counts of a run, as far as it has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Statistics {
     steps: Vec<StepReport>,
     reader: StepReport,
@@ -21,6 +21,7 @@ pub(super) struct Statistics {
     texts: u64,
     parts_rejected: u64,
     bytes_read: u64,
+    pub(super) bytes_written: u64,
 }
 
 impl Statistics {
@@ -68,6 +69,48 @@ impl Statistics {
         self.damage.extend(job.damage.take());
     }
 
+    /// What was counted in a shard, for the manifest. Times are left out.
+    pub(super) fn of_shard(&self) -> ShardStatistics {
+        let steps = self.steps.iter().map(|step| StepCounts {
+            entered: step.entered,
+            rejected: step.rejected.clone(),
+            quarantined: step.quarantined.clone(),
+        });
+        ShardStatistics {
+            texts_out: self.texts,
+            parts_rejected: self.parts_rejected,
+            rejected_by_reader: self.reader.rejected.clone(),
+            quarantined_by_reader: self.reader.quarantined.clone(),
+            steps: steps.collect(),
+            damage: self.damage.clone(),
+            bytes_read: self.bytes_read,
+            bytes_written: self.bytes_written,
+        }
+    }
+
+    /// Adds what was counted in a shard, whichever sitting committed it.
+    pub(super) fn add(&mut self, shard: &ShardStatistics) {
+        self.texts += shard.texts_out;
+        self.parts_rejected += shard.parts_rejected;
+        self.bytes_read += shard.bytes_read;
+        self.bytes_written += shard.bytes_written;
+        self.damage.extend_from_slice(&shard.damage);
+        add_all(&mut self.reader.rejected, &shard.rejected_by_reader);
+        add_all(&mut self.reader.quarantined, &shard.quarantined_by_reader);
+        for (step, counted) in self.steps.iter_mut().zip(&shard.steps) {
+            step.entered += counted.entered;
+            add_all(&mut step.rejected, &counted.rejected);
+            add_all(&mut step.quarantined, &counted.quarantined);
+        }
+    }
+
+    /// Adds the times of a shard that was made in this sitting.
+    pub(super) fn add_times(&mut self, shard: &Self) {
+        for (step, timed) in self.steps.iter_mut().zip(&shard.steps) {
+            step.seconds += timed.seconds;
+        }
+    }
+
     /// Fills in the report what was counted.
     pub(super) fn tell(self, report: &mut Report) {
         report.texts_out = self.texts;
@@ -77,19 +120,30 @@ impl Statistics {
         report.steps = self.steps;
         report.damage = self.damage;
         report.bytes_read = self.bytes_read;
+        report.bytes_written = self.bytes_written;
     }
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, reason: &str) {
+    add(counts, reason, 1);
+}
+
+fn add_all(counts: &mut BTreeMap<String, u64>, others: &BTreeMap<String, u64>) {
+    for (reason, &number) in others {
+        add(counts, reason, number);
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, reason: &str, number: u64) {
     let known = if counts.len() < REASONS || counts.contains_key(reason) {
         reason
     } else {
         OTHER
     };
     match counts.get_mut(known) {
-        Some(count) => *count += 1,
+        Some(count) => *count += number,
         None => {
-            counts.insert(known.to_owned(), 1);
+            counts.insert(known.to_owned(), number);
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::engine::reader::Reader;
 use crate::engine::round::Task;
 use crate::engine::writer::Writer;
 use crate::error::{Error, Interrupt, RecordError, Result};
-use crate::io::Input;
-use crate::ledger::{Account, InputDamage, settle};
+use crate::io::{Checksum, Input};
+use crate::ledger::{Account, InputDamage, runs, settle};
 use crate::plan::{OnError, Plan};
 use crate::step::{Context, Runtime, Segment, runtime};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +27,31 @@ pub(super) struct Workshop<'r> {
     pub(super) keep_rejected: bool,
     /// Whether the segments of plugins run in workers.
     pub(super) supervised: bool,
+    /// How many bytes of text a batch may hold.
+    pub(super) room: usize,
+    /// How many bytes of text a batch of a single record may hold, which cannot be divided.
+    pub(super) most_room: usize,
+    /// What the shards of an output directory need of each batch besides its bytes; `None`: the output is none.
+    pub(super) for_shards: Option<ForShards>,
+}
+
+/// What the shards of an output directory need of each batch besides its bytes: the fates in runs, and checksums.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ForShards {
+    /// Whether what goes out is compressed. The checksum is that of the file then, so nobody needs one of the batch.
+    pub(super) compressed: bool,
+}
+
+impl ForShards {
+    /// Notes it while the bytes lie in the cache.
+    fn note(self, job: &mut Job) {
+        runs(&job.batch, &job.fates, &mut job.runs);
+        if !self.compressed {
+            job.checksums[0] = Checksum::of(&job.out);
+        }
+        job.checksums[1] = Checksum::of(&job.rejected);
+        job.checksums[2] = Checksum::of(&job.quarantined);
+    }
 }
 
 impl Workshop<'_> {
@@ -59,7 +84,11 @@ impl Workshop<'_> {
                 let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 writer.write(&mut job, &self.shared.meter)?;
                 drop(writer);
-                self.shared.round.has_written(job);
+                if job.next_part() {
+                    self.shared.round.has_written_part(job);
+                } else {
+                    self.shared.round.has_written(job);
+                }
                 Ok(())
             }
             Task::End => Ok(()),
@@ -87,8 +116,16 @@ impl Workshop<'_> {
     fn advance(&self, mut job: Box<Job>) -> Result<()> {
         if job.segment == 0 && job.read == Account::default() {
             self.decode(&mut job);
+            job.batch.room = if job.batch.is_alone() {
+                self.most_room
+            } else {
+                self.room
+            };
         }
         while let Some(segment) = self.plan.segments.get(job.segment) {
+            if job.batch.overflowed {
+                break;
+            }
             if self.is_called(&**segment) {
                 self.shared.round.add_calling(job);
                 return Ok(());
@@ -103,7 +140,20 @@ impl Workshop<'_> {
             })?;
             job.segment += 1;
         }
-        self.finish(&mut job);
+        if !job.batch.overflowed {
+            self.finish(&mut job);
+        }
+        // What was made of many small records may be far more than what was read: then they go on in two parts.
+        let held = if job.batch.overflowed {
+            2 * self.room
+        } else {
+            job.held()
+        };
+        self.shared.meter.note_growth(job.batch.raw().len(), held);
+        if (job.batch.overflowed || held > 2 * self.most_room) && job.halve() {
+            self.shared.round.add_waiting(job, 2 * self.room);
+            return Ok(());
+        }
         self.shared.round.add_done(job);
         Ok(())
     }
@@ -184,6 +234,9 @@ impl Workshop<'_> {
             }
         }
         job.accounted = Account::of_fates(batch, &job.fates);
+        if let Some(for_shards) = self.for_shards {
+            for_shards.note(job);
+        }
     }
 
     fn first_failure(&self, batch: &Batch, codec: &Codec) -> Option<Box<RecordError>> {

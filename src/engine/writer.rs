@@ -1,30 +1,53 @@
 //! The writer: writes the bytes of batches, in order, and keeps the account.
 
+use crate::engine::RunOptions;
 use crate::engine::job::{Job, Meter};
 use crate::engine::outputs::Outputs;
+use crate::engine::shards::Shards;
 use crate::engine::statistics::Statistics;
-use crate::error::{Error, Result};
-use crate::io::LastLine;
-use crate::ledger::Account;
+use crate::error::{Error, Result, StopError};
+use crate::ledger::{Account, Report, ShardEntry};
 use std::sync::atomic::Ordering;
+
+/// Where the bytes go.
+pub(super) enum Destination {
+    /// To a file for each fate, or to standard output.
+    Files(Box<Outputs>),
+    /// To the shards of a directory.
+    Shards(Box<Shards>),
+}
 
 /// The outputs of a run, and what has been written to them. One worker at a time has it.
 pub(super) struct Writer {
-    pub(super) outputs: Outputs,
+    destination: Destination,
     pub(super) statistics: Statistics,
     pub(super) read: Account,
     pub(super) accounted: Account,
-    last_line: LastLine,
+    /// How many bytes of quarantine were written.
+    quarantined_bytes: u64,
+    most_quarantined: u64,
+    most_quarantined_bytes: u64,
 }
 
 impl Writer {
-    pub(super) fn new(outputs: Outputs, statistics: Statistics) -> Self {
+    pub(super) fn new(destination: Destination, statistics: Statistics, options: &RunOptions) -> Self {
         Self {
-            outputs,
+            destination,
             statistics,
             read: Account::default(),
             accounted: Account::default(),
-            last_line: LastLine::Nothing,
+            quarantined_bytes: 0,
+            most_quarantined: options.quarantine_limit.unwrap_or(u64::MAX),
+            most_quarantined_bytes: options.quarantine_bytes.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Counts what earlier sittings committed.
+    pub(super) fn count_earlier(&mut self, shards: &[ShardEntry]) {
+        for shard in shards {
+            self.statistics.add(&shard.statistics);
+            self.read.merge(&shard.account_of_read());
+            self.accounted.merge(&shard.account_of_fates());
         }
     }
 
@@ -33,16 +56,17 @@ impl Writer {
         if let Some(failure) = job.failure.take() {
             return Err(Error::Record(failure));
         }
-        if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
-            self.outputs.out.write(b"\n")?;
+        match &mut self.destination {
+            Destination::Files(outputs) => {
+                outputs.write(job)?;
+                self.statistics.note(job);
+            }
+            Destination::Shards(shards) => shards.write(job, &mut self.statistics)?,
         }
-        if job.last_line != LastLine::Nothing {
-            self.last_line = job.last_line;
-        }
-        self.outputs.write(job)?;
-        self.statistics.note(job);
         self.read.merge(&job.read);
         self.accounted.merge(&job.accounted);
+        self.quarantined_bytes += job.quarantined.len() as u64;
+        self.check_quarantine()?;
         meter.done.fetch_add(job.batch.raw().len() as u64, Ordering::Relaxed);
         meter.read.store(self.read.counts.read, Ordering::Relaxed);
         meter.out.store(self.accounted.counts.out, Ordering::Relaxed);
@@ -51,5 +75,49 @@ impl Writer {
             .quarantined
             .store(self.accounted.counts.quarantined, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Stops a run whose records fail as if something were wrong with the whole of it.
+    fn check_quarantine(&self) -> Result<()> {
+        let (records, bytes) = (self.accounted.counts.quarantined, self.quarantined_bytes);
+        if records > self.most_quarantined {
+            let limit = self.most_quarantined;
+            return Err(StopError::quarantine_limit(format_args!("more than {limit} records")).into());
+        }
+        if bytes > self.most_quarantined_bytes {
+            let limit = self.most_quarantined_bytes;
+            return Err(StopError::quarantine_limit(format_args!("more than {limit} bytes")).into());
+        }
+        Ok(())
+    }
+
+    /// Finishes the last shard and waits until all are committed. `pulse` is called meanwhile.
+    pub(super) fn end_shards(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        match &mut self.destination {
+            Destination::Files(_) => Ok(()),
+            Destination::Shards(shards) => shards.end(&mut self.statistics, pulse),
+        }
+    }
+
+    /// Fills in the report what was counted.
+    pub(super) fn tell(&mut self, report: &mut Report) {
+        if let Destination::Files(outputs) = &self.destination {
+            self.statistics.bytes_written = outputs.bytes_out();
+        }
+        report.counts = self.accounted.counts;
+        report.counts.read = self.read.counts.read;
+        report.fingerprint = self.read.fingerprint.to_string();
+        std::mem::take(&mut self.statistics).tell(report);
+    }
+
+    /// Makes everything appear that has not, and tells of it in the report.
+    pub(super) fn commit(self, report: &mut Report) -> Result<()> {
+        match self.destination {
+            Destination::Files(outputs) => {
+                report.files = outputs.commit()?;
+                Ok(())
+            }
+            Destination::Shards(shards) => shards.complete(report, self.read.fingerprint),
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::batch::{Batch, Casualty, Ending, SourceRecord, Unread};
 use crate::error::{Failure, FailureKind};
 use crate::record::write_json_string;
 use std::io::Write as _;
+use std::ops::Range;
 
 /// What a line says of the step in which a record ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,15 +113,7 @@ impl CasualtyEncoder {
     /// The record's own identity, if its format has one and it can be read: for errors and reports.
     #[must_use]
     pub fn identity(&self, batch: &Batch, source: &SourceRecord) -> Option<String> {
-        let spelled = std::str::from_utf8(self.spelled_id(batch, source)?).ok()?;
-        let Some(inside) = spelled.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            return Some(spelled.to_owned());
-        };
-        let mut id = String::new();
-        match unescape(inside, &mut id) {
-            Ok(()) => Some(id),
-            Err(_) => Some(inside.to_owned()),
-        }
+        read_identity(self.spelled_id(batch, source)?)
     }
 
     /// The value of the identity as the line spells it. Lines are looked through again for it: casualties are rare, and
@@ -130,14 +123,7 @@ impl CasualtyEncoder {
         if self.source != Format::Jsonl || simdutf8::basic::from_utf8(&raw[source.raw.range()]).is_err() {
             return None;
         }
-        let mut found = None;
-        let scanned = Scanner::new(self.json_depth).scan(raw, source.raw.range(), |member| {
-            if raw[member.key.range()] == *self.id.as_bytes() {
-                found = Some(member.start..member.end);
-            }
-        });
-        scanned.ok()?;
-        found.map(|found| &raw[found])
+        spelled_identity(raw, source.raw.range(), &self.id, self.json_depth)
     }
 
     fn original(&self, batch: &Batch, source: &SourceRecord, casualty: &Casualty, line: &mut ObjectWriter<'_>) {
@@ -177,6 +163,37 @@ impl CasualtyEncoder {
         let mut line = ObjectWriter { out, first: true };
         line.optional("input", self.inputs.get(batch.input as usize).map(String::as_str));
         line
+    }
+}
+
+/// The identity of the record in a line of JSON, if it has one: the value of a key, as a person writes it.
+#[must_use]
+pub fn identity_of_line(line: &[u8], key: &str, json_depth: usize) -> Option<String> {
+    read_identity(spelled_identity(line, 0..line.len(), key, json_depth)?)
+}
+
+/// The value of a key in a line of JSON, as it is spelled there.
+fn spelled_identity<'l>(raw: &'l [u8], line: Range<usize>, key: &str, json_depth: usize) -> Option<&'l [u8]> {
+    let mut found = None;
+    let scanned = Scanner::new(json_depth).scan(raw, line, |member| {
+        if raw[member.key.range()] == *key.as_bytes() {
+            found = Some(member.start..member.end);
+        }
+    });
+    scanned.ok()?;
+    found.map(|found| &raw[found])
+}
+
+/// An identity without quotes and escapes, if it has any.
+fn read_identity(spelled: &[u8]) -> Option<String> {
+    let spelled = std::str::from_utf8(spelled).ok()?;
+    let Some(inside) = spelled.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Some(spelled.to_owned());
+    };
+    let mut id = String::new();
+    match unescape(inside, &mut id) {
+        Ok(()) => Some(id),
+        Err(_) => Some(inside.to_owned()),
     }
 }
 

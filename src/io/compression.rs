@@ -4,12 +4,17 @@ use super::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use std::ffi::OsStr;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 
-/// The largest window that Zstandard data may ask for, as a power of two: 128 MiB. More would let a small file take the
-/// memory of the machine.
-const ZSTD_WINDOW_LOG: u32 = 27;
+/// The least window that can be asked of the Zstandard decoder, as a power of two.
+const LEAST_WINDOW_LOG: u32 = 10;
+
+/// How many bytes our own Zstandard data need to look back at, at most.
+const OWN_WINDOW: usize = 128 << 20;
+
+/// How many bytes are read at once.
+const READ_AT_ONCE: usize = 256 << 10;
 
 impl Compression {
     /// What the extension of a name says: `.gz`, `.zst` and `.zstd`, in any case.
@@ -34,6 +39,28 @@ impl Compression {
         }
     }
 
+    /// What the names of files end with.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Gzip => ".gz",
+            Self::Zstd => ".zst",
+        }
+    }
+
+    /// A reader of a file of this compression that we have written.
+    pub fn open(self, file: std::fs::File) -> io::Result<Box<dyn BufRead + Send>> {
+        let buffered = BufReader::with_capacity(READ_AT_ONCE, file);
+        Ok(match self {
+            Self::None => Box::new(buffered),
+            _ => Box::new(BufReader::with_capacity(
+                READ_AT_ONCE,
+                self.reader(Box::new(buffered), OWN_WINDOW)?,
+            )),
+        })
+    }
+
     /// What a person calls it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -43,14 +70,15 @@ impl Compression {
         }
     }
 
-    /// A reader of what was compressed.
-    pub(super) fn reader(self, reader: Box<dyn BufRead + Send>) -> io::Result<Box<dyn Read + Send>> {
+    /// A reader of what was compressed. Zstandard data that need more than `window` bytes to look back at are refused: a
+    /// small file could take the memory of the machine.
+    pub(super) fn reader(self, reader: Box<dyn BufRead + Send>, window: usize) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::None => Box::new(reader),
             Self::Gzip => Box::new(GzipMembers(Some(GzDecoder::new(reader)))),
             Self::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                decoder.window_log_max(window.max(1).ilog2().max(LEAST_WINDOW_LOG))?;
                 Box::new(decoder)
             }
         })
@@ -125,6 +153,15 @@ impl<W: Write> Compressor<W> {
         }
     }
 
+    /// Whatever takes what was compressed.
+    pub(super) fn writer_mut(&mut self) -> &mut W {
+        match self {
+            Self::None(writer) => writer,
+            Self::Gzip(encoder) => encoder.get_mut(),
+            Self::Zstd(encoder) => encoder.get_mut(),
+        }
+    }
+
     /// Hands on what the buffer behind an uncompressed writer holds. Compressors keep theirs: flushing them costs bytes.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
@@ -157,7 +194,7 @@ mod tests {
         let compression = Compression::from_magic(&bytes);
         let mut out = Vec::new();
         compression
-            .reader(Box::new(io::Cursor::new(bytes)))?
+            .reader(Box::new(io::Cursor::new(bytes)), 128 << 20)?
             .read_to_end(&mut out)?;
         Ok(out)
     }

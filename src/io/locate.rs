@@ -128,6 +128,16 @@ fn refuse_repeats(inputs: &[Input]) -> Result<()> {
     Ok(())
 }
 
+/// Whether an input lies in a folder, by whatever names.
+#[must_use]
+pub fn is_within(input: &Input, folder: &Path) -> bool {
+    let canonical = |path: &Path| fs_err::canonicalize(path).ok();
+    match (input.path.as_deref().and_then(canonical), canonical(folder)) {
+        (Some(path), Some(folder)) => path.starts_with(folder),
+        _ => false,
+    }
+}
+
 fn is_pattern(name: &OsStr) -> bool {
     name.as_encoded_bytes()
         .iter()

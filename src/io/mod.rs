@@ -5,8 +5,11 @@
 //! became of them to bytes, on any thread. A **sink** takes those bytes in order and commits them.
 
 mod casualties;
+mod checksum;
 mod compression;
 mod file;
+mod folder;
+mod identity;
 mod json_flaw;
 mod json_scan;
 mod json_value;
@@ -15,29 +18,38 @@ mod lines;
 mod locate;
 mod objects;
 mod outputs;
+mod partial;
+mod patient;
 mod sink;
 mod sniff;
 mod source;
 mod splice;
 mod stream;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub use casualties::{CasualtyEncoder, StepLabel};
-pub use locate::locate;
-pub use outputs::{Output, check_output, check_representable};
+pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
+pub use checksum::Checksum;
+pub use folder::{FileState, Folder};
+pub use identity::{InputIdentity, compression_of};
+pub use locate::{is_within, locate};
+pub use outputs::{Output, check_output, check_representable, is_directory};
+pub use partial::{PARTIAL, PartialFile, WrittenFile};
 pub use sink::{lazy_sink, open_sink};
-pub use source::open_source;
+pub use source::{open_source, open_source_at};
 
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::plan::PlanField;
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// How records lie in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Plain text, a record per line.
     Text,
@@ -70,7 +82,8 @@ impl Format {
 }
 
 /// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// Not at all.
     #[default]
@@ -119,9 +132,19 @@ pub struct Layout {
 /// Reads one input into batches.
 pub trait Source: Send {
     /// Fills an empty batch with the next bytes: whole records, about `size` bytes of them, with the batch's first
-    /// ordinal and first offset. Returns `false` at the end of the input. What cannot be loaded becomes a batch of its
+    /// ordinal and first offset. The batch ends, at the latest, with the first record that ends `until` bytes or more
+    /// behind the batch's beginning. Returns `false` at the end of the input. What cannot be loaded becomes a batch of its
     /// own (see [`crate::batch::Unread`]).
-    fn fill(&mut self, batch: &mut Batch, size: usize) -> Result<bool>;
+    fn fill(&mut self, batch: &mut Batch, size: usize, until: u64) -> Result<bool>;
+
+    /// The ordinal and the offset of the record after those that batches were filled with.
+    fn next(&self) -> (u64, u64);
+
+    /// How many bytes of memory the source holds beside the batch: what was read behind it, and what decompression needs.
+    fn held(&self) -> usize;
+
+    /// Makes sure, when everything was read, that nobody has changed the input meanwhile.
+    fn verify(&self) -> Result<()>;
 
     /// How many bytes of the file were read so far (before decompression), for progress.
     fn position(&self) -> u64;
@@ -184,6 +207,9 @@ pub fn encoder(layout: &Layout, inputs: &[Input]) -> Box<dyn Encoder> {
 pub trait Sink: Send {
     /// Appends bytes.
     fn write(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Has a write that waits for a reader end when this is cancelled.
+    fn heed(&mut self, _cancel: &Cancel) {}
 
     /// Makes the file appear at its place, complete and on disk. Without this call nothing appears.
     fn commit(self: Box<Self>) -> Result<()>;

@@ -62,6 +62,12 @@ pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool) -
     Ok(())
 }
 
+/// Whether a path names a directory for a run to write to: it ends in a slash, or there is a directory.
+#[must_use]
+pub fn is_directory(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir()
+}
+
 /// The error of an output that exists and may not be replaced.
 pub(super) fn exists(role: &str, path: &Path) -> ConfigError {
     ConfigError::new(format!("The {role} `{}` exists already.", Shown(path)))

@@ -5,14 +5,14 @@
 
 use super::compression::Compressor;
 use super::outputs::{exists, is_special};
+use super::patient::PatientFile;
+use super::temporary::{Temporary, folder};
 use super::{Compression, Sink};
 use crate::error::{Error, FileError, Interrupt, Result};
-use std::cell::Cell;
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use crate::step::Cancel;
+use std::fs::File;
 use std::io::{self, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
 
 /// How many bytes are gathered before they are written. What a fast run makes of a batch is more than that, and is written
 /// from where it lies.
@@ -36,6 +36,7 @@ pub fn lazy_sink(path: &Path, overwrite: bool) -> Box<dyn Sink> {
     Box::new(LazySink {
         path: path.to_owned(),
         overwrite,
+        cancel: Cancel::default(),
         sink: None,
     })
 }
@@ -48,28 +49,21 @@ fn failed(path: &Path, doing: &str, error: &io::Error) -> Error {
     Error::Output(Box::new(FileError::of(path, doing, error)))
 }
 
-/// The folder that a file lies in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
-
-type Bytes = Compressor<BufWriter<File>>;
+type Bytes = Compressor<BufWriter<PatientFile>>;
 
 fn compressor(path: &Path, file: File) -> Result<Bytes> {
     Compression::from_name(path)
-        .writer(BufWriter::with_capacity(BUFFER, file))
+        .writer(BufWriter::with_capacity(BUFFER, PatientFile::new(file)))
         .map_err(|error| failed(path, "compressing", &error))
 }
 
 /// Writes what is still held back.
 fn finish(path: &Path, bytes: Bytes) -> Result<File> {
     let buffered = bytes.finish().map_err(|error| failed(path, "writing", &error))?;
-    buffered
+    let file = buffered
         .into_inner()
-        .map_err(|error| failed(path, "writing", error.error()))
+        .map_err(|error| failed(path, "writing", error.error()))?;
+    Ok(file.into_inner())
 }
 
 /// Whether a file is as long as what was written to it. It has a name while it is being written, so others can harm it.
@@ -89,7 +83,7 @@ struct FileSink {
     overwrite: bool,
     bytes: Bytes,
     /// Removes the file when it is dropped. It stands behind `bytes`, so that the file is closed first.
-    temporary: TempPath,
+    temporary: Temporary,
 }
 
 impl FileSink {
@@ -98,22 +92,7 @@ impl FileSink {
         if existing.is_some() && !overwrite {
             return Err(exists("output", path).into());
         }
-        let mut prefix = OsString::from(".");
-        prefix.push(path.file_name().unwrap_or_default());
-        prefix.push(".");
-        // An error of the operating system is noted here, because the builder hides its number behind the temporary name.
-        let reason = Cell::new(None);
-        let made = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".partial")
-            .rand_bytes(6)
-            .make_in(folder(path), |name| {
-                // The system takes away from the mode what the user's mask forbids, as for any new file.
-                let opened = OpenOptions::new().write(true).create_new(true).open(name);
-                opened.inspect_err(|error| reason.set(error.raw_os_error()))
-            });
-        let temporary = made.map_err(|error| {
-            let error = reason.get().map_or(error, io::Error::from_raw_os_error);
+        let (file, temporary) = Temporary::create(path).map_err(|error| {
             let mut error = FileError::of(path, "creating", &error);
             if error.errno == Some(2) || !folder(path).is_dir() {
                 error.hint = Some("Create the directory first.".to_owned());
@@ -121,12 +100,9 @@ impl FileSink {
             Error::Output(Box::new(error))
         })?;
         if let Some(existing) = existing {
-            temporary
-                .as_file()
-                .set_permissions(existing.permissions())
+            file.set_permissions(existing.permissions())
                 .map_err(|error| failed(path, "creating", &error))?;
         }
-        let (file, temporary) = temporary.into_parts();
         Ok(Self {
             bytes: compressor(path, file)?,
             path: path.to_owned(),
@@ -155,40 +131,13 @@ impl Sink for FileSink {
             .and_then(|()| check_length(&file))
             .map_err(|error| failed(&path, "writing", &error))?;
         drop(file);
-        if overwrite {
-            temporary
-                .persist(&path)
-                .map_err(|error| failed(&path, "renaming", &error.error))?;
-        } else if let Err(error) = temporary.persist_noclobber(&path) {
-            if error.error.kind() == io::ErrorKind::AlreadyExists {
-                return Err(exists("output", &path).into());
+        temporary.rename(overwrite).map_err(|error| {
+            if !overwrite && error.kind() == io::ErrorKind::AlreadyExists {
+                return exists("output", &path).into();
             }
-            return Err(failed(&path, "renaming", &error.error));
-        }
-        sync_folder(&path)
+            failed(&path, "renaming", &error)
+        })
     }
-}
-
-/// Makes a new name durable, where the system can.
-fn sync_folder(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        #[expect(clippy::disallowed_methods, reason = "a `FileError` names the path itself")]
-        let synced = File::open(folder(path)).and_then(|folder| folder.sync_all());
-        match synced {
-            // Some file systems cannot, and some folders may be written but not read.
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-                ) =>
-            {
-                return Err(failed(path, "renaming", &error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// A stream or a device: what is written is written.
@@ -239,6 +188,10 @@ impl Sink for StreamSink {
             .map_err(|error| failed(&self.path, "writing", &error))
     }
 
+    fn heed(&mut self, cancel: &Cancel) {
+        self.bytes.writer_mut().get_mut().heed(cancel);
+    }
+
     fn commit(self: Box<Self>) -> Result<()> {
         finish(&self.path, self.bytes).map(drop)
     }
@@ -248,6 +201,7 @@ impl Sink for StreamSink {
 struct LazySink {
     path: PathBuf,
     overwrite: bool,
+    cancel: Cancel,
     sink: Option<Box<dyn Sink>>,
 }
 
@@ -258,9 +212,20 @@ impl Sink for LazySink {
         }
         let sink = match &mut self.sink {
             Some(sink) => sink,
-            none => none.insert(open_sink(Some(&self.path), self.overwrite)?),
+            none => {
+                let sink = none.insert(open_sink(Some(&self.path), self.overwrite)?);
+                sink.heed(&self.cancel);
+                sink
+            }
         };
         sink.write(bytes)
+    }
+
+    fn heed(&mut self, cancel: &Cancel) {
+        if let Some(sink) = &mut self.sink {
+            sink.heed(cancel);
+        }
+        self.cancel = cancel.clone();
     }
 
     fn commit(self: Box<Self>) -> Result<()> {

@@ -87,7 +87,7 @@ fn the_name_tells_the_compression() {
         let bytes = content(&path);
         assert_eq!(Compression::from_magic(&bytes), compression);
         let mut text = String::new();
-        let mut reader = compression.reader(Box::new(io::Cursor::new(bytes))).unwrap();
+        let mut reader = compression.reader(Box::new(io::Cursor::new(bytes)), 8 << 20).unwrap();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\n");
     }

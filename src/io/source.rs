@@ -5,6 +5,7 @@ use super::stream::{BUFFER, KEPT_BYTES, Stream, StreamState};
 use super::{Format, Input, Source};
 use crate::batch::{Batch, Unread};
 use crate::error::Result;
+use crate::record::Place;
 use crate::step::{Cancel, Limits};
 use memchr::{memchr, memchr_iter, memrchr};
 use std::sync::atomic::Ordering;
@@ -12,16 +13,43 @@ use std::sync::atomic::Ordering;
 /// The most that a limit on records can be: views and spans count bytes with 32 bits.
 const MOST_RECORD_BYTES: usize = 1 << 30;
 
+/// How much memory is kept for what was read behind a batch.
+const KEPT_CARRY: usize = 1 << 20;
+
+/// The most records of a batch: what is kept of each takes more memory than a short line itself.
+const MOST_RECORDS: usize = 8192;
+
 /// Opens an input. Compression is told from its first bytes, and what is not what it should be (Parquet named `.jsonl`,
 /// UTF-16, a web page) is refused with an input error that says what it looks like. Once it is cancelled, nothing more can
 /// be read.
 pub fn open_source(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Box<dyn Source>> {
-    let stream = Stream::open(input, format, cancel)?;
+    let stream = Stream::open(input, format, limits, cancel)?;
     let limit = limits.record_bytes.min(MOST_RECORD_BYTES);
     Ok(match format {
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),
         Format::File => Box::new(FileSource { stream, limit }),
     })
+}
+
+/// Opens an input of lines at the beginning of a record. What stands before is not read, or, where the input is compressed,
+/// read over.
+pub fn open_source_at(
+    input: &Input,
+    format: Format,
+    limits: Limits,
+    cancel: &Cancel,
+    place: Place,
+) -> Result<Box<dyn Source>> {
+    if place.offset == 0 {
+        return open_source(input, format, limits, cancel);
+    }
+    let mut source = LineSource::new(
+        Stream::open_at(input, format, limits, cancel, place.offset)?,
+        limits.record_bytes.min(MOST_RECORD_BYTES),
+    );
+    source.ordinal = place.ordinal;
+    source.offset = place.offset;
+    Ok(Box::new(source))
 }
 
 /// Reads an input whose records are lines.
@@ -137,13 +165,14 @@ impl LineSource {
 }
 
 impl Source for LineSource {
-    fn fill(&mut self, batch: &mut Batch, size: usize) -> Result<bool> {
+    fn fill(&mut self, batch: &mut Batch, size: usize, until: u64) -> Result<bool> {
         batch.first_ordinal = self.ordinal;
         batch.first_offset = self.offset;
         batch.unread = None;
         let raw = batch.raw_mut();
         raw.clear();
         raw.append(&mut self.carry);
+        self.carry.shrink_to(KEPT_CARRY);
         let last_end = self.read_lines(raw, size);
         let end = match (self.first_too_large(raw), last_end) {
             (Some(0), _) => {
@@ -161,11 +190,23 @@ impl Source for LineSource {
             }
             return Ok(false);
         }
+        let mut end = cut(raw, end, until);
+        let mut line_ends = memchr_iter(b'\n', &raw[..end]).count();
+        if line_ends > MOST_RECORDS {
+            line_ends = MOST_RECORDS;
+            end = memchr_iter(b'\n', raw)
+                .nth(MOST_RECORDS - 1)
+                .map_or(end, |last| last + 1);
+        }
         self.carry.extend_from_slice(&raw[end..]);
         raw.truncate(end);
-        self.ordinal += memchr_iter(b'\n', raw).count() as u64 + u64::from(!raw.ends_with(b"\n"));
+        self.ordinal += line_ends as u64 + u64::from(!raw.ends_with(b"\n"));
         self.offset += end as u64;
         Ok(true)
+    }
+
+    fn next(&self) -> (u64, u64) {
+        (self.ordinal, self.offset)
     }
 
     fn position(&self) -> u64 {
@@ -174,6 +215,25 @@ impl Source for LineSource {
 
     fn total(&self) -> Option<u64> {
         self.stream.total
+    }
+
+    fn held(&self) -> usize {
+        self.stream.held() + self.carry.capacity()
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.stream.verify()
+    }
+}
+
+/// Where the first of the lines in `raw[..end]` ends that ends at `until` or behind it; `end` if none does.
+fn cut(raw: &[u8], end: usize, until: u64) -> usize {
+    match usize::try_from(until) {
+        Ok(until) if until < end => {
+            let from = until.saturating_sub(1);
+            memchr(b'\n', &raw[from..end]).map_or(end, |found| from + found + 1)
+        }
+        _ => end,
     }
 }
 
@@ -184,7 +244,7 @@ struct FileSource {
 }
 
 impl Source for FileSource {
-    fn fill(&mut self, batch: &mut Batch, size: usize) -> Result<bool> {
+    fn fill(&mut self, batch: &mut Batch, size: usize, _until: u64) -> Result<bool> {
         if matches!(self.stream.state, StreamState::Done) {
             return Ok(false);
         }
@@ -226,12 +286,25 @@ impl Source for FileSource {
         Ok(true)
     }
 
+    fn next(&self) -> (u64, u64) {
+        let done = matches!(self.stream.state, StreamState::Done);
+        (u64::from(done), self.position())
+    }
+
     fn position(&self) -> u64 {
         self.stream.position.load(Ordering::Relaxed)
     }
 
     fn total(&self) -> Option<u64> {
         self.stream.total
+    }
+
+    fn held(&self) -> usize {
+        self.stream.held()
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.stream.verify()
     }
 }
 

@@ -19,8 +19,8 @@ fn pieces_of(source: &mut dyn Source, size: usize) -> Vec<Piece> {
     let mut pieces = Vec::new();
     loop {
         batch.clear();
-        if !source.fill(&mut batch, size).expect("a batch") {
-            assert!(!source.fill(&mut batch, size).expect("the end stays the end"));
+        if !source.fill(&mut batch, size, u64::MAX).expect("a batch") {
+            assert!(!source.fill(&mut batch, size, u64::MAX).expect("the end stays the end"));
             return pieces;
         }
         let (mut ordinal, mut offset) = (batch.first_ordinal, batch.first_offset);
@@ -254,7 +254,15 @@ fn short_reads_interruptions_and_failures_lose_no_whole_record() {
             bytes: Cursor::new(text.to_vec()),
             interrupted: false,
         };
-        let stream = Stream::new(Box::new(trickle), &input, Format::Text, total, &Cancel::default()).unwrap();
+        let stream = Stream::new(
+            Box::new(trickle),
+            &input,
+            Format::Text,
+            total,
+            Limits::default(),
+            &Cancel::default(),
+        )
+        .unwrap();
         let mut source = LineSource::new(stream, 100);
         let message = "Reading standard input failed: the cable was pulled. Everything from byte offset 17 on is lost.";
         assert_eq!(
@@ -297,11 +305,19 @@ fn a_record_without_an_end_is_no_reason_to_go_on_when_the_run_is_stopped() {
         name: "endless".to_owned(),
         path: None,
     };
-    let stream = Stream::new(Box::new(endless), &input, Format::Text, Some(1 << 40), &cancel).unwrap();
+    let stream = Stream::new(
+        Box::new(endless),
+        &input,
+        Format::Text,
+        Some(1 << 40),
+        Limits::default(),
+        &cancel,
+    )
+    .unwrap();
     let mut source = LineSource::new(stream, 1000);
     let mut batch = Batch::new();
-    assert!(source.fill(&mut batch, 100).unwrap());
+    assert!(source.fill(&mut batch, 100, u64::MAX).unwrap());
     assert!(matches!(batch.unread, Some(Unread::Segment(_))));
     batch.clear();
-    assert!(!source.fill(&mut batch, 100).unwrap());
+    assert!(!source.fill(&mut batch, 100, u64::MAX).unwrap());
 }

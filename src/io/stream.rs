@@ -4,18 +4,28 @@ use super::sniff::{self, HEAD, LEAST_HEAD};
 use super::{Compression, Format, Input};
 use crate::batch::{Batch, Unread};
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
-use crate::step::Cancel;
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
-use std::path::Path;
+use crate::step::{Cancel, Limits};
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// How many bytes of something that cannot be loaded are kept for whoever looks into it.
 pub(super) const KEPT_BYTES: usize = 4096;
 
 /// How many bytes are read at once where nobody says how many.
 pub(super) const BUFFER: usize = 256 << 10;
+
+/// How many bytes compressed data may become, however few they were.
+const SURE_OUTPUT: u64 = 64 << 20;
+
+/// How often reading is tried again when a disk says that it failed.
+const RETRIES: u32 = 3;
+
+/// How long to wait before that, the first time; twice as long each time after.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Opens a file for reading. The error keeps the system's number, which `fs_err` would hide.
 #[expect(clippy::disallowed_methods, reason = "a `FileError` names the path itself")]
@@ -38,6 +48,33 @@ pub(super) struct Stream {
     pub(super) state: StreamState,
     /// One record may be as large as a disk: whoever reads it must be able to stop.
     cancel: Cancel,
+    limits: Limits,
+    /// How many bytes were read, after decompression.
+    expanded: u64,
+    /// The file, with what it was when it was opened.
+    file: Option<Opened>,
+}
+
+/// A file that nobody should change while it is read.
+struct Opened {
+    file: File,
+    path: PathBuf,
+    before: Metadata,
+}
+
+impl Opened {
+    /// Whether the file was written to since it was opened. One that was replaced or removed is still there for whoever has it open.
+    fn has_changed(&self) -> io::Result<bool> {
+        let now = self.file.metadata()?;
+        Ok(now.len() != self.before.len() || now.modified()? != self.before.modified()?)
+    }
+}
+
+/// Says that compressed data become larger than they may.
+#[derive(Debug, thiserror::Error)]
+#[error("They expand more than {limit} times")]
+struct Expansion {
+    limit: u64,
 }
 
 pub(super) enum StreamState {
@@ -51,9 +88,9 @@ pub(super) enum StreamState {
 }
 
 impl Stream {
-    pub(super) fn open(input: &Input, format: Format, cancel: &Cancel) -> Result<Self> {
+    pub(super) fn open(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let Some(path) = &input.path else {
-            return Self::new(Box::new(io::stdin()), input, format, None, cancel);
+            return Self::new(Box::new(io::stdin()), input, format, None, limits, cancel);
         };
         let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
         let metadata = file
@@ -64,7 +101,63 @@ impl Stream {
             return Err(Error::input(path, message));
         }
         let total = metadata.is_file().then_some(metadata.len());
-        Self::new(Box::new(file), input, format, total, cancel)
+        let opened = match total {
+            None => None,
+            Some(_) => Some(Opened {
+                file: file
+                    .try_clone()
+                    .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?,
+                path: path.clone(),
+                before: metadata,
+            }),
+        };
+        let mut stream = Self::new(Box::new(file), input, format, total, limits, cancel)?;
+        stream.file = opened;
+        Ok(stream)
+    }
+
+    /// Opens an input at an offset of its decompressed bytes.
+    pub(super) fn open_at(input: &Input, format: Format, limits: Limits, cancel: &Cancel, offset: u64) -> Result<Self> {
+        let mut stream = Self::open(input, format, limits, cancel)?;
+        let Some(path) = input
+            .path
+            .as_deref()
+            .filter(|_| stream.compression == Compression::None)
+        else {
+            stream.pass_over(input, offset)?;
+            return Ok(stream);
+        };
+        let failed = |error: &io::Error| Error::Input(Box::new(FileError::of(path, "reading", error)));
+        let mut file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+        file.seek(SeekFrom::Start(offset)).map_err(|error| failed(&error))?;
+        stream.position.store(offset, Ordering::Relaxed);
+        stream.reader = Box::new(Counted {
+            reader: Box::new(file) as Box<dyn Read + Send>,
+            position: Arc::clone(&stream.position),
+        });
+        Ok(stream)
+    }
+
+    /// Reads over everything before an offset.
+    fn pass_over(&mut self, input: &Input, offset: u64) -> Result<()> {
+        let mut left = offset.saturating_sub(self.skipped as u64);
+        let mut chunk = Vec::new();
+        while left > 0 && self.is_open() {
+            chunk.clear();
+            self.read(
+                &mut chunk,
+                usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER)),
+            );
+            left -= chunk.len() as u64;
+        }
+        if left == 0 || self.cancel.is_cancelled() {
+            return Ok(());
+        }
+        let message = format!(
+            "{} ends, or cannot be read, before byte {offset} after decompression, where the run is to go on.",
+            self.name
+        );
+        Err(Error::input(input.path.clone().unwrap_or_default(), message))
     }
 
     pub(super) fn new(
@@ -72,6 +165,7 @@ impl Stream {
         input: &Input,
         format: Format,
         total: Option<u64>,
+        limits: Limits,
         cancel: &Cancel,
     ) -> Result<Self> {
         let path = input.path.as_deref();
@@ -91,7 +185,7 @@ impl Stream {
             }
         } else {
             let buffered = BufReader::with_capacity(BUFFER, outer);
-            let reader = compression.reader(Box::new(buffered)).map_err(|error| {
+            let reader = compression.reader(Box::new(buffered), limits.window).map_err(|error| {
                 let path = path.unwrap_or(Path::new("-"));
                 Error::Input(Box::new(FileError::of(path, "opening", &error)))
             })?;
@@ -112,7 +206,46 @@ impl Stream {
             live: total.is_none(),
             state: StreamState::Open,
             cancel: cancel.clone(),
+            limits,
+            expanded: 0,
+            file: None,
         })
+    }
+
+    /// How many bytes of memory decompression may hold.
+    pub(super) fn held(&self) -> usize {
+        match self.compression {
+            Compression::None => 0,
+            Compression::Gzip => BUFFER,
+            Compression::Zstd => BUFFER + self.limits.window,
+        }
+    }
+
+    /// Makes sure, at the end, that nobody has written to the file while it was read: part of what was read would be from
+    /// before and part from afterwards.
+    pub(super) fn verify(&self) -> Result<()> {
+        let Some(opened) = &self.file else { return Ok(()) };
+        let failed = |error: io::Error| Error::Input(Box::new(FileError::of(&opened.path, "reading", &error)));
+        if opened.has_changed().map_err(failed)? {
+            let message = format!(
+                "The input {} was changed while it was read; nothing was committed.",
+                self.name
+            );
+            let mut error = FileError::new(&opened.path, message);
+            error.hint = Some("Read a copy of it. What is still being written can be read through a pipe.".to_owned());
+            return Err(Error::Input(Box::new(error)));
+        }
+        Ok(())
+    }
+
+    /// Whether what was decompressed is more than it may be.
+    fn expands_too_much(&self) -> Option<Expansion> {
+        let limit = self.limits.expansion?;
+        let read = self.position.load(Ordering::Relaxed);
+        let too_much = self.compression != Compression::None
+            && self.expanded > SURE_OUTPUT
+            && self.expanded / limit.max(1) >= read.max(1);
+        too_much.then_some(Expansion { limit })
     }
 
     /// Appends at most `want` bytes: what one call of the system gives. Notes the end and errors.
@@ -135,6 +268,10 @@ impl Stream {
             }
         };
         bytes.truncate(before + read);
+        self.expanded += read as u64;
+        if let Some(expansion) = self.expands_too_much() {
+            self.state = StreamState::Failed(io::Error::other(expansion));
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -153,7 +290,13 @@ impl Stream {
         batch.raw_mut().truncate(KEPT_BYTES);
         let reason = error.to_string();
         let reason = reason.trim_end_matches('.');
+        let expansion = error.get_ref().and_then(|inner| inner.downcast_ref::<Expansion>());
         let what = match (self.compression, error.kind()) {
+            (compression, _) if let Some(Expansion { limit }) = expansion => format!(
+                "The {} data of {} expand more than {limit} times, which is more than they may.",
+                compression.name(),
+                self.name
+            ),
             (Compression::None, _) => format!("Reading {} failed: {reason}.", self.name),
             (compression, io::ErrorKind::UnexpectedEof) => {
                 format!(
@@ -174,7 +317,18 @@ impl Stream {
             " after decompression"
         };
         let message = format!("{what} Everything from byte offset {offset}{after} on is lost.");
-        batch.unread = Some(Unread::Segment(Box::new(Failure::new(FailureKind::Segment, message))));
+        let mut failure = Failure::new(FailureKind::Segment, message);
+        failure.hint = if expansion.is_some() {
+            Some("If they are what they should be, allow more with `--max-expansion`.".to_owned())
+        } else if reason.contains("too much memory") {
+            Some(format!(
+                "They need more than {} MiB to look back at. Decompress them first with `zstd -d --long=31`.",
+                self.limits.window >> 20
+            ))
+        } else {
+            None
+        };
+        batch.unread = Some(Unread::Segment(Box::new(failure)));
     }
 }
 
@@ -223,7 +377,7 @@ impl<R: Read> Read for Headed<R> {
     }
 }
 
-/// Counts what is read, and reads again where a signal came between.
+/// Counts what is read, and reads again where a signal came between or a disk failed.
 struct Counted<R> {
     reader: R,
     position: Arc<AtomicU64>,
@@ -231,9 +385,16 @@ struct Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        const INPUT_OUTPUT_ERROR: i32 = 5;
+        let mut retries = 0;
         loop {
             match self.reader.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Disks and networks have moments of weakness.
+                Err(error) if error.raw_os_error() == Some(INPUT_OUTPUT_ERROR) && retries < RETRIES => {
+                    std::thread::sleep(RETRY_PAUSE * (1 << retries));
+                    retries += 1;
+                }
                 Ok(read) => {
                     self.position.fetch_add(read as u64, Ordering::Relaxed);
                     return Ok(read);

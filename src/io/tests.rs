@@ -58,7 +58,7 @@ fn through(layout: &Layout, bytes: &[u8], size: usize, mut change: impl FnMut(&m
     let (mut ordinal, mut offset) = (0, None);
     loop {
         batch.clear();
-        if !source.fill(&mut batch, size).expect("a batch") {
+        if !source.fill(&mut batch, size, u64::MAX).expect("a batch") {
             return out;
         }
         assert!(batch.unread.is_none());
@@ -385,7 +385,7 @@ fn the_order_mark_is_left_out_once() {
     let (_file, input) = input_of(b"\xef\xbb\xbfa\n", ".txt");
     let mut batch = Batch::new();
     let mut source = open_source(&input, Format::Text, Limits::default(), &Cancel::default()).unwrap();
-    assert!(source.fill(&mut batch, 100).unwrap());
+    assert!(source.fill(&mut batch, 100, u64::MAX).unwrap());
     assert_eq!((batch.raw(), batch.first_offset), (&b"a\n"[..], 3));
     assert!(
         batch

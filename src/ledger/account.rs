@@ -4,6 +4,7 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ledger::Counts;
 use crate::record::Fate;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A sum of hashes of record identities. Equal multisets of identities have equal sums; unequal ones have unequal sums
 /// but for a chance of 1 in 2¹²⁷ or so.
@@ -16,9 +17,31 @@ impl Fingerprint {
         self.0 = self.0.wrapping_add(identity(input, ordinal));
     }
 
+    /// The fingerprint that was shown so.
+    #[must_use]
+    pub fn parse(shown: &str) -> Option<Self> {
+        if shown.len() != 32 {
+            return None;
+        }
+        u128::from_str_radix(shown, 16).ok().map(Self)
+    }
+
     /// Adds all records of another sum.
     pub fn merge(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let shown = String::deserialize(deserializer)?;
+        Self::parse(&shown).ok_or_else(|| serde::de::Error::custom("expected a fingerprint of 32 hexadecimal digits"))
     }
 }
 

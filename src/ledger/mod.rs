@@ -7,8 +7,23 @@
 
 mod account;
 mod fates;
+mod header;
+mod manifest;
+mod reading;
 mod report;
+mod shard_ledger;
+mod verify;
+mod why;
 
 pub use account::{Account, Fingerprint, check};
 pub use fates::settle;
+pub use header::{FORMAT, Header, OptionsIdentity, PlanIdentity, StepIdentity};
+pub use manifest::{
+    EndEntry, FileEntry, LOCK, Line, MANIFEST, Manifest, ManifestFlaw, REPORT, ShardEntry, ShardFile, ShardStatistics,
+    StepCounts, Tail, is_made_by_us,
+};
+pub use reading::Tick;
 pub use report::{Commitment, Counts, InputDamage, Report, StepReport};
+pub use shard_ledger::{FateRun, LedgerRun, ShardLedger, read_ledger, runs};
+pub use verify::{Finding, Verification, verify};
+pub use why::{Ending, LinePlace, RecordHistory, why};

@@ -1,10 +1,10 @@
 //! What a run tells about itself when it has ended.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How many records met each fate. `read = out + rejected + quarantined`, always.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Records that were read.
     pub read: u64,
@@ -21,7 +21,8 @@ pub struct Counts {
 pub struct Commitment {
     /// `out`, `rejected` or `quarantine`.
     pub role: &'static str,
-    /// Its path; `None` for standard output.
+    /// Its path; `None` for standard output. In an output directory it is the folder with the files of all shards, and
+    /// ends in a slash.
     pub path: Option<String>,
     /// How many lines or texts it holds.
     pub texts: u64,
@@ -47,7 +48,7 @@ pub struct StepReport {
 }
 
 /// A part of an input, or a whole input, that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputDamage {
     /// The input.
     pub input: String,
@@ -82,6 +83,13 @@ pub struct Report {
     pub bytes_read: u64,
     /// How many bytes were written to the output, before compression.
     pub bytes_written: u64,
+    /// How many shards were committed, if the output is a directory.
+    pub shards: Option<u64>,
+    /// How many of them were committed by earlier sittings, which ended before the run was complete. Of those, everything
+    /// is counted here but times: `seconds` tells of the last sitting only, here and in each step, and so does `workers`.
+    pub earlier_shards: u64,
+    /// Whether the run was complete before, so that nothing was left to do.
+    pub already_complete: bool,
     /// How many seconds the run took.
     pub seconds: f64,
     /// How many worker threads it had, and how many workers if plugins ran in workers.

@@ -37,6 +37,9 @@ impl Segment for RustSegment {
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
         for chain in &self.chains {
             run_pass(chain, batch, context, pulse)?;
+            if batch.overflowed {
+                break;
+            }
         }
         Ok(())
     }
@@ -55,6 +58,9 @@ fn run_pass(chain: &Chain, batch: &mut Batch, context: &Context, pulse: &mut Pul
     let mut rhythm = Rhythm::default();
     let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
+        if changes.overflowed() {
+            break;
+        }
         if rhythm.is_due(row) {
             pulse().map_err(Error::Interrupted)?;
         }
@@ -128,17 +134,11 @@ pub struct Changes {
     parts: Option<Vec<(u32, View)>>,
     casualties: Vec<Casualty>,
     values: Vec<(u16, u32, Value)>,
-}
-
-/// The most bytes that the steps of one pass may write for one batch: offsets in a batch are 32 bits wide.
-const BATCH_LIMIT: usize = 1 << 30;
-
-#[cold]
-fn too_much() -> Failure {
-    Failure::new(
-        FailureKind::OutputTooLarge,
-        format!("The steps made more than {BATCH_LIMIT} bytes of text out of one batch of records."),
-    )
+    /// How many bytes may be written.
+    room: usize,
+    /// Whether there is one record, which cannot be divided.
+    alone: bool,
+    overflowed: bool,
 }
 
 impl Changes {
@@ -148,6 +148,9 @@ impl Changes {
             .last()
             .is_some_and(|placed| placed.step.declaration().kind == Kind::Split);
         Self {
+            room: batch.room_left(),
+            alone: batch.is_alone(),
+            overflowed: false,
             writer: batch.open(),
             texts: Vec::new(),
             parts: splits.then(Vec::new),
@@ -156,10 +159,27 @@ impl Changes {
         }
     }
 
+    /// Whether the records of the batch together need more room than it has. The rest of the pass is of no use then.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// Notes that there is no room. Only where there is a single record is it that record's failure.
+    #[cold]
+    fn too_much(&mut self) -> Box<Failure> {
+        self.overflowed = !self.alone;
+        let message = format!(
+            "The steps made more than {} bytes of text out of one record.",
+            self.room
+        );
+        Box::new(Failure::new(FailureKind::OutputTooLarge, message))
+    }
+
     /// Writes a text into the batch. It belongs to no row yet.
     pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
-        if self.writer.len() + text.len() > BATCH_LIMIT {
-            return Err(Box::new(too_much()));
+        if self.writer.len() + text.len() > self.room {
+            return Err(self.too_much());
         }
         Ok(self.writer.push(text))
     }
@@ -170,28 +190,26 @@ impl Changes {
         least: usize,
         append: impl FnOnce(&mut String) -> std::result::Result<(), Box<Failure>>,
     ) -> std::result::Result<View, Box<Failure>> {
-        if self.writer.len() + least > BATCH_LIMIT {
-            return Err(Box::new(too_much()));
+        if self.writer.len() + least > self.room {
+            return Err(self.too_much());
         }
-        let mut written = Ok(());
+        let room = self.room;
+        let mut written = Ok(true);
         let view = self.writer.push_with(Spelling::Plain, |text| {
             let before = text.len();
-            written = append(text);
-            if written.is_ok() && text.len() > BATCH_LIMIT {
-                written = Err(Box::new(too_much()));
-            }
-            if written.is_err() {
+            written = append(text).map(|()| text.len() <= room);
+            if !matches!(written, Ok(true)) {
                 text.truncate(before);
             }
         });
-        written.map(|()| view)
+        if written? { Ok(view) } else { Err(self.too_much()) }
     }
 
     /// Writes what a pass makes of the text of a view, in the same spelling. `None`: it is not certain.
     fn sweep(&mut self, sweep: &Sweep, batch: &Batch, view: View) -> Option<View> {
         let text = batch.text(view);
         // A pass makes no text longer.
-        if self.writer.len() + text.spelled().len() > BATCH_LIMIT {
+        if self.writer.len() + text.spelled().len() > self.room {
             return None;
         }
         let mut swept = Swept::Doubt;
@@ -297,6 +315,10 @@ impl Changes {
     /// Applies everything to the batch.
     pub fn apply(self, batch: &mut Batch) {
         batch.close(self.writer);
+        if self.overflowed {
+            batch.overflowed = true;
+            return;
+        }
         for (field, row, value) in self.values {
             batch.set_field(field, row as usize, value);
         }
@@ -313,5 +335,6 @@ impl Changes {
         if let Some(parts) = self.parts {
             batch.replace_rows(&parts);
         }
+        batch.forget_unused();
     }
 }

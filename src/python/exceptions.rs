@@ -2,12 +2,12 @@
 
 use crate::error::{
     Cause, ConfigError, Error, Failure, FailureKind, FileError, Interrupt, PluginError, PluginFault, RecordError,
-    StopKind, shorten,
+    ResumeError, StopKind, shorten,
 };
 use crate::python::{text, traceback};
 use pyo3::exceptions::{PyBaseException, PyBrokenPipeError, PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +105,7 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
     let hint = error.hint().map(str::to_owned);
     let message = error.to_string();
     let traceback = traceback_of_worker(&error);
+    let code = error.exit_code();
     let (made, cause) = match error {
         Error::Config(error) => (config_error(py, &message, &error), None),
         Error::Plugin(error) => (plugin_error(py, &message, &error), error.cause),
@@ -118,8 +119,12 @@ pub(crate) fn to_python(py: Python<'_>, error: Error) -> PyErr {
             };
             (make(py, class, &message, None), None)
         }
+        Error::Resume(error) => (resume_error(py, &message, &error), None),
+        Error::Locked(error) => (file_error(py, "LockedError", &message, &error), None),
         Error::Interrupted(Interrupt::Interrupt) => return PyKeyboardInterrupt::new_err(()),
-        Error::Interrupted(Interrupt::Terminate) => return PySystemExit::new_err(143),
+        Error::Interrupted(Interrupt::Terminate | Interrupt::HangUp | Interrupt::TimeUp) => {
+            return PySystemExit::new_err(code);
+        }
         Error::Interrupted(Interrupt::ClosedPipe) => return PyBrokenPipeError::new_err(message),
         Error::Internal(_) => (make(py, "InternalError", &message, None), None),
     };
@@ -224,6 +229,17 @@ fn file_error(py: Python<'_>, class: &str, message: &str, error: &FileError) -> 
         data.set_item("errno", error.errno)?;
     }
     make(py, class, message, Some(&data))
+}
+
+fn resume_error(py: Python<'_>, message: &str, error: &ResumeError) -> PyResult<PyErr> {
+    let data = PyDict::new(py);
+    data.set_item("path", path_text(&error.path))?;
+    let differences = error.differences.iter();
+    let differences: Vec<_> = differences
+        .map(|difference| (&difference.what, &difference.before, &difference.now))
+        .collect();
+    data.set_item("differences", PyTuple::new(py, differences)?)?;
+    make(py, "ResumeError", message, Some(&data))
 }
 
 /// A path as Python's `str` paths spell it: bytes that are not UTF-8 are surrogate escapes.

@@ -41,7 +41,7 @@ use pyo3::prelude::*;
 /// The engine of text-processor.
 #[pymodule]
 mod _engine {
-    use super::{entry, logging};
+    use super::{entry, logging, signals};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -60,6 +60,7 @@ mod _engine {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         entry::install(module.py())?;
+        signals::notice_forks(module.py())?;
         logging::install();
         Ok(())
     }

@@ -46,6 +46,8 @@ pub(crate) static JSON_LOADS: Import = Import::new("json", "loads");
 pub(crate) static FORMAT_TRACEBACK: Import = Import::new("traceback", "format_tb");
 /// Formats an exception, with its frames and with the chain of its causes.
 pub(crate) static FORMAT_EXCEPTION: Import = Import::new("traceback", "format_exception");
+/// Hashes the files that a step is made of.
+pub(crate) static FILES_FINGERPRINT: Import = Import::new("text_processor._files", "fingerprint");
 /// Shows the log of the command on standard error.
 pub(crate) static SHOW_LOG: Import = Import::new("text_processor._logging", "show");
 /// A function written in Python.

@@ -381,14 +381,16 @@ impl PyPipeline {
         Ok(entries.into_iter().map(PyTraceEntry).collect())
     }
 
-    /// Runs the steps over files, and makes a file of what goes out.
+    /// Runs the steps over files, and makes a file of what goes out, or a directory of files.
     ///
-    /// Nothing appears at the output's place before the run is complete and every record is accounted for.
+    /// A file appears at its place when the run is complete and every record is accounted for, or not at all. A directory
+    /// is committed shard by shard, and `resume` goes on with it after whatever ended the run.
     ///
     /// Args:
     ///     inputs: A path or pattern (`*`, `**`, `?`), or a list of them. Text (`.txt` and others) and JSON Lines
     ///         (`.jsonl`, `.ndjson`), plain or compressed with gzip or Zstandard.
-    ///     output: The file to make; it is compressed if its name ends in `.gz` or `.zst`.
+    ///     output: The file to make; it is compressed if its name ends in `.gz` or `.zst`. A `str` that ends in `/`, or a
+    ///         directory that exists: the directory to make.
     ///     format: How the inputs lie: `"text"` (a record per line), `"file"` (a record per file) or `"jsonl"`. `None`
     ///         tells it from each name.
     ///     rejected: A file for the rejected records, with their reasons.
@@ -396,7 +398,12 @@ impl PyPipeline {
     ///         made only if a record fails.
     ///     workers: How many threads read, run Rust steps and write. `None`: as many as there are processors.
     ///     limit: The most records to read.
-    ///     overwrite: Whether files that exist may be replaced.
+    ///     overwrite: Whether files that exist, or the run in the output directory, may be replaced.
+    ///     resume: Whether to go on with the run in the output directory where it ended. It begins if there is none, and
+    ///         does nothing if the run is complete.
+    ///     shard_bytes: After how many bytes of the inputs a shard of the output directory ends. `None`: 64 MiB.
+    ///     compression: How what goes out to the directory is compressed: `"none"`, `"gzip"` or `"zstd"`. `None`: as the
+    ///         inputs are, if all agree.
     ///     allow_repeat: Whether the same input may be read twice.
     ///     progress: Whether to show progress on standard error. `None`: if that is a terminal.
     ///     isolation: Where the steps that Python executes run: `"process"`, in as many workers as `workers` says, child
@@ -405,15 +412,25 @@ impl PyPipeline {
     ///     timeout: How many seconds a worker may work on one record before it is killed and the record is quarantined. `None`: for ever.
     ///     memory: How many bytes of memory a worker may have. `None`: nine tenths of the machine's.
     ///     batch_size: The most records that are sent to a worker at once. `None`: as many as seem sensible.
+    ///     memory_budget: About how many bytes of memory records may take that are being processed, at least 128 MiB.
+    ///         `None`: 256 MiB.
+    ///     max_expansion: How many times as large as it is a compressed input may become, once it has become 64 MiB. `None`:
+    ///         any number.
+    ///     quarantine_limit: How many records may fail before the run stops. `None`: any number.
+    ///     quarantine_bytes: How large the quarantine may become before the run stops. `None`: any size.
     ///
     /// Returns:
     ///     The `Report` of the run.
     ///
     /// Raises:
     ///     ConfigError: An argument is wrong, or a file is in the way. Nothing was read.
-    ///     InputError: No input can be read.
-    ///     OutputError: The output cannot be written. Nothing was made.
-    ///     RecordError: A record failed and the pipeline's `on_error` is `"raise"`. Nothing was made.
+    ///     InputError: No input can be read, or one was changed while it was read.
+    ///     OutputError: The output cannot be written. No file was made; a directory can be resumed.
+    ///     RecordError: A record failed and the pipeline's `on_error` is `"raise"`. No file was made.
+    ///     QuarantineLimitExceeded: More was quarantined than the limits allow. No file was made.
+    ///     CrashLoopError: Most of the last records took their worker down. No file was made.
+    ///     ResumeError: The run in the directory was begun with something else.
+    ///     LockedError: Another run is writing to the directory.
     ///
     /// Example:
     ///     >>> import pathlib, tempfile
@@ -428,8 +445,9 @@ impl PyPipeline {
     ///     (2, 2)
     #[pyo3(signature = (
         inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
-        overwrite = false, allow_repeat = false, progress = None, isolation = "auto", timeout = Some(300.0),
-        memory = None, batch_size = None
+        overwrite = false, resume = false, shard_bytes = None, compression = None, allow_repeat = false,
+        progress = None, isolation = "auto", timeout = Some(300.0), memory = None, batch_size = None,
+        memory_budget = None, max_expansion = 200, quarantine_limit = None, quarantine_bytes = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -446,12 +464,19 @@ impl PyPipeline {
         workers: Option<i64>,
         limit: Option<u64>,
         overwrite: bool,
+        resume: bool,
+        shard_bytes: Option<u64>,
+        compression: Option<&str>,
         allow_repeat: bool,
         progress: Option<bool>,
         isolation: &str,
         timeout: Option<f64>,
         memory: Option<u64>,
         batch_size: Option<usize>,
+        memory_budget: Option<i64>,
+        max_expansion: Option<i64>,
+        quarantine_limit: Option<u64>,
+        quarantine_bytes: Option<u64>,
     ) -> PyResult<PyReport> {
         let arguments = RunArguments {
             output,
@@ -461,12 +486,19 @@ impl PyPipeline {
             workers,
             limit,
             overwrite,
+            resume,
+            shard_bytes,
+            compression,
             allow_repeat,
             progress,
             isolation,
             timeout,
             memory,
             batch_size,
+            memory_budget,
+            max_expansion,
+            quarantine_limit,
+            quarantine_bytes,
         };
         run(py, &self.plan, inputs, arguments)
     }

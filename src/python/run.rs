@@ -1,9 +1,9 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
 use crate::cli::{self, Shell};
-use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision};
+use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
-use crate::io::{Format, locate};
+use crate::io::{Compression, Format, is_directory, locate};
 use crate::plan::Plan;
 use crate::plugins::Host;
 use crate::python::exceptions::to_python as raise;
@@ -28,6 +28,9 @@ pub(super) struct RunArguments<'a> {
     pub(super) workers: Option<i64>,
     pub(super) limit: Option<u64>,
     pub(super) overwrite: bool,
+    pub(super) resume: bool,
+    pub(super) shard_bytes: Option<u64>,
+    pub(super) compression: Option<&'a str>,
     pub(super) allow_repeat: bool,
     pub(super) progress: Option<bool>,
     pub(super) isolation: &'a str,
@@ -36,6 +39,10 @@ pub(super) struct RunArguments<'a> {
     /// In bytes.
     pub(super) memory: Option<u64>,
     pub(super) batch_size: Option<usize>,
+    pub(super) memory_budget: Option<i64>,
+    pub(super) max_expansion: Option<i64>,
+    pub(super) quarantine_limit: Option<u64>,
+    pub(super) quarantine_bytes: Option<u64>,
 }
 
 /// What the progress bar asks: whether a signal arrived.
@@ -64,12 +71,22 @@ pub(super) fn run(
     logging::reset();
     let patterns = patterns(inputs)?;
     let format = arguments.format.map(format).transpose()?;
+    let compression = arguments.compression.map(compression).transpose()?;
     let workers = match arguments.workers {
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
         // The engine refuses what is out of its range, and says what that is.
         Some(workers) => usize::try_from(workers).unwrap_or(0),
     };
     let isolating = isolating(&arguments)?;
+    let memory_budget = match arguments.memory_budget {
+        None => USUAL_MEMORY_BUDGET,
+        Some(bytes) => usize::try_from(bytes).unwrap_or(0),
+    };
+    let expansion = match arguments.max_expansion.map(u64::try_from) {
+        None => None,
+        Some(Ok(times)) if times > 0 => Some(times),
+        Some(_) => return Err(PyValueError::new_err("`max_expansion` is at least 1, or `None`.")),
+    };
     let watch = Watch::start(py, false)?;
     let _during = signals::during(watch.arrived());
     let calling_thread = CallingThread {
@@ -77,7 +94,10 @@ pub(super) fn run(
         watch,
     };
     let result = py.detach(|| {
-        let limits = Limits::default();
+        let limits = Limits {
+            expansion,
+            ..Limits::default()
+        };
         let options = RunOptions {
             inputs: locate(&patterns, arguments.allow_repeat)?,
             format,
@@ -85,10 +105,16 @@ pub(super) fn run(
             rejected: arguments.rejected,
             quarantine: arguments.quarantine,
             overwrite: arguments.overwrite,
+            resume: arguments.resume,
+            shard_bytes: arguments.shard_bytes,
+            compression,
             workers,
             supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
             limit: arguments.limit,
             limits,
+            memory_budget,
+            quarantine_limit: arguments.quarantine_limit,
+            quarantine_bytes: arguments.quarantine_bytes,
         };
         let mut watcher = cli::progress(&calling_thread, arguments.progress);
         engine::run(plan, &options, &mut *watcher)
@@ -126,6 +152,7 @@ fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
         timeout: arguments.timeout.map(seconds).transpose()?,
         memory: arguments.memory,
         batch_records: arguments.batch_size,
+        files: is_directory(&arguments.output),
         ..Isolating::default()
     })
 }
@@ -137,6 +164,17 @@ fn format(name: &str) -> PyResult<Format> {
         "jsonl" => Ok(Format::Jsonl),
         other => Err(PyValueError::new_err(format!(
             "`format` is `text`, `file` or `jsonl`, not `{other}`."
+        ))),
+    }
+}
+
+fn compression(name: &str) -> PyResult<Compression> {
+    match name {
+        "none" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        other => Err(PyValueError::new_err(format!(
+            "`compression` is `none`, `gzip` or `zstd`, not `{other}`."
         ))),
     }
 }

@@ -103,6 +103,9 @@ fn run_pass(
     let mut rhythm = Rhythm::default();
     let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
+        if changes.overflowed() {
+            break;
+        }
         if rhythm.is_due(row) {
             pulse().map_err(Error::Interrupted)?;
         }

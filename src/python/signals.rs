@@ -5,8 +5,10 @@
 //! our own handler stands in front of the one that was there: it notes the signal, then calls the other.
 
 use crate::error::{Interrupt, Result};
+use crate::python::turn;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
@@ -22,13 +24,24 @@ impl Arrived {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             SIGTERM => Some(Interrupt::Terminate),
+            SIGHUP => Some(Interrupt::HangUp),
+            SIGXCPU => Some(Interrupt::TimeUp),
             _ => Some(Interrupt::Interrupt),
         }
     }
 }
 
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+/// Its number differs between systems, and not all have it.
+const SIGXCPU: i32 = 24;
+
+/// The signals that end a command. A library leaves all but the first to its program.
+#[cfg(unix)]
+const WATCHED: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGXCPU];
+#[cfg(not(unix))]
+const WATCHED: [i32; 2] = [SIGINT, SIGTERM];
 
 thread_local! {
     /// The signals that the run on this thread looks out for.
@@ -80,6 +93,27 @@ fn end_runs(py: Python<'_>) {
     });
 }
 
+/// Forgets, in the child of a fork, what other threads were about: only the thread that forked is left.
+#[pyfunction]
+fn note_fork() {
+    turn::note_fork();
+    // Whoever has the lock now has it for ever, and nobody asks for the runs before there is one.
+    if let Ok(mut runs) = RUNS.try_lock() {
+        runs.clear();
+    }
+}
+
+/// Has forks noticed, where a process can fork.
+pub(super) fn notice_forks(py: Python<'_>) -> PyResult<()> {
+    let os = py.import(intern!(py, "os"))?;
+    if let Some(register) = os.getattr_opt(intern!(py, "register_at_fork"))? {
+        let keywords = PyDict::new(py);
+        keywords.set_item(intern!(py, "after_in_child"), wrap_pyfunction!(note_fork, py)?)?;
+        register.call((), Some(&keywords))?;
+    }
+    Ok(())
+}
+
 fn end_runs_at_exit(py: Python<'_>) -> PyResult<()> {
     static REGISTERED: Once = Once::new();
     if REGISTERED.is_completed() {
@@ -127,7 +161,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches SIGINT, and SIGTERM too if `terminate` says so: a library leaves that one to its program.
+    /// Watches SIGINT, and the others that end a command if `terminate` says so.
     /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
     pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
         end_runs_at_exit(py)?;
@@ -137,12 +171,12 @@ impl Watch {
         };
         let signal = module(py)?;
         let set = signal.getattr(intern!(py, "signal"))?;
-        for number in [SIGINT, SIGTERM] {
-            if number == SIGTERM && !terminate {
+        for number in WATCHED {
+            if number != SIGINT && !terminate {
                 continue;
             }
             let mut previous = signal.call_method1(intern!(py, "getsignal"), (number,))?;
-            if number == SIGTERM && previous.eq(signal.getattr(intern!(py, "SIG_DFL"))?)? {
+            if number != SIGINT && previous.eq(signal.getattr(intern!(py, "SIG_DFL"))?)? {
                 // The default action would end the process with its temporary files in place.
                 previous = signal.getattr(intern!(py, "default_int_handler"))?;
             }

@@ -134,6 +134,17 @@ impl Step for PythonStep {
         self.configuration.clone()
     }
 
+    fn files_fingerprint(&self) -> Option<String> {
+        let origin = self.declaration.origin.as_ref();
+        let module = origin.map_or("", |origin| origin.entry_point.split(':').next().unwrap_or_default());
+        // Where nothing can be said, nothing is compared; an exception says no more than that.
+        Python::attach(|py| {
+            let fingerprint = names::FILES_FINGERPRINT.get(py)?;
+            fingerprint.call1((&self.object, module))?.extract()
+        })
+        .unwrap_or_else(|_: PyErr| None)
+    }
+
     /// Attaches for one text: for `trace` and for steps that run alone. Segments attach once per batch instead.
     fn apply<'t>(&self, text: &'t str, asked: &[Value], scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
         let Scratch { text: written, cancel } = scratch;

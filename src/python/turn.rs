@@ -40,12 +40,33 @@ pub(super) struct ThreadNumber(u64);
 impl ThreadNumber {
     /// The number of this thread.
     pub(super) fn mine() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         thread_local! {
-            static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+            static NUMBER: u64 = ThreadNumber::next().fetch_add(1, Ordering::Relaxed);
         }
         Self(NUMBER.with(|number| *number))
     }
+
+    fn next() -> &'static AtomicU64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        &NEXT
+    }
+}
+
+/// The threads of this process, where it is the child of a fork: those from this number on, and [`SURVIVOR`].
+static FIRST_HERE: AtomicU64 = AtomicU64::new(0);
+
+/// The thread that forked.
+static SURVIVOR: AtomicU64 = AtomicU64::new(0);
+
+/// Notes, in the child of a fork, that only this thread is left: turns of other threads will never end.
+pub(super) fn note_fork() {
+    SURVIVOR.store(ThreadNumber::mine().0, Ordering::Relaxed);
+    FIRST_HERE.store(ThreadNumber::next().load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
+/// Whether a thread is one of the process that this one was forked from.
+fn is_gone(thread: u64) -> bool {
+    thread != 0 && thread < FIRST_HERE.load(Ordering::Relaxed) && thread != SURVIVOR.load(Ordering::Relaxed)
 }
 
 impl Turns {
@@ -83,6 +104,14 @@ impl Turns {
 
     #[cold]
     fn wait(&self, py: Python<'_>, me: ThreadNumber) {
+        let holder = self.holder.load(Ordering::Relaxed);
+        if is_gone(holder) {
+            // Nobody is left who could end that turn, or who waits for it.
+            let _ = self
+                .holder
+                .compare_exchange(holder, 0, Ordering::SeqCst, Ordering::Relaxed);
+            self.waiting.store(0, Ordering::SeqCst);
+        }
         // Counted while attached: whoever ends the turn later, attached too, is sure to see that somebody waits.
         self.waiting.fetch_add(1, Ordering::SeqCst);
         while !self.try_take(me) {

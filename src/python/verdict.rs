@@ -265,6 +265,8 @@ const REASON_LIMITS: Limits = Limits {
     record_bytes: 200,
     parts: 1,
     json_depth: 1,
+    expansion: None,
+    window: 0,
 };
 
 /// The object as exactly a `str`, or the object itself if it is none. A subclass (`numpy` has one) is copied by its

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import sysconfig
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,14 @@ PATIENCE = 30
 def _heed_interrupts() -> None:
     """A shell lets the processes it starts in the background ignore SIGINT, and so do those that they start."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+# A process counts the memory of the one it was forked from as its own. This one is small.
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+"""
 
 
 @dataclass
@@ -50,6 +59,25 @@ class Program:
             timeout=PATIENCE,
             check=False,
         )
+
+    def measured(self, *arguments: str | bytes | Path, patience: float = PATIENCE) -> tuple[int, float]:
+        """Runs the command to its end.
+
+        Returns:
+            The exit code, and how many MiB of memory it had at most.
+        """
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", MEASURE, SCRIPT, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=self.folder,
+            env=self.environment(),
+            timeout=patience,
+            check=True,
+        )
+        code, peak = done.stderr.split()[-2:]
+        # Linux counts KiB, macOS bytes.
+        return int(code), int(peak) / (1 << (20 if sys.platform == "darwin" else 10))
 
     def shell(self, script: str) -> subprocess.CompletedProcess[bytes]:
         """Runs a script of bash in which `$tp` is the command."""

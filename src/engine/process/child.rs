@@ -1,11 +1,12 @@
 //! One worker, seen from the engine: its start, its doorbell, what it prints, and its death.
 
+use super::CAPTURED;
 use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
 use super::memory::{SharedMemory, anonymous_file};
-use super::{CAPTURED, wire};
+use super::wire::{self, Loaded};
 use crate::error::{Error, Failure, FailureKind, shorten};
 use crate::plugins::WorkerCommand;
-use crate::step::{Declaration, Marker};
+use crate::step::Marker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::fs::File;
@@ -78,8 +79,6 @@ pub(super) struct Death {
     pub(super) kind: FailureKind,
     /// What happened, as the end of a sentence: `was killed by SIGSEGV (signal 11)`.
     pub(super) how: String,
-    /// Whether somebody from outside may have killed it.
-    pub(super) from_outside: bool,
     /// The stack that it wrote when it died.
     pub(super) stack: Option<String>,
     /// What it was working on: the request, the row of that request, and the step of the segment.
@@ -125,14 +124,13 @@ impl Child {
         Ok(child)
     }
 
-    /// Has it load what it is told, and returns what the steps declare that it was to tell of. The inner error is the
-    /// worker's own, about a step.
+    /// Has it load what it is told, and returns what it has to tell of that. The inner error is the worker's own, about a step.
     pub(super) fn load(
         &mut self,
         load: &str,
         timeout: Duration,
         stopped: &dyn Fn() -> bool,
-    ) -> std::result::Result<std::result::Result<Vec<Declaration>, Error>, Death> {
+    ) -> std::result::Result<std::result::Result<Loaded, Error>, Death> {
         let deadline = Instant::now() + timeout;
         self.send(Kind::Load, 0, |child| {
             let mut pen = child.pen(0);
@@ -297,6 +295,10 @@ impl Child {
                     let kept = read.min(self.left);
                     self.output.extend_from_slice(&bytes[..kept]);
                     self.left -= kept;
+                    if kept > 0 && self.left == 0 {
+                        self.output
+                            .extend_from_slice(b"\n[it printed more, which is left out]\n");
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -339,7 +341,6 @@ impl Child {
         Death {
             kind: FailureKind::StepTimeout,
             how: how.to_owned(),
-            from_outside: false,
             at,
             ..self.die(how)
         }
@@ -372,7 +373,6 @@ impl Child {
                 FailureKind::StepCrash
             },
             how,
-            from_outside: from_outside && !starved,
             stack: self.stack(),
             at,
         }
@@ -399,7 +399,7 @@ impl Child {
     fn stack(&self) -> Option<String> {
         let mut bytes = vec![0; (self.spoken() as usize).min(Failure::MESSAGE_LIMIT)];
         self.last_words.read_exact_at(&mut bytes, 0).ok()?;
-        let stack = String::from_utf8_lossy(&bytes).trim().to_owned();
+        let stack = without_addresses(String::from_utf8_lossy(&bytes).trim());
         (!stack.is_empty()).then(|| shorten(stack, Failure::MESSAGE_LIMIT))
     }
 
@@ -441,6 +441,20 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.finish();
     }
+}
+
+/// The stack without the numbers of threads, which differ from run to run: what is quarantined must not.
+fn without_addresses(stack: &str) -> String {
+    let mut lines = Vec::new();
+    for line in stack.lines() {
+        let number = line.find("hread 0x").map(|at| at + "hread".len());
+        let line = number.map_or(line.to_owned(), |at| {
+            let behind = line[at + 1..].find(' ').map_or(line.len(), |end| at + 1 + end);
+            format!("{}{}", &line[..at], &line[behind..])
+        });
+        lines.push(line);
+    }
+    lines.join("\n")
 }
 
 const CLOSED: &str = "closed its doorbell";
@@ -551,4 +565,18 @@ fn signal_name(signal: i32) -> Option<&'static str> {
     ];
     let known = names.into_iter().find(|(known, _)| known.as_raw() == signal);
     known.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_do_not_differ_from_run_to_run() {
+        let stack =
+            "Fatal Python error: Aborted\n\nCurrent thread 0x00007f6ea0be8b80 (most recent call first):\n  File";
+        let told = "Fatal Python error: Aborted\n\nCurrent thread (most recent call first):\n  File";
+        assert_eq!(without_addresses(stack), told);
+        assert_eq!(without_addresses("Thread 0x12"), "Thread");
+    }
 }

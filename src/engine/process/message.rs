@@ -10,7 +10,7 @@
 //! reply unreadable, which counts as the death of the worker.
 
 use super::channel::Pen;
-use crate::batch::{Batch, Casualty, Ending, Row, SourceRecord, State, View};
+use crate::batch::{Batch, Casualty, Ending, MOST_ROOM, Row, SourceRecord, State, View};
 use crate::error::{Failure, FailureKind, shorten};
 use crate::record::Value;
 use crate::step::PlacedStep;
@@ -45,10 +45,18 @@ pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], segm
     put(&mut trailer, rows.len() as u32);
     put(&mut trailer, segment as u32);
     put(&mut trailer, asked.len() as u32);
+    // What the rows become together may take no more memory there than here.
+    // A row that travels alone is not alone in its batch: that is divided if it becomes too large.
+    let room = if rows.len() == 1 {
+        MOST_ROOM
+    } else {
+        batch.room.min(MOST_ROOM)
+    };
+    put(&mut trailer, room as u32);
     pen.write(&trailer);
 }
 
-const REQUEST_TRAILER: usize = 28;
+const REQUEST_TRAILER: usize = 32;
 
 /// The fields that steps ask for, without doubles.
 fn asked_from_outside(steps: &[PlacedStep]) -> Vec<u16> {
@@ -65,7 +73,8 @@ pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<usize> {
     let mut trailer = Cursor::new(&bytes, start..bytes.len());
     let (texts, fields) = (trailer.long()? as usize, trailer.long()? as usize);
     let (rows, segment, asked) = (trailer.word()?, trailer.word()? as usize, trailer.word()?);
-    let behind_fields = texts.checked_add(fields)?;
+    batch.room = trailer.word()? as usize;
+    let behind_fields = texts.checked_add(fields).filter(|behind| *behind <= start)?;
     let mut lengths = Cursor::new(&bytes, behind_fields..start);
     let lengths: Vec<u32> = (0..rows).map(|_| lengths.word()).collect::<Option<_>>()?;
     let mut cursor = Cursor::new(&bytes, texts..behind_fields);
@@ -97,6 +106,9 @@ pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<usize> {
 
 /// Writes what became of a request, whose rows the segment with these steps has been run over.
 pub(super) fn write_reply(pen: &mut Pen<'_>, batch: &Batch, steps: &[PlacedStep]) {
+    if batch.overflowed {
+        return pen.write(OVERFLOWED);
+    }
     let mut rows = Vec::with_capacity(batch.rows.len() * ROW);
     let mut unescaped = String::new();
     for row in &batch.rows {
@@ -142,6 +154,9 @@ pub(super) fn write_reply(pen: &mut Pen<'_>, batch: &Batch, steps: &[PlacedStep]
     pen.write(&rest);
 }
 
+/// All that is said of a batch that became too large: it is run again, fewer records at a time.
+const OVERFLOWED: &[u8] = b"overflowed";
+
 const ROW: usize = 9;
 const REPLY_TRAILER: usize = 24;
 
@@ -167,15 +182,34 @@ pub(super) struct ReplyRow {
     pub(super) text: Option<View>,
 }
 
+/// What a worker has to say about a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// This is what became of it.
+    Reply(Reply),
+    /// The records become too large together.
+    Overflowed,
+}
+
+impl Answer {
+    /// Reads an answer to a request of so many rows, and gives the texts in it to the batch. `None`: that is no answer.
+    pub(super) fn read(bytes: Vec<u8>, requested: usize, steps: &[PlacedStep], batch: &mut Batch) -> Option<Self> {
+        if bytes == OVERFLOWED {
+            return Some(Self::Overflowed);
+        }
+        Reply::read(bytes, requested, steps, batch).map(Self::Reply)
+    }
+}
+
 impl Reply {
     /// Reads a reply to a request of so many rows, and gives the texts in it to the batch. `None`: that is no reply.
-    pub(super) fn read(bytes: Vec<u8>, requested: usize, steps: &[PlacedStep], batch: &mut Batch) -> Option<Self> {
+    fn read(bytes: Vec<u8>, requested: usize, steps: &[PlacedStep], batch: &mut Batch) -> Option<Self> {
         let end = bytes.len().checked_sub(REPLY_TRAILER)?;
         let mut trailer = Cursor::new(&bytes, end..bytes.len());
         let texts = trailer.long()? as usize;
         let (rows, added, casualties, tallies) = (trailer.word()?, trailer.word()?, trailer.word()?, trailer.word()?);
         let mut cursor = Cursor::new(&bytes, texts..end);
-        if rows as usize > bytes.len() || casualties > rows {
+        if texts > end || rows as usize > bytes.len() || casualties > rows {
             return None;
         }
         let mut fields = Vec::new();

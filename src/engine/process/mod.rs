@@ -87,6 +87,8 @@ pub struct Isolating {
     pub load_timeout: Duration,
     /// The most records that are sent at once; `None`: as many as a batch has.
     pub batch_records: Option<usize>,
+    /// Whether a worker is refused whose plugins are made of other files than those of the first. Looking at them takes time.
+    pub files: bool,
 }
 
 impl Isolating {
@@ -108,6 +110,7 @@ impl Default for Isolating {
             memory: None,
             load_timeout: Duration::from_secs(60),
             batch_records: None,
+            files: false,
         }
     }
 }
@@ -123,6 +126,8 @@ pub struct Supervision {
     memory: Option<u64>,
     load_timeout: Duration,
     batch_records: Option<usize>,
+    /// What the steps that workers run are made of, by their index in the plan.
+    files: Vec<(u16, Option<String>)>,
     /// A worker that has been started already.
     first: First,
 }
@@ -146,14 +151,14 @@ struct First;
 impl Supervision {
     /// Decides where the segments of a plan run that plugins execute, and how. `None`: in this process, or there are none.
     pub fn of(plan: &Plan, host: &dyn Host, limits: Limits, wanted: &Isolating) -> Result<Option<Self>> {
-        let numbered = plan.segments.iter().enumerate();
-        let foreign: Vec<_> = numbered
-            .filter(|(_, segment)| runtime(&***segment) == Some(Runtime::Python))
+        let numbered = plan.segments.iter().map(|segment| &**segment).enumerate();
+        let foreign: Vec<(usize, &dyn Segment)> = numbered
+            .filter(|(_, segment)| runtime(*segment) == Some(Runtime::Python))
             .collect();
         if foreign.is_empty() || !wanted.wants_workers(host) {
             return Ok(None);
         }
-        let ship = |(number, segment): &(usize, &Box<dyn Segment>)| wire::Segment::of(*number, segment.steps(), host);
+        let ship = |(number, segment): &(usize, &dyn Segment)| wire::Segment::of(*number, segment.steps(), host);
         let shipped: std::result::Result<Vec<_>, String> = foreign.iter().map(ship).collect();
         let (segments, command) = match shipped.and_then(|shipped| Ok((shipped, host.worker_command()?))) {
             Ok(shipped) => shipped,
@@ -171,7 +176,8 @@ impl Supervision {
         };
         Ok(Some(Self {
             command,
-            load: wire::Load::new(Vec::new(), segments, limits, wanted.memory).write()?,
+            load: wire::Load::new(Vec::new(), segments, limits, wanted).write()?,
+            files: if wanted.files { files_of(&foreign) } else { Vec::new() },
             first: First::default(),
             timeout: wanted.timeout,
             memory: wanted
@@ -181,6 +187,14 @@ impl Supervision {
             batch_records: wanted.batch_records,
         }))
     }
+}
+
+/// What the steps of segments are made of.
+fn files_of(segments: &[(usize, &dyn Segment)]) -> Vec<(u16, Option<String>)> {
+    let steps = segments.iter().flat_map(|(_, segment)| segment.steps());
+    steps
+        .map(|placed| (placed.index, placed.step.files_fingerprint()))
+        .collect()
 }
 
 /// How many bytes of memory the machine has, or the container that this runs in, where that can be told.

@@ -4,6 +4,7 @@
 use super::Supervision;
 use super::child::Child;
 use super::remote::cannot_start;
+use super::wire::Loaded;
 use crate::error::Result;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -52,8 +53,8 @@ impl Nursery {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts what is asked for until it is closed.
-    pub(super) fn work(&self, supervision: &Supervision, stopped: &dyn Fn() -> bool) {
+    /// Starts what is asked for until it is closed. A worker that is kept ready must be accepted.
+    pub(super) fn work(&self, supervision: &Supervision, stopped: &dyn Fn() -> bool, accept: &dyn Fn(&Loaded) -> bool) {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -74,7 +75,7 @@ impl Nursery {
                     let loaded = child.load(&supervision.load, supervision.load_timeout, &|| {
                         stopped() || self.lock().closed
                     });
-                    matches!(loaded, Ok(Ok(_))).then_some(child)
+                    matches!(loaded, Ok(Ok(loaded)) if accept(&loaded)).then_some(child)
                 });
                 state = self.lock();
                 state.keep_spare = spare.is_some();

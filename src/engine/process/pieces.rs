@@ -1,7 +1,7 @@
 //! A batch with a worker: whole as long as all goes well, and in pieces once a worker has died of it.
 
 use super::child::Death;
-use super::message::Reply;
+use super::message::{Answer, Reply};
 use crate::batch::{Batch, Ending, State, View};
 use crate::engine::job::Job;
 use crate::error::{Failure, FailureKind};
@@ -23,7 +23,7 @@ struct Piece {
     rows: Range<usize>,
     /// How many workers have died of it, or might have.
     deaths: u32,
-    /// Whether the last death named this very row.
+    /// Whether a worker has named this very row when it died.
     blamed: bool,
     state: Progress,
 }
@@ -33,7 +33,9 @@ enum Progress {
     Waiting,
     Sent,
     Done(Reply),
-    Failed(u16, Box<Failure>),
+    /// It became too large, so the whole batch is divided and run again.
+    Overflowed,
+    Failed(u16, Failure),
 }
 
 impl Undertaking {
@@ -65,13 +67,17 @@ impl Undertaking {
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece.state, Progress::Waiting))
+        !self.job.batch.overflowed && self.pieces.iter().any(|piece| matches!(piece.state, Progress::Waiting))
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.pieces
-            .iter()
-            .all(|piece| matches!(piece.state, Progress::Done(_) | Progress::Failed(..)))
+        let is_open = |piece: &Piece| match piece.state {
+            Progress::Sent => true,
+            // Of a batch that is run again nothing more needs to be sent.
+            Progress::Waiting => !self.job.batch.overflowed,
+            Progress::Done(_) | Progress::Overflowed | Progress::Failed(..) => false,
+        };
+        !self.pieces.iter().any(is_open)
     }
 
     /// The rows of the batch that a piece holds.
@@ -84,12 +90,21 @@ impl Undertaking {
         found.expect("what was sent is a piece")
     }
 
-    /// Notes the reply to a piece. Returns whether a row that a worker had died of has gone through this time.
-    pub(super) fn answer(&mut self, rows: &Range<usize>, reply: Reply) -> bool {
+    /// Notes the answer to a piece.
+    pub(super) fn answer(&mut self, rows: &Range<usize>, answer: Answer) {
         let index = self.piece(rows);
         let piece = &mut self.pieces[index];
-        piece.state = Progress::Done(reply);
-        piece.blamed
+        piece.state = match answer {
+            Answer::Reply(reply) => Progress::Done(reply),
+            Answer::Overflowed => Progress::Overflowed,
+        };
+        // The texts of several pieces add up.
+        self.job.batch.overflowed |= matches!(self.pieces[index].state, Progress::Overflowed) || self.is_too_large();
+    }
+
+    fn is_too_large(&self) -> bool {
+        let batch = &self.job.batch;
+        !batch.is_alone() && batch.bytes() > batch.room
     }
 
     /// Whether a piece is a row of which a worker has died already.
@@ -148,12 +163,15 @@ impl Undertaking {
         for_good
     }
 
-    /// Gives the job what became of its rows.
+    /// Gives the job what became of its rows, unless that is too much: then it is told to be divided.
     ///
     /// # Panics
     /// If a piece is not done.
     pub(super) fn finish(self) -> Box<Job> {
         let Self { mut job, live, pieces } = self;
+        if job.batch.overflowed {
+            return job;
+        }
         let batch = &mut job.batch;
         let splits = pieces.iter().any(|piece| match &piece.state {
             Progress::Done(reply) => reply.rows.len() != piece.rows.len(),
@@ -180,11 +198,11 @@ impl Undertaking {
                 Progress::Done(reply) => apply(batch, &firsts[piece.rows], reply),
                 Progress::Failed(step, failure) => {
                     let row = firsts[piece.rows.start];
-                    batch.quarantine(row, Some(step), *failure);
+                    batch.quarantine(row, Some(step), failure);
                     let tally = batch.tally(step);
                     tally.entered += 1;
                 }
-                Progress::Waiting | Progress::Sent => panic!("a piece is not done"),
+                Progress::Waiting | Progress::Sent | Progress::Overflowed => panic!("a piece is not done"),
             }
         }
         job
@@ -270,7 +288,7 @@ fn apply(batch: &mut Batch, firsts: &[usize], reply: Reply) {
 }
 
 /// The failure of a record that workers have died of.
-fn failure(death: &Death, attempts: u32) -> Box<Failure> {
+fn failure(death: &Death, attempts: u32) -> Failure {
     let times = if attempts > 1 {
         format!(", as {} before it did", attempts - 1)
     } else {
@@ -288,7 +306,7 @@ fn failure(death: &Death, attempts: u32) -> Box<Failure> {
     };
     failure.traceback.clone_from(&death.stack);
     failure.attempts = attempts;
-    Box::new(failure)
+    failure
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! All workers of a run: who starts them, who tends them, and when it is better to stop.
 
 use super::Supervision;
+use super::child::Death;
 use super::nursery::Nursery;
 use super::pieces::Undertaking;
 use super::tender::Tender;
+use super::wire::Loaded;
 use crate::engine::job::Shared;
-use crate::error::{Error, Result, StopError};
+use crate::error::{Error, Result, ResumeError, StopError, shown};
 use crate::plan::{Plan, panic_message};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +53,10 @@ impl<'r> Pool<'r> {
 
     /// Starts workers for the tenders as long as there are any.
     pub(in crate::engine) fn start_workers(&self) {
-        let work = || self.nursery.work(self.supervision, &|| self.is_stopped());
+        let work = || {
+            let accept = |loaded: &Loaded| self.check_files(loaded).is_ok();
+            self.nursery.work(self.supervision, &|| self.is_stopped(), &accept);
+        };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
             self.shared.fail(Error::Internal(panic_message("The nursery", &*panic)));
         }
@@ -74,6 +79,24 @@ impl<'r> Pool<'r> {
         self.nursery.close();
     }
 
+    /// Refuses a worker whose plugins are made of other files than those that the run began with: what they make would not
+    /// fit to what was made before.
+    pub(super) fn check_files(&self, loaded: &Loaded) -> Result<()> {
+        let changed = self
+            .supervision
+            .files
+            .iter()
+            .find(|known| !loaded.files.contains(known));
+        let Some((index, _)) = changed else { return Ok(()) };
+        let declaration = self.plan.steps[usize::from(*index)].step.declaration();
+        let message = format!(
+            "The files of the step `{}` have changed since the run began; a new worker would not do what the others did.",
+            shown(&declaration.name)
+        );
+        let hint = "Install what the run began with, and resume it; or begin again with `--overwrite`.";
+        Err(Error::Resume(Box::new(ResumeError::new("", message, hint))))
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
         self.shared.cancel.is_cancelled()
     }
@@ -83,8 +106,20 @@ impl<'r> Pool<'r> {
         self.restarts.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note_restart(&self) {
-        self.restarts.fetch_add(1, Ordering::Relaxed);
+    /// Notes that a worker died and another takes its place. Somebody who watches is told of the first few only: there
+    /// may be thousands, and the quarantine tells of each record that was to blame.
+    pub(super) fn note_death(&self, death: &Death) {
+        let before = self.restarts.fetch_add(1, Ordering::Relaxed);
+        let message = format!("A worker {}; another takes its place.", death.how);
+        match before.cmp(&TOLD) {
+            std::cmp::Ordering::Less => self.shared.notices.warn(message),
+            std::cmp::Ordering::Equal => {
+                self.shared
+                    .notices
+                    .warn(format!("{message} Further deaths are logged in detail only."));
+            }
+            std::cmp::Ordering::Greater => self.shared.notices.debug(message),
+        }
     }
 
     fn lock_breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -92,19 +127,17 @@ impl<'r> Pool<'r> {
     }
 
     /// Notes records that went through.
-    pub(super) fn note_survivors(&self, records: usize, after_death: bool) {
-        self.lock_breaker().survived(records, after_death);
-    }
-
-    /// Whether a record that a worker has died of is worth another try.
-    pub(super) fn is_worth_a_try(&self) -> bool {
-        self.lock_breaker().confirmed < CERTAIN
+    pub(super) fn note_survivors(&self, records: usize) {
+        let mut breaker = self.lock_breaker();
+        for _ in 0..records.min(WINDOW) {
+            breaker.note(false);
+        }
     }
 
     /// Notes a record that workers die of. Too many of them stop the run.
-    pub(super) fn note_poison(&self, retried: bool) -> Result<()> {
+    pub(super) fn note_poison(&self) -> Result<()> {
         let mut breaker = self.lock_breaker();
-        breaker.died(retried);
+        breaker.note(true);
         if breaker.crashes > CRASHES {
             return Err(StopError::crash_loop(breaker.crashes, WINDOW).into());
         }
@@ -121,14 +154,14 @@ impl<'r> Pool<'r> {
     }
 }
 
+/// Of how many deaths somebody who watches is told.
+const TOLD: u64 = 4;
+
 /// How many of the last records are looked at to tell a crash loop.
 const WINDOW: usize = 100;
 
 /// How many of these may have taken their worker down.
 const CRASHES: usize = 50;
-
-/// After so many records that killed a second worker too, without one that did not, no more second workers are spent.
-const CERTAIN: u32 = 3;
 
 /// Tells a crash loop from bad luck.
 #[derive(Debug, Default)]
@@ -136,32 +169,14 @@ struct Breaker {
     /// Which of the last records took their worker down.
     last: VecDeque<bool>,
     crashes: usize,
-    /// How many records in a row killed a second worker too.
-    confirmed: u32,
 }
 
 impl Breaker {
-    fn push(&mut self, crashed: bool) {
+    fn note(&mut self, crashed: bool) {
         self.last.push_back(crashed);
         self.crashes += usize::from(crashed);
         if self.last.len() > WINDOW {
             self.crashes -= usize::from(self.last.pop_front() == Some(true));
-        }
-    }
-
-    fn survived(&mut self, records: usize, after_death: bool) {
-        for _ in 0..records.min(WINDOW) {
-            self.push(false);
-        }
-        if after_death {
-            self.confirmed = 0;
-        }
-    }
-
-    fn died(&mut self, retried: bool) {
-        self.push(true);
-        if retried {
-            self.confirmed += 1;
         }
     }
 }
@@ -174,15 +189,14 @@ mod tests {
     fn only_crashes_that_are_close_together_are_a_loop() {
         let mut breaker = Breaker::default();
         for _ in 0..1000 {
-            breaker.died(true);
-            breaker.survived(1, false);
+            breaker.note(true);
+            breaker.note(false);
         }
-        assert_eq!(breaker.crashes, WINDOW / 2);
-        breaker.died(true);
         assert_eq!(breaker.crashes, CRASHES);
-        breaker.died(true);
+        breaker.note(true);
+        breaker.note(true);
         assert!(breaker.crashes > CRASHES);
-        breaker.survived(1_000_000, true);
-        assert_eq!((breaker.crashes, breaker.confirmed), (0, 0));
+        (0..WINDOW).for_each(|_| breaker.note(false));
+        assert_eq!(breaker.crashes, 0);
     }
 }

@@ -50,13 +50,14 @@ impl<'h> RemoteHost<'h> {
         Ok(supervision)
     }
 
-    fn ask(&self, plugin: &Plugin, shipped: &serde_json::Value) -> Result<Declaration> {
+    /// What a worker says of a step that it has made: its declaration, and the fingerprint of its files.
+    fn ask(&self, plugin: &Plugin, shipped: &serde_json::Value) -> Result<(Declaration, Option<String>)> {
         let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
         let child = match &mut *worker {
             Some(child) => child,
             none => none.insert(self.start()?),
         };
-        let load = Load::new(vec![shipped.clone()], Vec::new(), self.limits, self.isolating.memory);
+        let load = Load::new(vec![shipped.clone()], Vec::new(), self.limits, &self.isolating);
         let stopped = || (self.interrupted)().is_err();
         let answer = child.load(&load.write()?, self.isolating.load_timeout, &stopped);
         for line in child.take_output().iter().flat_map(|printed| printed.lines()) {
@@ -76,8 +77,8 @@ impl<'h> RemoteHost<'h> {
                     died_while_loading(&death, std::iter::once((plugin.name.as_str(), Some(&origin))))
                 })
         })?;
-        let declaration = answer?.into_iter().next();
-        declaration.ok_or_else(|| Error::Internal("A worker told of no step.".to_owned()))
+        let told = answer?.steps.into_iter().next();
+        told.ok_or_else(|| Error::Internal("A worker told of no step.".to_owned()))
     }
 
     fn start(&self) -> Result<Child> {
@@ -130,8 +131,10 @@ impl Host for RemoteHost<'_> {
 
     fn load(&self, plugin: &Plugin, configuration: &Configuration) -> Result<Arc<dyn Step>> {
         let shipped = self.host.ship_plugin(plugin, configuration).map_err(Error::Internal)?;
+        let (declaration, files) = self.ask(plugin, &shipped)?;
         Ok(Arc::new(RemoteStep {
-            declaration: self.ask(plugin, &shipped)?,
+            declaration,
+            files,
             configuration: configuration.clone(),
             shipped,
         }))
@@ -170,6 +173,7 @@ impl Host for RemoteHost<'_> {
 struct RemoteStep {
     declaration: Declaration,
     configuration: Configuration,
+    files: Option<String>,
     shipped: serde_json::Value,
 }
 
@@ -180,6 +184,10 @@ impl Step for RemoteStep {
 
     fn configuration(&self) -> Configuration {
         self.configuration.clone()
+    }
+
+    fn files_fingerprint(&self) -> Option<String> {
+        self.files.clone()
     }
 
     fn apply<'t>(

@@ -4,11 +4,11 @@ use super::channel::{Channel, Frame, Kind, Side};
 use super::child::{MARKER, SEQUENCE};
 use super::memory::SharedMemory;
 use super::message::{read_request, write_reply};
-use super::wire::{self, Load};
+use super::wire::{self, Load, Loaded};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::plugins::Host;
-use crate::step::{Context, Declaration, Marker, PlacedStep, Segment, Step};
+use crate::step::{Context, Marker, PlacedStep, Segment, Step};
 use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -39,7 +39,7 @@ pub fn serve(doorbell: OwnedFd, worker: &dyn Worker) -> io::Result<()> {
     worker.keep_last_words(hello.descriptors.remove(0));
     // The mapping lives as long as the process, so that the marker can be handed to whoever needs it.
     let memory: &'static SharedMemory = Box::leak(Box::new(memory));
-    let mut loaded = Loaded::default();
+    let mut loaded = Shelf::default();
     let mut batch = Batch::new();
     while let Ok(Some(mut frame)) = channel.receive(true) {
         let sent = match frame.kind {
@@ -88,35 +88,38 @@ pub fn serve(doorbell: OwnedFd, worker: &dyn Worker) -> io::Result<()> {
 
 /// What a worker has loaded.
 #[derive(Default)]
-struct Loaded {
+struct Shelf {
     context: Context,
     /// Steps that no segment has needed yet, by what was sent for them.
     steps: Vec<(serde_json::Value, Arc<dyn Step>)>,
     segments: Vec<(usize, Box<dyn Segment>)>,
 }
 
-impl Loaded {
-    /// Loads what it is told, and tells what the steps declare.
-    fn load(&mut self, load: &Load, host: &dyn Host) -> Result<Vec<Declaration>> {
-        let mut declarations = Vec::new();
+impl Shelf {
+    /// Loads what it is told, and tells of it.
+    fn load(&mut self, load: &Load, host: &dyn Host) -> Result<Loaded> {
+        let mut loaded = Loaded::default();
+        let files = |step: &Arc<dyn Step>| load.files.then(|| step.files_fingerprint()).flatten();
         for shipped in &load.steps {
             let step = host.unpack(shipped)?;
-            declarations.push(step.declaration().clone());
+            loaded.steps.push((step.declaration().clone(), files(&step)));
             self.steps.push((shipped.clone(), step));
         }
         for segment in &load.segments {
             let mut steps = Vec::new();
             for placed in &segment.steps {
+                let step = self.take(&placed.shipped, host)?;
+                loaded.files.push((placed.index, files(&step)));
                 steps.push(PlacedStep {
                     index: placed.index,
-                    step: self.take(&placed.shipped, host)?,
+                    step,
                     asks: placed.asks.clone(),
                     adds: placed.adds.clone(),
                 });
             }
             self.segments.push((segment.number, host.fuse(steps)));
         }
-        Ok(declarations)
+        Ok(loaded)
     }
 
     /// The step for what was sent: one that was made before, or a new one. A class is made once for each place in the plan.

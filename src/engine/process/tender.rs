@@ -2,7 +2,7 @@
 
 use super::channel::{Frame, Kind, SLOTS};
 use super::child::{Child, Death, Event};
-use super::message::{Reply, write_request};
+use super::message::{Answer, Reply, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
 use super::remote::died_while_loading;
@@ -220,22 +220,24 @@ impl<'p, 'r> Tender<'p, 'r> {
         let rows = self.sent[place].rows.clone();
         let batch = &mut self.undertakings[index].job.batch;
         let mut bytes = batch.spare();
-        let reply = match child.read(&mut frame, &mut bytes) {
-            Ok(()) => Reply::read(bytes, rows.len(), segment.steps(), batch),
+        let answer = match child.read(&mut frame, &mut bytes) {
+            Ok(()) => Answer::read(bytes, rows.len(), segment.steps(), batch),
             Err(_) => None,
         };
-        let Some(reply) = reply else {
+        let Some(answer) = answer else {
             return self.bury(|child| child.die("sent an answer that cannot be read"));
         };
-        if let Some(death) = self.used_up(place, index, &reply) {
+        if let Answer::Reply(reply) = &answer
+            && let Some(death) = self.used_up(place, index, reply)
+        {
             return self.bury(|child| {
                 child.die(&death.how);
                 death
             });
         }
         self.sent.remove(place);
-        let after_death = self.undertakings[index].answer(&rows, reply);
-        self.pool.note_survivors(rows.len(), after_death);
+        self.undertakings[index].answer(&rows, answer);
+        self.pool.note_survivors(rows.len());
         self.settle(index);
         Ok(())
     }
@@ -251,7 +253,7 @@ impl<'p, 'r> Tender<'p, 'r> {
             matches!(failure.kind, FailureKind::StepMemory | FailureKind::StepError)
         };
         let casualty = reply.casualties.iter().find(may_be_of_it)?;
-        if undertaking.is_second_try(&sent.rows) || !self.pool.is_worth_a_try() {
+        if undertaking.is_second_try(&sent.rows) {
             return None;
         }
         let (kind, how) = self.child.as_ref()?.used_up(self.pool.supervision.memory)?;
@@ -261,7 +263,6 @@ impl<'p, 'r> Tender<'p, 'r> {
         Some(Death {
             kind,
             how: how.to_owned(),
-            from_outside: false,
             stack: None,
             at: Some((sent.sequence, row, step)),
         })
@@ -288,11 +289,7 @@ impl<'p, 'r> Tender<'p, 'r> {
         if self.pool.is_stopped() {
             return Ok(());
         }
-        self.pool
-            .shared
-            .notices
-            .warn(format!("A worker {}; another takes its place.", death.how));
-        self.pool.note_restart();
+        self.pool.note_death(&death);
         self.pool.nursery.keep_spare();
         let working_on = death.at.map(|(sequence, ..)| sequence);
         // Requests are worked on in the order in which they were sent.
@@ -305,18 +302,17 @@ impl<'p, 'r> Tender<'p, 'r> {
             let undertaking = &mut self.undertakings[index];
             match death.at {
                 Some((sequence, row, step)) if sequence == sent.sequence && (row as usize) < sent.rows.len() => {
-                    let again =
-                        death.kind != FailureKind::StepTimeout && (death.from_outside || self.pool.is_worth_a_try());
+                    // A time-out would take as long again.
+                    let again = death.kind != FailureKind::StepTimeout;
                     let step = steps.get(step).map_or(0, |placed: &PlacedStep| placed.index);
-                    let retried = sent.rows.len() == 1;
                     if undertaking.blame(&sent.rows, row as usize, step, &death, again) {
-                        self.pool.note_poison(retried)?;
+                        self.pool.note_poison()?;
                     }
                 }
                 _ => {
                     let worked_on = working_on.is_none() && Some(sent.sequence) == first;
                     if undertaking.lose(&sent.rows, &death, worked_on, steps) {
-                        self.pool.note_poison(true)?;
+                        self.pool.note_poison()?;
                     }
                 }
             }
@@ -339,7 +335,8 @@ impl<'p, 'r> Tender<'p, 'r> {
                 return Ok(Some(child));
             }
             let error = match child.load(&pool.supervision.load, pool.supervision.load_timeout, &stopped) {
-                Ok(Ok(_)) => {
+                Ok(Ok(loaded)) => {
+                    pool.check_files(&loaded)?;
                     pool.has_loaded.store(true, Ordering::Relaxed);
                     return Ok(Some(child));
                 }

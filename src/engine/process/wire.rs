@@ -1,5 +1,6 @@
 //! What is said between the engine and a worker once, as JSON: the steps to load, and how that went.
 
+use super::Isolating;
 use crate::error::{Cause, ConfigError, Error, PluginError, PluginFault, Result};
 use crate::plugins::Host;
 use crate::step::{Declaration, Limits, PlacedStep};
@@ -21,6 +22,8 @@ pub(super) struct Load {
     pub(super) json_depth: usize,
     /// How many bytes of memory it may have.
     pub(super) memory: Option<u64>,
+    /// Whether it tells of the files that the steps are made of.
+    pub(super) files: bool,
 }
 
 /// A segment of the plan.
@@ -62,7 +65,7 @@ impl Load {
         steps: Vec<serde_json::Value>,
         segments: Vec<Segment>,
         limits: Limits,
-        memory: Option<u64>,
+        isolating: &Isolating,
     ) -> Self {
         Self {
             supervisor: std::process::id(),
@@ -71,7 +74,8 @@ impl Load {
             record_bytes: limits.record_bytes,
             parts: limits.parts,
             json_depth: limits.json_depth,
-            memory,
+            memory: isolating.memory,
+            files: isolating.files,
         }
     }
 
@@ -86,16 +90,25 @@ impl Load {
             record_bytes: self.record_bytes,
             parts: self.parts,
             json_depth: self.json_depth,
+            ..Limits::default()
         }
     }
 }
 
+/// What a worker has loaded.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Loaded {
+    /// What the steps declare that were to be told of, and the fingerprints of their files.
+    pub(super) steps: Vec<(Declaration, Option<String>)>,
+    /// The steps of the segments, by their index in the plan, and the fingerprints of their files.
+    pub(super) files: Vec<(u16, Option<String>)>,
+}
+
 /// How the loading went.
 #[derive(Debug, Serialize, Deserialize)]
-struct Loaded {
-    /// What the steps declare that were to be told of.
-    declarations: Vec<Declaration>,
-    error: Option<Told>,
+enum Outcome {
+    Loaded(Loaded),
+    Failed(Told),
 }
 
 /// An error as another process tells it.
@@ -122,12 +135,8 @@ const FAULTS: [(&str, PluginFault); 5] = [
 ];
 
 /// Writes how the loading went.
-pub(super) fn write_loaded(loaded: Result<Vec<Declaration>>) -> Vec<u8> {
-    let (declarations, error) = match loaded {
-        Ok(declarations) => (declarations, None),
-        Err(error) => (Vec::new(), Some(error)),
-    };
-    let error = error.map(|error| {
+pub(super) fn write_loaded(loaded: Result<Loaded>) -> Vec<u8> {
+    let told = |error: Error| {
         let mut told = Told {
             message: error.to_string(),
             hint: error.hint().map(str::to_owned),
@@ -151,15 +160,16 @@ pub(super) fn write_loaded(loaded: Result<Vec<Declaration>>) -> Vec<u8> {
                 .map(|cause| (format!("{cause}"), format!("{cause:#}")));
         }
         told
-    });
-    serde_json::to_vec(&Loaded { declarations, error }).unwrap_or_default()
+    };
+    let outcome = loaded.map_or_else(|error| Outcome::Failed(told(error)), Outcome::Loaded);
+    serde_json::to_vec(&outcome).unwrap_or_default()
 }
 
 /// Reads how the loading went. `None`: that is no answer.
-pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<Vec<Declaration>>> {
-    let loaded: Loaded = serde_json::from_slice(bytes).ok()?;
-    let Some(told) = loaded.error else {
-        return Some(Ok(loaded.declarations));
+pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<Loaded>> {
+    let told = match serde_json::from_slice(bytes).ok()? {
+        Outcome::Loaded(loaded) => return Some(Ok(loaded)),
+        Outcome::Failed(told) => told,
     };
     let fault = told
         .fault
@@ -238,7 +248,7 @@ mod tests {
     #[test]
     fn garbage_is_no_answer() {
         assert!(read_loaded(b"").is_none());
-        let loaded = read_loaded(&write_loaded(Ok(Vec::new())));
-        assert!(matches!(loaded, Some(Ok(declarations)) if declarations.is_empty()));
+        let loaded = read_loaded(&write_loaded(Ok(Loaded::default())));
+        assert!(matches!(loaded, Some(Ok(loaded)) if loaded.steps.is_empty()));
     }
 }
