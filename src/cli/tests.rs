@@ -110,6 +110,10 @@ fn help_is_an_answer() {
       run      Run a pipeline over files, or from standard input to standard output.
       explain  Show the order of the steps, with the reason of each position.
       trace    Show what each step makes of a text.
+      why      Tell what became of a record of an output directory: at which step,
+               why, and where it stands.
+      verify   Prove from the files of an output directory that every record is
+               there, once.
       plugins  Show which plugins are installed, what they declare, and what is
                wrong with them.
 
@@ -291,9 +295,9 @@ fn help_on_trace() {
       [TEXT]  The text; `-` or nothing: all of standard input.
 
     Options:
-      -v, --verbose...  Log what happens; twice: in detail.
           --json        Answer as JSON Lines: one object per text, nothing
                         shortened.
+      -v, --verbose...  Log what happens; twice: in detail.
       -h, --help        Print help
 
     Pipeline (one of these):
