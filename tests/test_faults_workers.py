@@ -35,9 +35,9 @@ def test_of(hostile: list[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 @pytest.mark.parametrize("step", ["hang-loop", "hang-sleep", "hang-lock", "hang-signals"])
 def test_b16_b18_a_step_that_never_comes_back_is_ended(tmp_path: Path, step: str) -> None:
-    line = run_poisoned(tmp_path, step, timeout=0.3)
+    line = run_poisoned(tmp_path, step, timeout=0.4)
     assert (line["kind"], line["step"]) == ("step_timeout", f"text-processor-hostile/{step}")
-    assert "0.3 s" in line["message"]
+    assert "0.4 s" in line["message"]
     assert "--timeout" in line["hint"]
     assert "hanging.py" in line["traceback"], "where it hung"
 
@@ -53,7 +53,7 @@ def test_b17_f4_a_step_that_keeps_the_interpreter_is_ended_too(tmp_path: Path, s
 
 def test_b16_one_that_hangs_among_many_holds_up_nobody_else(tmp_path: Path) -> None:
     texts = ["poison" if place % 400 == 100 else f"text {place}" for place in range(2000)]
-    ran = run_over(tmp_path, ["hang-loop"], texts, timeout=0.3, workers=2)
+    ran = run_over(tmp_path, ["hang-loop"], texts, timeout=0.5, workers=2)
     assert [line["record"]["id"] for line in ran.quarantine] == list(range(100, 2000, 400))
     assert {line["kind"] for line in ran.quarantine} == {"step_timeout"}
     assert ran.texts == [text.upper() for text in texts if text != "poison"]

@@ -66,11 +66,11 @@ STEPS = st.one_of(
 @st.composite
 def pipelines(draw: st.DrawFn) -> list[Any]:
     """Steps of all kinds, of which one may ask for what another has added."""
-    steps = draw(st.lists(STEPS, min_size=1, max_size=5))
+    steps: list[Any] = draw(st.lists(STEPS, min_size=1, max_size=5))
     # A field can be added once.
     measures = [place for place, step in enumerate(steps) if step is odd_steps.measure]
     steps = [step for place, step in enumerate(steps) if place not in measures[1:]]
-    if measures and draw(st.booleans()):
+    if draw(st.booleans()) and measures:
         steps.append(odd_steps.tell_length)
     return steps
 
@@ -96,7 +96,8 @@ def test_the_output_does_not_depend_on_where_steps_run(
             folder / "in.jsonl", ({"id": place, "text": text, "other": [place]} for place, text in enumerate(texts))
         )
     made = set()
-    for isolation, count in (("thread", 1), ("process", 1), ("process", 2), ("process", 3)):
+    places: list[tuple[Any, int]] = [("thread", 1), ("process", 1), ("process", 2), ("process", 3)]
+    for isolation, count in places:
         output = folder / f"{isolation}{count}"
         output.mkdir()
         report = Pipeline(steps).run(
