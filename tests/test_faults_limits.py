@@ -375,9 +375,7 @@ def unfriendly(what: str, size: int) -> str:
 
 @pytest.mark.parametrize("what", ["expansion", "combining marks", "joined", "flags", "jamo"])
 def test_f12_texts_that_grow_or_hang_together(tmp_path: Path, what: str) -> None:
-    steps: list[Any] = [
-        ("normalize-unicode", {"form": form}) for form in ("nfc", "nfkc")
-    ]
+    steps: list[Any] = [("normalize-unicode", {"form": form}) for form in ("nfc", "nfkc")]
     steps += [("length", {"maximum": 1 << 30}), "collapse-whitespace", "strip-control", "trim-lines", "redact"]
     text = unfriendly(what, 4 * MIB)
     source = write_jsonl(tmp_path / "in.jsonl", [{"text": "before"}, {"text": text}, {"text": "after"}])

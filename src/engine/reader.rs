@@ -94,6 +94,10 @@ impl Reader {
                 Some(source) => source,
                 none => match open_source(input, format, self.limits, &self.shared.cancel) {
                     Ok(source) => none.insert(source),
+                    Err(Error::Input(error)) if error.is_shortage() => {
+                        self.shared.fail(Error::Output(error));
+                        return false;
+                    }
                     Err(error) => {
                         job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
                         job.unopened = true;
