@@ -676,9 +676,32 @@ impl FileError {
             path,
             message,
             errno: error.raw_os_error(),
-            hint: None,
+            hint: error.raw_os_error().and_then(way_out).map(str::to_owned),
         }
     }
+
+    /// Whether the system, and not the file, is to blame: it has no more of something.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        matches!(self.errno, Some(NO_MEMORY | NO_MORE_FILES | NO_MORE_FILES_HERE))
+    }
+}
+
+const NO_MEMORY: i32 = 12;
+const NO_MORE_FILES: i32 = 23;
+const NO_MORE_FILES_HERE: i32 = 24;
+
+/// The way out of errors of the system, by their numbers, which are the same on all systems like Unix.
+fn way_out(errno: i32) -> Option<&'static str> {
+    Some(match errno {
+        NO_MEMORY => "Give the run less to hold at once, with `--memory-budget` and `--workers`.",
+        NO_MORE_FILES => "Too many files are open on this machine.",
+        NO_MORE_FILES_HERE => "The limit on open files is reached: see `ulimit -n`.",
+        27 => "The limit on the size of files may be reached: see `ulimit -f`.",
+        28 => "Make room on the disk, or write to another.",
+        30 => "Write to another place: this file system is read-only.",
+        _ => return None,
+    })
 }
 
 /// The error of the operating system inside one that somebody wrapped: the wrapping names a path again, and hides the number.

@@ -1,8 +1,10 @@
 """C5, C6, C27: closed pipes, signals, and poor surroundings."""
 
 import os
+import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,46 @@ def test_c6_a_signal_ends_a_step_of_the_engine(program: Program) -> None:
     assert ended == 130, told
     assert seconds < MOST_SECONDS
     assert names(program.folder) == ["in.txt"]
+
+
+def test_c6_a_signal_at_any_moment_ends_a_run(hostile_program: Program) -> None:
+    # Two steps of the engine, and one of a plugin, over enough records for a second or more.
+    lines = "".join(f' {{"text": " some   text {number} "}}\n' for number in range(60_000))
+    (hostile_program.folder / "in.jsonl").write_text(lines, encoding="utf-8")
+    steps = ["-s", "normalize-unicode", "-s", "redact", "-s", f"slow:mark={hostile_program.folder / 'begun'},seconds=0"]
+    output = ["-o", "out.jsonl.gz", "--rejected", "rejected.jsonl", "--overwrite"]
+    moments = random.Random(6)
+    seconds = []
+    for _ in range(int(os.environ.get("TEXT_PROCESSOR_INTERRUPTIONS", "20"))):
+        with hostile_program.started("run", *steps, "in.jsonl", *output) as process:
+            # Before a temporary file is there, Python is still on its way to the engine.
+            wait_for(hostile_program.folder, ".*", process)
+            time.sleep(moments.choice([moments.uniform(0, 0.05), moments.uniform(0, 0.6)]))
+            code, told, took = stop(process, signal.SIGINT)
+            with pytest.raises(ProcessLookupError):
+                os.kill(process.pid, 0)
+        seconds.append(took)
+        left = [name for name in names(hostile_program.folder) if name not in {"in.jsonl", "begun"}]
+        # One that had made its files when the signal came has made them.
+        assert (code, left) == (130, []) or (code in {0, -2} and len(left) in {0, 2}), (code, left, told)
+        assert b"panicked" not in told
+        for name in left:
+            (hostile_program.folder / name).unlink()
+    seconds.sort()
+    assert seconds[int(len(seconds) * 0.99) - 1] <= 1, seconds
+    assert seconds[-1] < MOST_SECONDS
+
+
+def test_c6_a_second_signal_does_not_wait(hostile_program: Program) -> None:
+    with hostile_program.started(*slow_run(hostile_program)) as process:
+        wait_for(hostile_program.folder, "begun", process)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.01)
+        ended, told, seconds = stop(process, signal.SIGINT)
+    # Python itself may be the one that is interrupted, on its way out.
+    assert ended in {130, -signal.SIGINT}, told
+    assert seconds < 0.2
+    assert names(hostile_program.folder) == ["begun", "in.txt"]
 
 
 def test_c6_a_signal_raises_keyboard_interrupt_in_the_library(tmp_path: Path) -> None:

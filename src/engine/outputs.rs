@@ -89,10 +89,9 @@ impl Outputs {
 
     /// Has writes that wait for a reader end when the run is stopped.
     pub(super) fn heed(&mut self, cancel: &Cancel) {
-        for output in [Some(&mut self.out), self.rejected.as_mut(), Some(&mut self.quarantine)] {
-            if let Some(output) = output {
-                output.sink.heed(cancel);
-            }
+        let outputs = [Some(&mut self.out), self.rejected.as_mut(), Some(&mut self.quarantine)];
+        for output in outputs.into_iter().flatten() {
+            output.sink.heed(cancel);
         }
     }
 

@@ -150,6 +150,10 @@ impl Reader {
             if self.source.is_none() {
                 match self.open() {
                     Ok(source) => self.source = Some(source),
+                    Err(Error::Input(error)) if error.is_shortage() => {
+                        self.shared.fail(Error::Output(error));
+                        return false;
+                    }
                     Err(error) => {
                         job.batch.unread = Some(Unread::Segment(Box::new(damaged(&error))));
                         job.unopened = true;

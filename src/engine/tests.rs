@@ -1,10 +1,7 @@
 //! Whole runs over real files, with steps that misbehave.
 
-use super::{
-    LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET, MOST_WORKERS, Progress, RunOptions, USUAL_MEMORY_BUDGET, Watcher, run,
-    trace,
-};
-use crate::error::{Error, Failure, FailureKind, Interrupt, Result, StopKind};
+use super::{MOST_WORKERS, Progress, RunOptions, USUAL_MEMORY_BUDGET, Watcher, run, trace};
+use crate::error::{Error, Failure, FailureKind, Interrupt, Result};
 use crate::io::{Input, locate};
 use crate::ledger::Report;
 use crate::plan::{OnError, Pipeline, PipelineStep, Plan, RustSegment};
@@ -21,6 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ThreadId;
 use tempfile::TempDir;
+
+mod limits;
 
 type Function = dyn for<'t> Fn(&'t str, &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> + Send + Sync;
 
@@ -374,96 +373,6 @@ fn what_a_step_makes_is_bounded_too() {
     let report = scene.run(&plan(steps, OnError::Quarantine)).expect("a report");
     assert_eq!(report.steps[0].quarantined["output_too_large"], 1);
     assert_eq!(report.counts.out, 1);
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "a step's function may fail")]
-fn grow<'t>(text: &'t str, scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
-    if text.ends_with('7') {
-        return Ok(Verdict::Reject("seven".into()));
-    }
-    for _ in 0..300 {
-        scratch.text.push_str(text);
-    }
-    Ok(Verdict::Text(&scratch.text))
-}
-
-#[test]
-fn texts_that_become_far_larger_than_they_were_are_processed_a_few_at_a_time() {
-    let count = 30_000;
-    for (workers, runtime) in [(1, Runtime::Rust), (4, Runtime::Rust), (8, Runtime::Python)] {
-        let mut scene = Scene::new("in.txt", numbers(count));
-        scene.options.workers = workers;
-        scene.options.memory_budget = LEAST_MEMORY_BUDGET;
-        let steps = vec![
-            step(Kind::Map, Runtime::Rust, shout),
-            step(Kind::Map, runtime, |text, scratch| {
-                grow(&text[..text.len() - 1], scratch)
-            }),
-        ];
-        let report = scene.run(&plan(steps, OnError::Quarantine)).expect("a report");
-        let kept = (0..count).filter(|number| number % 10 != 7);
-        assert_eq!(
-            (report.counts.read, report.counts.rejected),
-            (count as u64, count as u64 / 10)
-        );
-        let out = scene.read("out.txt");
-        assert!(
-            out.lines()
-                .map(str::len)
-                .eq(kept.map(|number| number.to_string().len() * 300)),
-            "{workers} workers"
-        );
-        let rejected = scene.read("rejected.jsonl");
-        let ordinals = rejected.lines().map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
-            line["ordinal"].as_u64()
-        });
-        assert!(
-            ordinals.eq((0..count as u64).filter(|number| number % 10 == 7).map(Some)),
-            "{workers} workers"
-        );
-    }
-}
-
-#[test]
-fn the_memory_budget_has_a_range() {
-    for budget in [0, LEAST_MEMORY_BUDGET - 1, MOST_MEMORY_BUDGET + 1] {
-        let mut scene = Scene::new("in.txt", "1\n");
-        scene.options.memory_budget = budget;
-        let Err(Error::Config(error)) = scene.run(&plan(Vec::new(), OnError::Quarantine)) else {
-            panic!("expected a configuration error for {budget}")
-        };
-        assert!(error.message.contains("128 MiB"), "{error}");
-    }
-}
-
-#[test]
-fn more_failures_than_allowed_stop_the_run_and_nothing_appears() {
-    let fail = || {
-        step(Kind::Map, Runtime::Rust, |text, _| match text {
-            "5" | "6" => Err(Failure::new(FailureKind::StepError, "It failed.")),
-            _ => Ok(Verdict::Keep),
-        })
-    };
-    for (records, bytes, stops) in [
-        (Some(2), None, false),
-        (Some(1), None, true),
-        (Some(0), None, true),
-        (None, Some(100), true),
-        (None, Some(10_000), false),
-    ] {
-        let mut scene = Scene::new("in.txt", numbers(1000));
-        (scene.options.quarantine_limit, scene.options.quarantine_bytes) = (records, bytes);
-        match scene.run(&plan(vec![fail()], OnError::Quarantine)) {
-            Ok(report) => assert!(!stops && report.counts.quarantined == 2, "{records:?} {bytes:?}"),
-            Err(Error::Stopped(stopped)) => {
-                assert!(stops, "{stopped}");
-                assert_eq!(stopped.kind, StopKind::QuarantineLimit);
-                assert_eq!(scene.files(), ["in.txt"]);
-            }
-            Err(other) => panic!("{other}"),
-        }
-    }
 }
 
 #[test]

@@ -167,19 +167,19 @@ impl Changes {
 
     /// Notes that there is no room. Only where there is a single record is it that record's failure.
     #[cold]
-    fn too_much(&mut self) -> Box<Failure> {
+    fn too_much(&mut self) -> Failure {
         self.overflowed = !self.alone;
         let message = format!(
             "The steps made more than {} bytes of text out of one record.",
             self.room
         );
-        Box::new(Failure::new(FailureKind::OutputTooLarge, message))
+        Failure::new(FailureKind::OutputTooLarge, message)
     }
 
     /// Writes a text into the batch. It belongs to no row yet.
     pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + text.len() > self.room {
-            return Err(self.too_much());
+            return Err(Box::new(self.too_much()));
         }
         Ok(self.writer.push(text))
     }
@@ -191,7 +191,7 @@ impl Changes {
         append: impl FnOnce(&mut String) -> std::result::Result<(), Box<Failure>>,
     ) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + least > self.room {
-            return Err(self.too_much());
+            return Err(Box::new(self.too_much()));
         }
         let room = self.room;
         let mut written = Ok(true);
@@ -202,7 +202,11 @@ impl Changes {
                 text.truncate(before);
             }
         });
-        if written? { Ok(view) } else { Err(self.too_much()) }
+        if written? {
+            Ok(view)
+        } else {
+            Err(Box::new(self.too_much()))
+        }
     }
 
     /// Writes what a pass makes of the text of a view, in the same spelling. `None`: it is not certain.
