@@ -111,6 +111,10 @@ fn help_is_an_answer() {
       run      Run a pipeline over files, or from standard input to standard output.
       explain  Show the order of the steps, with the reason of each position.
       trace    Show what each step makes of a text.
+      why      Tell what became of a record of an output directory: at which step,
+               why, and where it stands.
+      verify   Prove from the files of an output directory that every record is
+               there, once.
       plugins  Show which plugins are installed, what they declare, and what is
                wrong with them.
 
@@ -166,14 +170,26 @@ fn help_on_run() {
                              as often.
 
     Output:
-      -o, --output <FILE>      The file for what goes out, compressed if it ends in
-                               `.gz` or `.zst`; `-` or nothing: standard output.
-          --rejected <FILE>    Write rejected records to a JSONL file, each with its
-                               step and reason. Without it they are counted only.
-          --quarantine <FILE>  Write failed records to this JSONL file, each with
-                               its step and error. Without it they go to a file
-                               beside the output.
-          --overwrite          Replace files that exist.
+      -o, --output <FILE>       The file for what goes out, compressed if it ends in
+                                `.gz` or `.zst`; `-` or nothing: standard output. A
+                                name that ends in `/`, or a directory: an output
+                                directory, which is committed shard by shard.
+          --rejected <FILE>     Write rejected records to a JSONL file, each with
+                                its step and reason. Without it they are counted
+                                only.
+          --quarantine <FILE>   Write failed records to this JSONL file, each with
+                                its step and error. Without it they go to a file
+                                beside the output.
+          --overwrite           Replace files that exist, or the run in the output
+                                directory.
+          --resume              Go on with the run in the output directory where it
+                                ended, or begin if it holds none.
+          --shard-size <BYTES>  After how many bytes of the inputs a shard of the
+                                output directory ends: `64MiB`, the default, `1GiB`,
+                                `5000000`.
+          --compression <HOW>   How what goes out to the output directory is
+                                compressed. Without it: as the inputs are, if all
+                                agree. [possible values: none, gzip, zstd]
 
     Execution:
           --on-error <POLICY>  What happens when a record fails: raise, the run
@@ -205,6 +221,7 @@ fn help_on_run() {
         5  An input is damaged or missing; the rest was processed.
         6  An output cannot be written.
         7  A plugin cannot be found, loaded or ordered.
+        8  The run in the output directory cannot go on, or another one writes to it.
        70  A bug in text-processor.
       130  Interrupted.
       141  The reader of standard output went away.
@@ -248,9 +265,9 @@ fn help_on_trace() {
       [TEXT]  The text; `-` or nothing: all of standard input.
 
     Options:
-      -v, --verbose...  Log what happens; twice: in detail.
           --json        Answer as JSON Lines: one object per text, nothing
                         shortened.
+      -v, --verbose...  Log what happens; twice: in detail.
       -h, --help        Print help
 
     Pipeline (one of these):
