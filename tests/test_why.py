@@ -53,10 +53,8 @@ def one(command: Command, folder: Path, name: str) -> dict[str, Any]:
 
 def texts(folder: Path, record: dict[str, Any]) -> list[Any]:
     """The lines that an answer names."""
-    lines = []
-    for place in record["lines"]:
-        lines.append(json.loads((folder / place["file"]).read_bytes().splitlines()[place["line"] - 1]))
-    return lines
+    lines = [(folder / place["file"]).read_bytes().splitlines()[place["line"] - 1] for place in record["lines"]]
+    return [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize("name", ["plain", "long", "7", 'e\u0301"\\', "in.jsonl:6"])

@@ -1,6 +1,6 @@
 //! The checksum of what a file holds, made of pieces that are summed apart.
 
-use crc_fast::{CrcAlgorithm, checksum, checksum_combine};
+use crc_fast::{CrcAlgorithm, checksum};
 use std::fmt;
 
 const ALGORITHM: CrcAlgorithm = CrcAlgorithm::Crc64Nvme;
@@ -33,7 +33,7 @@ impl Checksum {
         if self.length == 0 {
             *self = other;
         } else if other.length > 0 {
-            self.sum = checksum_combine(ALGORITHM, self.sum, other.sum, other.length);
+            self.sum = multiply(self.sum, power_of_x(other.length)) ^ other.sum;
             self.length += other.length;
         }
     }
@@ -43,6 +43,51 @@ impl Checksum {
     pub fn length(self) -> u64 {
         self.length
     }
+}
+
+/// The polynomial of CRC-64/NVME, without its highest power. The lowest power stands in the highest bit, here and in all
+/// that follows.
+const POLYNOMIAL: u64 = 0x9a6c_9329_ac4b_c9b5;
+/// The polynomial 1.
+const ONE: u64 = 1 << 63;
+
+/// `x` to the powers of 8 times 1, 2, 4, and so on: what appending so many zero bytes multiplies a sum with.
+const POWERS: [u64; 64] = {
+    // This is `x`; squaring it three times makes its eighth power.
+    let mut power = ONE >> 1;
+    let mut squared = 0;
+    while squared < 3 {
+        power = multiply(power, power);
+        squared += 1;
+    }
+    let mut powers = [power; 64];
+    let mut index = 1;
+    while index < 64 {
+        powers[index] = multiply(powers[index - 1], powers[index - 1]);
+        index += 1;
+    }
+    powers
+};
+
+/// The product of two polynomials, modulo that of the checksum. The library joins two sums by way of matrices, which takes
+/// a hundred times as long: longer than to sum a whole batch.
+const fn multiply(left: u64, right: u64) -> u64 {
+    let (mut product, mut left, mut right) = (0, left, right);
+    while left != 0 {
+        // All ones where the bit is set, so that nothing depends on guessing it.
+        product ^= right & 0_u64.wrapping_sub(left >> 63);
+        left <<= 1;
+        right = (right >> 1) ^ (POLYNOMIAL & 0_u64.wrapping_sub(right & 1));
+    }
+    product
+}
+
+/// `x` to the power of 8 times `bytes`.
+fn power_of_x(bytes: u64) -> u64 {
+    let powers = POWERS.iter().enumerate();
+    powers
+        .filter(|&(index, _)| bytes >> index & 1 == 1)
+        .fold(ONE, |product, (_, &power)| multiply(product, power))
 }
 
 impl fmt::Display for Checksum {

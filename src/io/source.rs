@@ -311,3 +311,7 @@ impl Source for FileSource {
 #[cfg(test)]
 #[path = "source_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod place_tests;
