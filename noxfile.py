@@ -131,7 +131,7 @@ def tests(session: nox.Session) -> None:
 def long(session: nox.Session) -> None:
     """Run the tests of faults with thousands of rounds instead of a few: `nox -s long`, about an hour."""
     session.install(_core_wheel(session), *_group("test"))
-    subjects = ["conservation", "output_faults", "poison", "workers"]
+    subjects = ["conservation", "faults_system", "output_faults", "poison", "workers"]
     files = [f"tests/test_{subject}.py" for subject in subjects]
     session.run("pytest", *(session.posargs or files), "-s", env={"TEXT_PROCESSOR_LONG": "1"})
 

@@ -216,18 +216,20 @@ impl Child {
         }
     }
 
-    /// What it has used up, if it has: then a record may have failed that a fresh worker can process.
-    pub(super) fn used_up(&self, memory: Option<u64>) -> Option<(FailureKind, &'static str)> {
-        // The limit counts what was asked for, whether it was ever touched or not.
-        let data = self.memory_in_use(5);
-        if memory.is_some_and(|limit| data.is_some_and(|data| data > limit / 2)) {
-            return Some((FailureKind::StepMemory, "had used up its memory"));
+    /// What it has used up, if it has: then a record that failed so may go through with a fresh worker.
+    pub(super) fn used_up(&self, kind: FailureKind, memory: Option<u64>) -> Option<&'static str> {
+        if kind == FailureKind::StepMemory {
+            // The limit counts what was asked for, whether it was ever touched or not.
+            let data = self.memory_in_use(5)?;
+            return memory
+                .is_some_and(|limit| data > limit / 2)
+                .then_some("had used up its memory");
         }
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;
         let open = fs_err::read_dir(format!("/proc/{}/fd", self.process.id()))
             .ok()?
             .count();
-        (open as u64 + SPARE_DESCRIPTORS >= limit).then_some((FailureKind::StepError, "had used up its open files"))
+        (open as u64 + SPARE_DESCRIPTORS >= limit).then_some("had used up its open files")
     }
 
     /// Waits until it sends something, dies, or the bell rings.

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long a run must last before a worker is kept ready: a short one would only be slowed down by it.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How often a worker that cannot be made ready is tried again, once others could.
+/// How often a worker that cannot be made ready is tried again, once others could, and how often one is replaced in vain.
 const TRIES: u32 = 3;
 
 /// Keeps one worker busy.
@@ -32,6 +32,8 @@ pub(super) struct Tender<'p, 'r> {
     sent: Vec<Sent>,
     stopwatch: Stopwatch,
     started: Instant,
+    /// How many records in a row have failed with a fresh worker as they had with one whose means were used up.
+    useless: u32,
 }
 
 /// A piece that is with the worker.
@@ -65,6 +67,7 @@ impl<'p, 'r> Tender<'p, 'r> {
                 spent: Duration::ZERO,
             },
             started: now,
+            useless: 0,
         }
     }
 
@@ -244,19 +247,20 @@ impl<'p, 'r> Tender<'p, 'r> {
 
     /// A record may have failed because those before it have used up what its worker may have. Then the worker counts as dead of
     /// it, so that it is tried once more by a fresh one.
-    fn used_up(&self, place: usize, index: usize, reply: &Reply) -> Option<Death> {
+    fn used_up(&mut self, place: usize, index: usize, reply: &Reply) -> Option<Death> {
         let (sent, undertaking) = (&self.sent[place], &self.undertakings[index]);
-        let may_be_of_it = |casualty: &&Casualty| {
-            let Ending::Failed(failure) = &casualty.ending else {
-                return false;
-            };
-            matches!(failure.kind, FailureKind::StepMemory | FailureKind::StepError)
-        };
-        let casualty = reply.casualties.iter().find(may_be_of_it)?;
+        let failed = reply.casualties.iter().find_map(|casualty| match &casualty.ending {
+            Ending::Failed(failure) if matches!(failure.kind, FailureKind::StepMemory | FailureKind::StepError) => {
+                Some((casualty, failure.kind))
+            }
+            _ => None,
+        });
         if undertaking.is_second_try(&sent.rows) {
+            self.useless = if failed.is_some() { self.useless + 1 } else { 0 };
             return None;
         }
-        let (kind, how) = self.child.as_ref()?.used_up(self.pool.supervision.memory)?;
+        let (casualty, kind) = failed.filter(|_| self.useless < TRIES)?;
+        let how = self.child.as_ref()?.used_up(kind, self.pool.supervision.memory)?;
         let steps = self.segment(undertaking).steps();
         let step = steps.iter().position(|placed| Some(placed.index) == casualty.step)?;
         let row = reply.rows[casualty.row as usize].source;
