@@ -111,6 +111,15 @@ def test_b22_a_worker_that_leaks_memory_is_replaced(tmp_path: Path) -> None:
     assert 2 <= ran.restarts <= 10
 
 
+@pytest.mark.parametrize(("error", "most"), [("ValueError", 0), ("MemoryError", 3)])
+def test_b22_a_worker_that_needs_much_memory_is_not_replaced_in_vain(tmp_path: Path, error: str, most: int) -> None:
+    texts = [f"poison {place}" if place % 2 else f"text {place}" for place in range(40)]
+    ran = run_over(tmp_path, [("hoard-memory", {"error": error})], texts, memory=MEMORY, workers=1)
+    assert [line["error"] for line in ran.quarantine] == [error] * 20
+    assert ran.texts == [text.upper() for text in texts[::2]]
+    assert ran.restarts <= most
+
+
 def test_b22_a_worker_that_leaks_descriptors_is_replaced(tmp_path: Path) -> None:
     program = """
     import resource, sys

@@ -6,7 +6,7 @@ use super::message::{Answer, Reply, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
 use super::remote::died_while_loading;
-use crate::batch::{Casualty, Ending};
+use crate::batch::Ending;
 use crate::engine::round::{Ear, Summons};
 use crate::error::{Error, FailureKind, Result};
 use crate::step::{PlacedStep, Runtime, Segment};

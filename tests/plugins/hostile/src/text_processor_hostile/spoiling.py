@@ -75,6 +75,23 @@ def leak_memory(text: str) -> str:
     return text.upper()
 
 
+@plugin
+@dataclass
+class Hoard:
+    """Holds most of the memory that a worker may have, as a large model does, and fails for another reason."""
+
+    error: str
+
+    def __post_init__(self):
+        self.model = None
+
+    def __call__(self, text: str) -> str:
+        self.model = self.model or bytearray(b"x") * (200 << 20)
+        if poisoned(text):
+            raise getattr(builtins, self.error)("because")
+        return text.upper()
+
+
 def leak_descriptors(text: str) -> str:
     """A descriptor for each text, until there are none left."""
     KEPT.append(os.open(os.devnull, os.O_RDONLY))
