@@ -173,7 +173,7 @@ impl StopError {
 /// One thing that is not what it was when a run began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What it is, in words that can begin a sentence: `the configuration of step \`length\``.
+    /// What it is, in words: `the size of a shard`.
     pub what: String,
     /// What it was.
     pub before: String,

@@ -152,15 +152,18 @@ impl PlanIdentity {
 impl StepIdentity {
     fn compare(&self, now: &Self, found: &mut Differences) {
         let name = shown(&self.name);
-        let show =
-            |value: &Option<&serde_json::Value>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+        let show = |value: &Option<serde_json::Value>| match value {
+            Some(value) => format!("`{value}`"),
+            None => "not set".to_owned(),
+        };
         let others = now
             .configuration
             .keys()
             .filter(|key| !self.configuration.contains_key(*key));
         for key in self.configuration.keys().chain(others) {
             let what = format!("`{}` of step `{name}`", shown(key));
-            found.check(what, &self.configuration.get(key), &now.configuration.get(key), show);
+            let [before, now] = [self, now].map(|step| step.configuration.get(key).cloned());
+            found.check(what, &before, &now, show);
         }
         let distribution = |step: &Self| match &step.distribution {
             Some(distribution) => distribution_with_version(distribution, step.version.as_deref()),
@@ -332,14 +335,14 @@ mod tests {
             ),
         ];
         for (change, what, before, now) in changes {
-            let mut changed = example();
-            change(&mut changed);
+            let mut now_header = example();
+            change(&mut now_header);
             let expected = Difference {
                 what: what.to_owned(),
                 before: before.to_owned(),
                 now: now.to_owned(),
             };
-            assert_eq!(example().differences(&changed), [expected]);
+            assert_eq!(example().differences(&now_header), [expected]);
         }
         assert_eq!(example().differences(&example()), []);
     }
