@@ -321,6 +321,9 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
                     }
                     end_child(process);
                     job.segment += 1;
+                    if job.batch.overflowed {
+                        break;
+                    }
                 }
                 shared.round.add_returned(job);
             }
