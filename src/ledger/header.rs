@@ -70,6 +70,14 @@ pub struct OptionsIdentity {
     pub parts: u64,
     /// How deep JSON may be nested.
     pub json_depth: u64,
+    /// How many times as large as it is a compressed input may become.
+    pub max_expansion: Option<u64>,
+    /// Where plugins run: `process` or `thread`.
+    pub isolation: String,
+    /// How many milliseconds a worker may work on one record.
+    pub timeout: Option<u64>,
+    /// How many bytes of memory a worker may have, where somebody said.
+    pub memory: Option<u64>,
 }
 
 impl OptionsIdentity {
@@ -194,6 +202,14 @@ impl OptionsIdentity {
         );
         found.check_json("the limit on the parts of a record", &self.parts, &now.parts);
         found.check_json("the limit on the depth of JSON", &self.json_depth, &now.json_depth);
+        found.check_json(
+            "the limit on the expansion of inputs",
+            &self.max_expansion,
+            &now.max_expansion,
+        );
+        found.check_json("the isolation of plugins", &self.isolation, &now.isolation);
+        found.check_json("the time-out in milliseconds", &self.timeout, &now.timeout);
+        found.check_json("the memory of a worker", &self.memory, &now.memory);
     }
 }
 
@@ -251,6 +267,10 @@ pub(super) fn example() -> Header {
             record_bytes: 16 << 20,
             parts: 1_000_000,
             json_depth: 128,
+            max_expansion: Some(200),
+            isolation: "process".to_owned(),
+            timeout: Some(300_000),
+            memory: None,
         },
         inputs: vec![InputIdentity {
             name: "in.jsonl".to_owned(),
