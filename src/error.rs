@@ -161,7 +161,7 @@ impl StopError {
     pub fn quarantine_limit(much: impl fmt::Display) -> Self {
         Self {
             kind: StopKind::QuarantineLimit,
-            message: format!("The quarantine has {much}; the run was stopped, and nothing was committed."),
+            message: format!("The quarantine has {much}; the run was stopped, and what it had not committed is gone."),
             hint: Some(
                 "Run the pipeline over a part of the input with `--limit` to see in its quarantine file why records fail."
                     .to_owned(),
@@ -173,7 +173,7 @@ impl StopError {
 /// One thing that is not what it was when a run began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What it is, in words that can begin a sentence: `the configuration of step \`length\``.
+    /// What it is, in words: `the size of a shard`.
     pub what: String,
     /// What it was.
     pub before: String,
@@ -250,10 +250,10 @@ pub enum Interrupt {
     #[error("The run was terminated; what it had not committed is gone.")]
     Terminate,
     /// SIGHUP: the terminal was closed.
-    #[error("The terminal was closed; nothing was committed.")]
+    #[error("The terminal was closed; what the run had not committed is gone.")]
     HangUp,
     /// SIGXCPU: the process has used as much processor time as it may.
-    #[error("The limit on processor time was reached (see `ulimit -t`); nothing was committed.")]
+    #[error("The limit on processor time was reached (see `ulimit -t`); what the run had not committed is gone.")]
     TimeUp,
     /// The reader of standard output went away.
     #[error("Standard output was closed by its reader.")]

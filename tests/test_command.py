@@ -241,7 +241,7 @@ def test_the_module_can_be_run_too(program: Program) -> None:
         ["run", "-s", "trim", "--limit", "0"],
         ["trace", "-s", "trim", "text", "--input", "in.txt"],
         ["run", "-p", "no-such-file.toml"],
-        ["run", "-s", "trim", "-o", "folder/"],
+        ["run", "-s", "trim", "-o", "folder/", "--rejected", "rejected.jsonl"],
         ["run", "-s", "trim:unknown=1"],
         ["run", "-s", "length:minimum=many"],
         ["run", "-s", "replace:pattern=("],

@@ -419,6 +419,6 @@ def test_f13_the_command_ends_with_4(program: Program, limit: list[str]) -> None
     (program.folder / "in.jsonl").write_bytes(b"no json\n" * 10)
     done = program("run", "-s", "trim", "in.jsonl", "-o", "out.jsonl", *limit)
     assert done.returncode == 4
-    assert b"nothing was committed" in done.stderr
+    assert b"not committed is gone" in done.stderr
     assert names(program.folder) == ["in.jsonl"]
     assert program("run", "-s", "trim", "in.jsonl", "-o", "out.jsonl", "--quarantine-limit", "10").returncode == 3

@@ -202,7 +202,7 @@ def test_c12_signals_that_end_a_run_tidy_up(program: Program, number: signal.Sig
         wait_for(program.folder, ".*", process)
         ended, told, seconds = stop(process, number)
     assert ended == code, told
-    assert b"nothing was committed" in told
+    assert b"not committed is gone" in told
     assert seconds < 2
     assert names(program.folder) == []
 

@@ -198,15 +198,15 @@ def test_c16_two_runs_cannot_write_to_one_directory(hostile_program: Program) ->
 
 def test_c15_an_input_that_changes_while_it_is_read_is_not_committed(tmp_path: Path, folder: Path) -> None:
     source = tmp_path / "in.txt"
-    source.write_text("".join(f"line {number}\n" for number in range(3000)), encoding="utf-8")
+    source.write_text("".join(f"line {number} {'x' * 80}\n" for number in range(60_000)), encoding="utf-8")
 
     def meddle(text: str) -> str:
-        if text == "line 2500":
+        if text.startswith("line 9 "):
             with source.open("a", encoding="utf-8") as file:
                 file.write("one more\n")
         return text
 
-    # Batches are small at first, so that the reader has not read everything when the first record is processed.
+    # There is more than is ever in flight, so that not everything is read when the first records are processed.
     with pytest.raises(InputError, match="changed while it was read") as caught:
         Pipeline([meddle]).run(source, target(folder), shard_bytes=1 << 30, workers=1)
     assert caught.value.path == str(source)

@@ -225,9 +225,9 @@ def test_e10_a_callable_is_known_by_its_module(program: Program, tmp_path: Path)
 
 def test_c8_killed_at_any_moment_a_run_loses_nothing_and_doubles_nothing(hostile_program: Program) -> None:
     program, folder = hostile_program, hostile_program.folder
-    corpus(folder / "in.jsonl", 4000)
+    corpus(folder / "in.jsonl", 2000)
     steps = ("-s", "trim", "-s", "length:minimum=3", "-s", f"slow:mark={folder / 'begun'},seconds=0")
-    arguments = ("run", *steps, "in.jsonl", "-q", "--shard-size", "9000")
+    arguments = ("run", *steps, "in.jsonl", "-q", "--shard-size", "5000")
     began = time.monotonic()
     assert program(*arguments, "-o", "whole/").returncode == 3
     usual = time.monotonic() - began
@@ -252,7 +252,7 @@ def test_c6_c7_what_was_committed_before_a_signal_stays(
     hostile_program: Program, number: signal.Signals, code: int
 ) -> None:
     program, folder = hostile_program, hostile_program.folder
-    (folder / "in.txt").write_text("text\n" * 2000, encoding="utf-8")
+    (folder / "in.txt").write_text("text\n" * 600, encoding="utf-8")
     step = f"slow:mark={folder / 'begun'},seconds=0.002"
     arguments = ("run", "-s", step, "in.txt", "--shard-size", "500")
     with program.started(*arguments, "-o", "out/") as process:

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
     let report_sink = match &arguments.report {
         Some(path) => {
             check_report(path, arguments, output, &inputs)?;
-            Some(io::open_sink(Some(path), arguments.overwrite)?)
+            Some(io::open_sink(Some(path), arguments.overwrite || arguments.resume)?)
         }
         None => None,
     };
@@ -186,5 +186,6 @@ fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, 
         .iter()
         .filter_map(|&(role, path)| path.map(|path| Output { role, path }))
         .collect();
-    io::check_output(inputs, &files, arguments.overwrite)
+    // Whoever goes on with a run wants its report where the last sitting may have put one.
+    io::check_output(inputs, &files, arguments.overwrite || arguments.resume)
 }

@@ -248,7 +248,7 @@ fn help_on_run() {
         5  An input is damaged or missing; the rest was processed.
         6  An output cannot be written.
         7  A plugin cannot be found, loaded or ordered.
-        8  The run in the output directory cannot go on, or another one writes to it.
+        8  The run in the output directory cannot go on, or another writes to it.
        70  A bug in text-processor.
       129  The terminal was closed.
       130  Interrupted.

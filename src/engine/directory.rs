@@ -211,7 +211,11 @@ fn not_written(error: &serde_json::Error) -> Error {
 /// Makes the directory, if nothing has its name.
 fn make(path: &Path) -> Result<()> {
     match fs_err::create_dir(path) {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            // Its own name is to be as durable as what will lie in it. A folder above that cannot be opened is not ours.
+            let above = path.parent().filter(|above| *above != Path::new(""));
+            Folder::open(above.unwrap_or(Path::new("."))).map_or(Ok(()), |above| above.sync())
+        }
         Err(_) if path.is_dir() => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists || error.kind() == ErrorKind::NotADirectory => {
             let message = format!("The output `{}` is a file; expected a directory.", Shown(path));
@@ -285,7 +289,7 @@ fn exists(path: &Path) -> Error {
         .into()
 }
 
-fn what_is_wrong(path: &Path, flaw: &ManifestFlaw) -> String {
+fn what_is_wrong(path: &Path, flaw: ManifestFlaw) -> String {
     let manifest = path.join(MANIFEST);
     let manifest = Shown(&manifest);
     match flaw {
@@ -303,7 +307,7 @@ fn what_is_wrong(path: &Path, flaw: &ManifestFlaw) -> String {
 fn not_ours(path: &Path, flaw: ManifestFlaw) -> Error {
     let message = format!(
         "{} What belongs to the run cannot be told, so nothing was removed.",
-        what_is_wrong(path, &flaw)
+        what_is_wrong(path, flaw)
     );
     ConfigError::new(message)
         .with_hint("Remove the directory yourself, or name another one.")
@@ -315,7 +319,7 @@ fn not_usable(path: &Path, flaw: ManifestFlaw) -> Error {
         ManifestFlaw::OtherFormat(_) => "Use the version of text-processor that began the run.",
         _ => "Restore the manifest from a copy, or begin again in another directory.",
     };
-    ResumeError::new(path, what_is_wrong(path, &flaw), hint).into()
+    ResumeError::new(path, what_is_wrong(path, flaw), hint).into()
 }
 
 /// Makes sure that the files of committed shards are there, before work is put into going on.

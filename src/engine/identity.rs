@@ -1,6 +1,6 @@
 //! Writes down what a run is, for the manifest of its output directory.
 
-use crate::engine::{RunOptions, SHARD_BYTES};
+use crate::engine::{RunOptions, SHARD_BYTES, Supervision};
 use crate::io::{Compression, Format, InputIdentity, compression_of};
 use crate::ledger::{FORMAT, Header, OptionsIdentity, PlanIdentity, StepIdentity};
 use crate::plan::{OnError, Plan, PlannedStep};
@@ -28,6 +28,10 @@ pub(super) fn header(plan: &Plan, options: &RunOptions, sink: Format) -> Header 
             record_bytes: options.limits.record_bytes as u64,
             parts: options.limits.parts as u64,
             json_depth: options.limits.json_depth as u64,
+            max_expansion: options.limits.expansion,
+            isolation: options.isolation().to_owned(),
+            timeout: options.supervision.as_ref().and_then(Supervision::timeout_milliseconds),
+            memory: options.supervision.as_ref().and_then(Supervision::memory_given),
         },
         inputs: options.inputs.iter().map(InputIdentity::of).collect(),
     }

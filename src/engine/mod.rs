@@ -111,6 +111,15 @@ impl RunOptions {
         self.output.as_deref().filter(|path| is_directory(path))
     }
 
+    /// Where plugins run, in a word.
+    fn isolation(&self) -> &'static str {
+        if self.supervision.is_some() {
+            "process"
+        } else {
+            "thread"
+        }
+    }
+
     /// Refuses options that an output directory cannot have, or that only one can.
     fn check_directory(&self) -> Result<(), ConfigError> {
         let Some(path) = self.directory() else {

@@ -160,7 +160,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         inputs: options.inputs.len() as u64,
         limited: shared.meter.limited.load(Ordering::Relaxed),
         workers: options.workers,
-        isolation: if supervision.is_some() { "process" } else { "thread" },
+        isolation: options.isolation(),
         restarts,
         ..Report::default()
     };
@@ -321,6 +321,9 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
                     }
                     end_child(process);
                     job.segment += 1;
+                    if job.batch.overflowed {
+                        break;
+                    }
                 }
                 shared.round.add_returned(job);
             }

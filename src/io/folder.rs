@@ -3,7 +3,7 @@
 
 use crate::error::{Error, FileError, Result};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -63,7 +63,7 @@ impl Folder {
     /// Opens a folder. A link to one is followed here, because somebody named it.
     pub fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::open(path, flags, Mode::empty()) {
+        match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
             Ok(handle) => Ok(Self {
                 handle,
                 path: path.to_owned(),
@@ -79,7 +79,7 @@ impl Folder {
             Err(error) => return Err(self.failed(name, "creating", error)),
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.handle, name, flags, Mode::empty()) {
+        match retry_on_intr(|| rustix::fs::openat(&self.handle, name, flags, Mode::empty())) {
             Ok(handle) => Ok(Self {
                 handle,
                 path: self.path.join(name),
@@ -122,7 +122,7 @@ impl Folder {
 
     fn open_file(&self, name: &str, flags: OFlags, doing: &str) -> Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.handle, name, flags, FILE_MODE) {
+        match retry_on_intr(|| rustix::fs::openat(&self.handle, name, flags, FILE_MODE)) {
             Ok(handle) => Ok(File::from(handle)),
             Err(error) => Err(self.failed(name, doing, error)),
         }
@@ -147,7 +147,7 @@ impl Folder {
 
     /// Moves a file of this folder to a name in another one. What has that name already is replaced.
     pub fn rename(&self, name: &str, folder: &Self, new: &str) -> Result<()> {
-        rustix::fs::renameat(&self.handle, name, &folder.handle, new)
+        retry_on_intr(|| rustix::fs::renameat(&self.handle, name, &folder.handle, new))
             .map_err(|error| folder.failed(new, "renaming", error))
     }
 
@@ -155,7 +155,7 @@ impl Folder {
     pub fn names(&self) -> Result<Vec<OsString>> {
         let listed = |error| failed(&self.path, "listing", error);
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.handle).map_err(listed)? {
+        for entry in retry_on_intr(|| Dir::read_from(&self.handle)).map_err(listed)? {
             let name = entry.map_err(listed)?.file_name().to_bytes().to_vec();
             if name != b"." && name != b".." {
                 names.push(OsString::from_vec(name));
@@ -166,7 +166,7 @@ impl Folder {
 
     /// Makes the names in the folder durable.
     pub fn sync(&self) -> Result<()> {
-        match rustix::fs::fsync(&self.handle) {
+        match retry_on_intr(|| rustix::fs::fsync(&self.handle)) {
             // Some file systems cannot, and need not.
             Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
             Err(error) => Err(failed(&self.path, "writing", error)),

@@ -45,6 +45,7 @@ impl PartialFile {
                 block: Vec::with_capacity(BLOCK),
                 compressor: compression
                     .writer(Gathered::new(file))
+                    .map(Box::new)
                     .map_err(|error| temporary.failed("compressing", &error))?,
             },
         };
@@ -193,7 +194,7 @@ enum Bytes {
     Plain(Gathered),
     Compressed {
         block: Vec<u8>,
-        compressor: Compressor<Gathered>,
+        compressor: Box<Compressor<Gathered>>,
     },
 }
 

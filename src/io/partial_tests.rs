@@ -31,7 +31,7 @@ fn a_file_appears_complete_or_not_at_all() {
     assert_eq!(names(place.path()), Vec::<String>::new());
     let mut file = PartialFile::create(&out, "a", Compression::None).unwrap();
     write(&mut file, b"one");
-    write(&mut file, &[b'x'; BUFFER]);
+    write(&mut file, &vec![b'x'; BUFFER]);
     let file = file.finish().unwrap();
     assert_eq!(names(place.path()), [".a.partial"]);
     file.make_durable().unwrap();

@@ -70,6 +70,14 @@ pub struct OptionsIdentity {
     pub parts: u64,
     /// How deep JSON may be nested.
     pub json_depth: u64,
+    /// How many times as large as it is a compressed input may become.
+    pub max_expansion: Option<u64>,
+    /// Where plugins run: `process` or `thread`.
+    pub isolation: String,
+    /// How many milliseconds a worker may work on one record.
+    pub timeout: Option<u64>,
+    /// How many bytes of memory a worker may have, where somebody said.
+    pub memory: Option<u64>,
 }
 
 impl OptionsIdentity {
@@ -152,15 +160,18 @@ impl PlanIdentity {
 impl StepIdentity {
     fn compare(&self, now: &Self, found: &mut Differences) {
         let name = shown(&self.name);
-        let show =
-            |value: &Option<&serde_json::Value>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+        let show = |value: &Option<serde_json::Value>| match value {
+            Some(value) => format!("`{value}`"),
+            None => "not set".to_owned(),
+        };
         let others = now
             .configuration
             .keys()
             .filter(|key| !self.configuration.contains_key(*key));
         for key in self.configuration.keys().chain(others) {
             let what = format!("`{}` of step `{name}`", shown(key));
-            found.check(what, &self.configuration.get(key), &now.configuration.get(key), show);
+            let [before, now] = [self, now].map(|step| step.configuration.get(key).cloned());
+            found.check(what, &before, &now, show);
         }
         let distribution = |step: &Self| match &step.distribution {
             Some(distribution) => distribution_with_version(distribution, step.version.as_deref()),
@@ -191,6 +202,14 @@ impl OptionsIdentity {
         );
         found.check_json("the limit on the parts of a record", &self.parts, &now.parts);
         found.check_json("the limit on the depth of JSON", &self.json_depth, &now.json_depth);
+        found.check_json(
+            "the limit on the expansion of inputs",
+            &self.max_expansion,
+            &now.max_expansion,
+        );
+        found.check_json("the isolation of plugins", &self.isolation, &now.isolation);
+        found.check_json("the time-out in milliseconds", &self.timeout, &now.timeout);
+        found.check_json("the memory of a worker", &self.memory, &now.memory);
     }
 }
 
@@ -248,6 +267,10 @@ pub(super) fn example() -> Header {
             record_bytes: 16 << 20,
             parts: 1_000_000,
             json_depth: 128,
+            max_expansion: Some(200),
+            isolation: "process".to_owned(),
+            timeout: Some(300_000),
+            memory: None,
         },
         inputs: vec![InputIdentity {
             name: "in.jsonl".to_owned(),
@@ -332,14 +355,14 @@ mod tests {
             ),
         ];
         for (change, what, before, now) in changes {
-            let mut changed = example();
-            change(&mut changed);
+            let mut now_header = example();
+            change(&mut now_header);
             let expected = Difference {
                 what: what.to_owned(),
                 before: before.to_owned(),
                 now: now.to_owned(),
             };
-            assert_eq!(example().differences(&changed), [expected]);
+            assert_eq!(example().differences(&now_header), [expected]);
         }
         assert_eq!(example().differences(&example()), []);
     }

@@ -255,7 +255,7 @@ pub enum Tail {
 }
 
 /// Why a manifest cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManifestFlaw {
     /// It does not begin as a manifest does.
     NoHeader,

@@ -41,7 +41,9 @@ use pyo3::prelude::*;
 /// The engine of text-processor.
 #[pymodule]
 mod _engine {
-    use super::{entry, logging, signals};
+    #[cfg(unix)]
+    use super::signals;
+    use super::{entry, logging};
     use pyo3::prelude::*;
 
     #[pymodule_export]
@@ -60,6 +62,7 @@ mod _engine {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         entry::install(module.py())?;
+        #[cfg(unix)]
         signals::notice_forks(module.py())?;
         logging::install();
         Ok(())

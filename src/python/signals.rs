@@ -5,9 +5,11 @@
 //! our own handler stands in front of the one that was there: it notes the signal, then calls the other.
 
 use crate::error::{Interrupt, Result};
+#[cfg(unix)]
 use crate::python::turn;
 use pyo3::intern;
 use pyo3::prelude::*;
+#[cfg(unix)]
 use pyo3::types::PyDict;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -94,6 +96,7 @@ fn end_runs(py: Python<'_>) {
 }
 
 /// Forgets, in the child of a fork, what other threads were about: only the thread that forked is left.
+#[cfg(unix)]
 #[pyfunction]
 fn note_fork() {
     turn::note_fork();
@@ -104,13 +107,13 @@ fn note_fork() {
 }
 
 /// Has forks noticed, where a process can fork.
+#[cfg(unix)]
 pub(super) fn notice_forks(py: Python<'_>) -> PyResult<()> {
-    let os = py.import(intern!(py, "os"))?;
-    if let Some(register) = os.getattr_opt(intern!(py, "register_at_fork"))? {
-        let keywords = PyDict::new(py);
-        keywords.set_item(intern!(py, "after_in_child"), wrap_pyfunction!(note_fork, py)?)?;
-        register.call((), Some(&keywords))?;
-    }
+    // Where `os` has it from, which is built in: importing `os` would take a while where nobody has done so.
+    let posix = py.import(intern!(py, "posix"))?;
+    let keywords = PyDict::new(py);
+    keywords.set_item(intern!(py, "after_in_child"), wrap_pyfunction!(note_fork, py)?)?;
+    posix.call_method(intern!(py, "register_at_fork"), (), Some(&keywords))?;
     Ok(())
 }
 

@@ -138,11 +138,11 @@ impl Step for PythonStep {
         let origin = self.declaration.origin.as_ref();
         let module = origin.map_or("", |origin| origin.entry_point.split(':').next().unwrap_or_default());
         // Where nothing can be said, nothing is compared; an exception says no more than that.
-        Python::attach(|py| {
+        let fingerprint = Python::attach(|py| -> PyResult<Option<String>> {
             let fingerprint = names::FILES_FINGERPRINT.get(py)?;
             fingerprint.call1((&self.object, module))?.extract()
-        })
-        .unwrap_or_else(|_: PyErr| None)
+        });
+        fingerprint.ok().flatten()
     }
 
     /// Attaches for one text: for `trace` and for steps that run alone. Segments attach once per batch instead.

@@ -59,6 +59,7 @@ static FIRST_HERE: AtomicU64 = AtomicU64::new(0);
 static SURVIVOR: AtomicU64 = AtomicU64::new(0);
 
 /// Notes, in the child of a fork, that only this thread is left: turns of other threads will never end.
+#[cfg(unix)]
 pub(super) fn note_fork() {
     SURVIVOR.store(ThreadNumber::mine().0, Ordering::Relaxed);
     FIRST_HERE.store(ThreadNumber::next().load(Ordering::Relaxed), Ordering::Relaxed);

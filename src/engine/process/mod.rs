@@ -57,6 +57,18 @@ use std::time::Duration;
 #[cfg(unix)]
 const CAPTURED: usize = 1 << 20;
 
+impl Supervision {
+    /// How many milliseconds a worker may work on one record.
+    pub(super) fn timeout_milliseconds(&self) -> Option<u64> {
+        self.timeout.map(|timeout| timeout.as_millis() as u64)
+    }
+
+    /// How many bytes of memory a worker may have, if somebody said.
+    pub(super) fn memory_given(&self) -> Option<u64> {
+        self.memory_given
+    }
+}
+
 /// Logs a line that a plugin has printed.
 pub(super) fn log_printed(line: &str) {
     log::info!(target: "text_processor::plugins::output", "{}", shown(line));
@@ -124,6 +136,7 @@ pub struct Supervision {
     load: String,
     timeout: Option<Duration>,
     memory: Option<u64>,
+    memory_given: Option<u64>,
     load_timeout: Duration,
     batch_records: Option<usize>,
     /// What the steps that workers run are made of, by their index in the plan.
@@ -180,6 +193,7 @@ impl Supervision {
             files: if wanted.files { files_of(&foreign) } else { Vec::new() },
             first: First::default(),
             timeout: wanted.timeout,
+            memory_given: wanted.memory,
             memory: wanted
                 .memory
                 .or_else(|| memory_of_machine().map(|memory| memory / 10 * 9)),
