@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, final
 
 from text_processor.exceptions import RecordError
 
-__all__ = ["Pipeline", "Record", "Report", "TraceEntry", "__version__", "command"]
+__all__ = ["Pipeline", "Record", "Report", "TraceEntry", "__version__", "command", "worker"]
 
 __version__: str
 

@@ -23,6 +23,7 @@ mod directory;
 mod identity;
 mod job;
 mod outputs;
+mod preparation;
 mod process;
 mod reader;
 mod round;

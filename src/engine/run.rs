@@ -4,8 +4,9 @@
 use crate::engine::bell::Bell;
 use crate::engine::directory::{Directory, Existing, Opened};
 use crate::engine::identity::header;
-use crate::engine::job::{Codec, Shared};
-use crate::engine::outputs::{Outputs, quarantine_beside};
+use crate::engine::job::Shared;
+use crate::engine::outputs::Outputs;
+use crate::engine::preparation::{check_files, codecs, sink_format, total_bytes, with_formats};
 #[cfg(unix)]
 use crate::engine::process::Pool;
 use crate::engine::reader::{Borders, Reader};
@@ -14,16 +15,13 @@ use crate::engine::shards::{Shards, Written};
 use crate::engine::statistics::Statistics;
 use crate::engine::worker::{ForShards, Workshop};
 use crate::engine::writer::{Destination, Writer};
-use crate::engine::{LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET, MOST_WORKERS, RunOptions, Watcher};
-use crate::error::{ConfigError, Error, FileError, Interrupt, Result};
-use crate::io::{
-    CasualtyEncoder, Compression, Format, Input, Layout, Output, StepLabel, check_output, check_representable, decoder,
-    encoder,
-};
-use crate::ledger::{Account, Header, Manifest, Report, check};
-use crate::plan::{Plan, PlanField, PlannedStep, panic_message};
+use crate::engine::{RunOptions, Watcher};
+use crate::error::{Error, FileError, Interrupt, Result};
+use crate::io::{Compression, Format};
+use crate::ledger::{Account, Header, Manifest, Report, ShardEntry, check};
+use crate::plan::{Plan, panic_message};
 use crate::record::Place;
-use crate::step::{Context, Limits, Origin};
+use crate::step::{Context, Limits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -79,28 +77,8 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         window: options.limits.window.min(options.memory_budget / 2),
         ..options.limits
     };
-    let mut reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
-    let statistics = Statistics::new(plan);
-    let mut for_shards = None;
-    let writer = match directory {
-        None => {
-            let mut outputs = Outputs::open(options)?;
-            outputs.heed(&shared.cancel);
-            Writer::new(Destination::Files(Box::new(outputs)), statistics, options)
-        }
-        Some((header, directory, earlier)) => {
-            let shards = Shards::new(directory, &header, &earlier, statistics.clone(), &shared)?;
-            let mut writer = Writer::new(Destination::Shards(Box::new(shards)), statistics, options);
-            writer.count_earlier(&earlier);
-            for_shards = Some(ForShards {
-                compressed: header.options.compression != Compression::None,
-            });
-            let begin = earlier.last().map_or_else(Place::default, |shard| shard.end);
-            let borders = Borders::new(header.options.shard_bytes, header.inputs);
-            reader = reader.for_shards(borders, begin, writer.read.counts.read);
-            writer
-        }
-    };
+    let reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
+    let (writer, reader, for_shards) = destination(directory, reader, Statistics::new(plan), options, &shared)?;
     let (reader, reads_ahead) = if workers_read {
         (Some(reader), None)
     } else {
@@ -144,18 +122,11 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     #[cfg(not(unix))]
     let restarts = 0;
     drop(crew);
-    let mut writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let ended = writer.end_shards(&mut || {
+    let writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let writer = end(writer, &shared, &mut || {
         let progress = shared.meter.progress(total_bytes);
         watcher.tick(&progress).map_err(Error::Interrupted)
-    });
-    if let Some(error) = shared.take_error() {
-        log::info!("The run was stopped: {error}");
-        return Err(error);
-    }
-    ended?;
-    check(&writer.read, &writer.accounted)?;
-
+    })?;
     let mut report = Report {
         inputs: options.inputs.len() as u64,
         limited: shared.meter.limited.load(Ordering::Relaxed),
@@ -164,9 +135,53 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         restarts,
         ..Report::default()
     };
-    writer.tell(&mut report);
+    conclude(writer, &mut report, started)?;
+    Ok(report)
+}
+
+/// Where the bytes go, and a reader that reads what they are made of: of an output directory, what is not committed yet.
+fn destination(
+    directory: Option<(Header, Box<Directory>, Vec<ShardEntry>)>,
+    reader: Reader,
+    statistics: Statistics,
+    options: &RunOptions,
+    shared: &Arc<Shared>,
+) -> Result<(Writer, Reader, Option<ForShards>)> {
+    let Some((header, directory, earlier)) = directory else {
+        let mut outputs = Outputs::open(options)?;
+        outputs.heed(&shared.cancel);
+        let writer = Writer::new(Destination::Files(Box::new(outputs)), statistics, options);
+        return Ok((writer, reader, None));
+    };
+    let shards = Shards::new(directory, &header, &earlier, statistics.clone(), shared)?;
+    let mut writer = Writer::new(Destination::Shards(Box::new(shards)), statistics, options);
+    writer.count_earlier(&earlier);
+    let for_shards = ForShards {
+        compressed: header.options.compression != Compression::None,
+    };
+    let begin = earlier.last().map_or_else(Place::default, |shard| shard.end);
+    let borders = Borders::new(header.options.shard_bytes, header.inputs);
+    let reader = reader.for_shards(borders, begin, writer.read.counts.read);
+    Ok((writer, reader, Some(for_shards)))
+}
+
+/// Finishes what is written, unless the run was stopped, and checks the account.
+fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()>) -> Result<Writer> {
+    let ended = writer.end_shards(pulse);
+    if let Some(error) = shared.take_error() {
+        log::info!("The run was stopped: {error}");
+        return Err(error);
+    }
+    ended?;
+    check(&writer.read, &writer.accounted)?;
+    Ok(writer)
+}
+
+/// Commits everything and tells of it.
+fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
+    writer.tell(report);
     report.seconds = started.elapsed().as_secs_f64();
-    writer.commit(&mut report)?;
+    writer.commit(report)?;
     report.seconds = started.elapsed().as_secs_f64();
     for damage in &report.damage {
         log::warn!("{}", damage.message);
@@ -179,7 +194,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         counts.rejected,
         counts.quarantined
     );
-    Ok(report)
+    Ok(())
 }
 
 /// A round for so many jobs.
@@ -389,130 +404,4 @@ fn end_child(process: u32) {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         std::process::abort();
     }
-}
-
-fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>> {
-    if options.inputs.is_empty() {
-        return Err(ConfigError::new("There is no input to read.")
-            .with_hint("Name a file, or `-` for standard input.")
-            .into());
-    }
-    let format = |input: &Input| {
-        options
-            .format
-            .unwrap_or_else(|| input.path.as_deref().map_or(Format::Text, Format::from_name))
-    };
-    Ok(options
-        .inputs
-        .iter()
-        .map(|input| (input.clone(), format(input)))
-        .collect())
-}
-
-/// The output lies as its name says, or as the inputs do. The name of a directory says nothing, so JSON Lines, which can
-/// hold everything, stand in wherever the inputs differ or steps add fields.
-fn sink_format(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)]) -> Format {
-    let source = inputs[0].1;
-    if options.directory().is_some() {
-        let adds = fields_for_output(plan).any(|field| field.added_by.is_some());
-        let one_format = inputs.iter().all(|&(_, format)| format == source);
-        return if one_format && !adds { source } else { Format::Jsonl };
-    }
-    match (options.output.as_deref(), source) {
-        (Some(output), _) if Format::from_name(output) == Format::Jsonl => Format::Jsonl,
-        // A name without an extension, or a device, says nothing; any other extension means plain text.
-        (Some(output), Format::Jsonl) if output.extension().is_some() => Format::Text,
-        _ => source,
-    }
-}
-
-fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Result<()> {
-    let beside = options.output.as_deref().map(|output| quarantine_beside(Some(output)));
-    let quarantine = options.quarantine.as_deref().or(beside.as_deref());
-    let outputs = [
-        ("output", options.output.as_deref()),
-        ("file of rejected records", options.rejected.as_deref()),
-        ("quarantine file", quarantine),
-    ];
-    let outputs: Vec<Output<'_>> = outputs
-        .into_iter()
-        .filter_map(|(role, path)| Some(Output { role, path: path? }))
-        .collect();
-    if options.directory().is_none() {
-        check_output(&options.inputs, &outputs, options.overwrite)?;
-    }
-    options.check_directory()?;
-    if !(1..=MOST_WORKERS).contains(&options.workers) {
-        let message = format!("The number of workers is a whole number from 1 to {MOST_WORKERS}.");
-        return Err(ConfigError::new(message).with_key("workers").into());
-    }
-    if !(LEAST_MEMORY_BUDGET..=MOST_MEMORY_BUDGET).contains(&options.memory_budget) {
-        let (least, most) = (LEAST_MEMORY_BUDGET >> 20, MOST_MEMORY_BUDGET >> 40);
-        let message = format!("The memory budget is from {least} MiB to {most} TiB.");
-        return Err(ConfigError::new(message).with_key("memory_budget").into());
-    }
-    for format in distinct_formats(inputs) {
-        check_representable(fields_for_output(plan), &plan.text, format, sink)?;
-    }
-    Ok(())
-}
-
-/// The fields that the output is to hold. One that a later step asks for has done its work already where the output
-/// cannot hold it, so only the others are asked of a format.
-fn fields_for_output(plan: &Plan) -> impl Iterator<Item = &PlanField> {
-    plan.fields.iter().filter(|field| {
-        let after = field.added_by.map_or(0, |step| usize::from(step) + 1);
-        let asks = |planned: &PlannedStep| {
-            planned
-                .step
-                .declaration()
-                .asks
-                .iter()
-                .any(|asked| asked.name == field.name)
-        };
-        !plan.steps.iter().skip(after).any(asks)
-    })
-}
-
-fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Vec<Codec> {
-    let label = |planned: &PlannedStep| {
-        let declaration = planned.step.declaration();
-        StepLabel {
-            name: declaration.name.clone(),
-            distribution: declaration.origin.as_ref().map(Origin::distribution_with_version),
-        }
-    };
-    let labels: Vec<StepLabel> = plan.steps.iter().map(label).collect();
-    let codec = |source: Format| {
-        let layout = Layout {
-            text: plan.text.clone(),
-            id: plan.id.clone(),
-            fields: plan.fields.clone(),
-            source,
-            sink,
-            limits: options.limits,
-        };
-        Codec {
-            format: source,
-            decoder: decoder(&layout),
-            encoder: encoder(&layout, &options.inputs),
-            casualties: CasualtyEncoder::new(&layout, &options.inputs, labels.clone()),
-        }
-    };
-    distinct_formats(inputs).into_iter().map(codec).collect()
-}
-
-fn distinct_formats(inputs: &[(Input, Format)]) -> Vec<Format> {
-    let mut formats: Vec<Format> = Vec::new();
-    for (_, format) in inputs {
-        if !formats.contains(format) {
-            formats.push(*format);
-        }
-    }
-    formats
-}
-
-/// The bytes of all inputs, if all are files.
-fn total_bytes(inputs: &[(Input, Format)]) -> Option<u64> {
-    inputs.iter().map(|(input, _)| input.size()).sum()
 }

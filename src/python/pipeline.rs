@@ -446,7 +446,7 @@ impl PyPipeline {
     #[pyo3(signature = (
         inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
         overwrite = false, resume = false, shard_bytes = None, compression = None, allow_repeat = false,
-        progress = None, isolation = "auto", timeout = Some(300.0), memory = None, batch_size = None,
+        progress = None, isolation = "auto", timeout = 300.0, memory = None, batch_size = None,
         memory_budget = None, max_expansion = 200, quarantine_limit = None, quarantine_bytes = None
     ))]
     #[expect(
