@@ -60,6 +60,13 @@ fn summary(report: &Report, width: usize) -> String {
             if report.restarts == 1 { "was" } else { "were" },
         );
     }
+    if report.printed_bytes > 0 {
+        let _ = write!(
+            sentence,
+            " Plugins printed {}, which `-v` shows.",
+            bytes(report.printed_bytes)
+        );
+    }
     if report.earlier_shards > 0 {
         let _ = write!(
             sentence,
@@ -507,6 +514,7 @@ mod tests {
           "workers": 0,
           "isolation": "",
           "restarts": 0,
+          "printed_bytes": 0,
           "limited": false,
           "fingerprint": ""
         }

@@ -118,9 +118,11 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     }))
     .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The engine", &*panic))))?;
     #[cfg(unix)]
-    let restarts = crew.as_ref().map_or(0, Pool::restarts);
+    let (restarts, printed_bytes) = crew
+        .as_ref()
+        .map_or((0, 0), |pool| (pool.restarts(), pool.printed_bytes()));
     #[cfg(not(unix))]
-    let restarts = 0;
+    let (restarts, printed_bytes) = (0, 0);
     drop(crew);
     let writer = workshop.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
     let writer = end(writer, &shared, &mut || {
@@ -133,6 +135,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         workers: options.workers,
         isolation: options.isolation(),
         restarts,
+        printed_bytes,
         ..Report::default()
     };
     conclude(writer, &mut report, started)?;

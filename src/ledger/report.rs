@@ -98,6 +98,8 @@ pub struct Report {
     pub isolation: &'static str,
     /// How many workers were started in the place of one that had died.
     pub restarts: u64,
+    /// How many bytes workers have printed, as far as that was captured.
+    pub printed_bytes: u64,
     /// Whether the limit of records was reached, so that the inputs may hold more.
     pub limited: bool,
     /// The 128-bit fingerprint of the identities of all records, in hexadecimal: equal for what was read and for what was accounted for.

@@ -28,6 +28,7 @@ pub(in crate::engine) struct Pool<'r> {
     orphans: Mutex<Vec<Undertaking>>,
     breaker: Mutex<Breaker>,
     restarts: AtomicU64,
+    printed_bytes: AtomicU64,
 }
 
 impl<'r> Pool<'r> {
@@ -48,6 +49,7 @@ impl<'r> Pool<'r> {
             orphans: Mutex::default(),
             breaker: Mutex::default(),
             restarts: AtomicU64::new(0),
+            printed_bytes: AtomicU64::new(0),
         }
     }
 
@@ -120,6 +122,17 @@ impl<'r> Pool<'r> {
             }
             std::cmp::Ordering::Greater => self.shared.notices.debug(message),
         }
+    }
+
+    /// Passes on what a worker has printed.
+    pub(super) fn pass_on(&self, printed: String) {
+        self.printed_bytes.fetch_add(printed.len() as u64, Ordering::Relaxed);
+        self.shared.notices.printed(printed);
+    }
+
+    /// How many bytes workers have printed.
+    pub(in crate::engine) fn printed_bytes(&self) -> u64 {
+        self.printed_bytes.load(Ordering::Relaxed)
     }
 
     fn lock_breaker(&self) -> MutexGuard<'_, Breaker> {

@@ -409,7 +409,7 @@ impl<'p, 'r> Tender<'p, 'r> {
 
     fn pass_on(&self, printed: Option<String>) {
         if let Some(printed) = printed {
-            self.pool.shared.notices.printed(printed);
+            self.pool.pass_on(printed);
         }
     }
 }
