@@ -14,7 +14,7 @@
 //! ```text
 //! python                               the only place that knows pyo3
 //! cli                                  the command
-//! engine                               workers that read, work and write in order
+//! engine                               threads that read, work and write in order; workers for plugins; directories
 //! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
 //! plugins                              what is installed, and the trait of whoever loads it
 //! step · batch                         what happens to a text, and what flows
