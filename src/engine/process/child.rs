@@ -2,6 +2,7 @@
 
 use super::CAPTURED;
 use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
+use super::death::{Death, manner, out_of_memory_kills, without_addresses};
 use super::descendants::{descendants, kill_all};
 use super::memory::{SharedMemory, anonymous_file};
 use super::wire::{self, Loaded};
@@ -65,25 +66,14 @@ pub(super) struct Child {
 pub(super) enum Event {
     /// It sent something.
     Frame(Frame),
+    /// It has ended, or is about to: nothing more comes from it.
+    Gone,
     /// It cannot be relied on any more.
     Broken(String),
     /// There is something else to do.
     Bell,
     /// Nothing, in the time that was given.
     Nothing,
-}
-
-/// How a worker died.
-#[derive(Debug, Clone)]
-pub(super) struct Death {
-    /// What it means for the record that it was working on.
-    pub(super) kind: FailureKind,
-    /// What happened, as the end of a sentence: `was killed by SIGSEGV (signal 11)`.
-    pub(super) how: String,
-    /// The stack that it wrote when it died.
-    pub(super) stack: Option<String>,
-    /// What it was working on: the request, the row of that request, and the step of the segment.
-    pub(super) at: Option<(u64, u32, usize)>,
 }
 
 impl Child {
@@ -154,6 +144,7 @@ impl Child {
                     };
                 }
                 Event::Frame(_) => return Err(self.die("sent something that is no answer")),
+                Event::Gone => return Err(self.collapse()),
                 Event::Broken(how) => return Err(self.die(&how)),
                 Event::Nothing | Event::Bell if stopped() => return Err(self.die("was not needed any more")),
                 Event::Nothing | Event::Bell => {}
@@ -175,10 +166,10 @@ impl Child {
         };
         match self.channel.send(kind, slot, self.sequence, message, &[]) {
             Ok(()) => Ok(self.sequence),
-            Err(broken) => {
-                let how = shown(&broken);
-                Err(self.die(&how))
-            }
+            Err(broken) => Err(match Event::from(broken) {
+                Event::Broken(how) => self.die(&how),
+                _ => self.collapse(),
+            }),
         }
     }
 
@@ -265,14 +256,14 @@ impl Child {
                     return Event::Broken("forked, and its copy went on as if it were the worker".to_owned());
                 }
                 Ok(Some(frame)) => return Event::Frame(frame),
-                Err(broken) => return Event::Broken(shown(&broken)),
+                Err(broken) => return broken.into(),
             }
         }
         if self.has_ended() {
             // What it sent before it died counts; the doorbell is looked at until it is empty.
             return match self.channel.receive(false) {
                 Ok(Some(frame)) if frame.sender == self.process.id() => Event::Frame(frame),
-                _ => Event::Broken("ended".to_owned()),
+                _ => Event::Gone,
             };
         }
         if rang { Event::Bell } else { Event::Nothing }
@@ -349,17 +340,17 @@ impl Child {
         }
     }
 
-    /// Ends whatever is left of it, and says how it died. `how` is said of one that had to be killed.
-    pub(super) fn die(&mut self, how: &str) -> Death {
-        let deadline = Instant::now()
-            + if how == "ended" || how == CLOSED {
-                COLLAPSE
-            } else {
-                Duration::ZERO
-            };
+    /// Waits for the end of a worker that has closed its doorbell, and says how it died.
+    pub(super) fn collapse(&mut self) -> Death {
+        let deadline = Instant::now() + COLLAPSE;
         while !self.has_ended() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_micros(200));
         }
+        self.die("closed its doorbell")
+    }
+
+    /// Ends whatever is left of it, and says how it died. `how` is said of one that had to be killed.
+    pub(super) fn die(&mut self, how: &str) -> Death {
         let killed = !self.has_ended();
         let at = self.position();
         let status = self.finish();
@@ -446,89 +437,12 @@ impl Drop for Child {
     }
 }
 
-/// The stack without the numbers of threads, which differ from run to run: what is quarantined must not.
-fn without_addresses(stack: &str) -> String {
-    let mut lines = Vec::new();
-    for line in stack.lines() {
-        let number = line.find("hread 0x").map(|at| at + "hread".len());
-        let line = number.map_or(line.to_owned(), |at| {
-            let behind = line[at + 1..].find(' ').map_or(line.len(), |end| at + 1 + end);
-            format!("{}{}", &line[..at], &line[behind..])
-        });
-        lines.push(line);
-    }
-    lines.join("\n")
-}
-
-const CLOSED: &str = "closed its doorbell";
-
-fn shown(broken: &Broken) -> String {
-    match broken {
-        Broken::Closed => CLOSED.to_owned(),
-        Broken::Garbled => "sent something that is no frame".to_owned(),
-        Broken::Failed(error) => format!("cannot be heard any more ({error})"),
-    }
-}
-
-/// How a process ended, and whether somebody from outside may have done it.
-fn manner(status: ExitStatus) -> (String, bool) {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.signal(), status.code()) {
-        (Some(signal), _) => {
-            let name = signal_name(signal);
-            let how = match name {
-                Some(name) => format!("was killed by {name} (signal {signal})"),
-                None => format!("was killed by signal {signal}"),
-            };
-            (how, matches!(name, Some("SIGKILL" | "SIGTERM" | "SIGHUP" | "SIGINT")))
+impl From<Broken> for Event {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Closed => Self::Gone,
+            Broken::Garbled => Self::Broken("sent something that is no frame".to_owned()),
+            Broken::Failed(error) => Self::Broken(format!("cannot be heard any more ({error})")),
         }
-        (None, Some(code)) => (format!("ended with exit code {code}"), false),
-        (None, None) => ("ended".to_owned(), false),
-    }
-}
-
-/// How many processes the system has killed for lack of memory, where it tells.
-fn out_of_memory_kills() -> u64 {
-    let told = fs_err::read_to_string("/proc/vmstat").unwrap_or_default();
-    let line = told.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    line.and_then(|count| count.parse().ok()).unwrap_or_default()
-}
-
-fn signal_name(signal: i32) -> Option<&'static str> {
-    let names = [
-        (Signal::HUP, "SIGHUP"),
-        (Signal::INT, "SIGINT"),
-        (Signal::QUIT, "SIGQUIT"),
-        (Signal::ILL, "SIGILL"),
-        (Signal::TRAP, "SIGTRAP"),
-        (Signal::ABORT, "SIGABRT"),
-        (Signal::BUS, "SIGBUS"),
-        (Signal::FPE, "SIGFPE"),
-        (Signal::KILL, "SIGKILL"),
-        (Signal::USR1, "SIGUSR1"),
-        (Signal::SEGV, "SIGSEGV"),
-        (Signal::USR2, "SIGUSR2"),
-        (Signal::PIPE, "SIGPIPE"),
-        (Signal::ALARM, "SIGALRM"),
-        (Signal::TERM, "SIGTERM"),
-        (Signal::XCPU, "SIGXCPU"),
-        (Signal::XFSZ, "SIGXFSZ"),
-        (Signal::SYS, "SIGSYS"),
-    ];
-    let known = names.into_iter().find(|(known, _)| known.as_raw() == signal);
-    known.map(|(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stacks_do_not_differ_from_run_to_run() {
-        let stack =
-            "Fatal Python error: Aborted\n\nCurrent thread 0x00007f6ea0be8b80 (most recent call first):\n  File";
-        let told = "Fatal Python error: Aborted\n\nCurrent thread (most recent call first):\n  File";
-        assert_eq!(without_addresses(stack), told);
-        assert_eq!(without_addresses("Thread 0x12"), "Thread");
     }
 }

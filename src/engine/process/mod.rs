@@ -20,6 +20,8 @@ mod channel;
 #[cfg(unix)]
 mod child;
 #[cfg(unix)]
+mod death;
+#[cfg(unix)]
 mod descendants;
 #[cfg(unix)]
 mod memory;

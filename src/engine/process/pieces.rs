@@ -1,6 +1,6 @@
 //! A batch with a worker: whole as long as all goes well, and in pieces once a worker has died of it.
 
-use super::child::Death;
+use super::death::Death;
 use super::message::{Answer, Reply};
 use crate::batch::{Batch, Ending, State, View};
 use crate::engine::job::Job;

@@ -1,7 +1,7 @@
 //! All workers of a run: who starts them, who tends them, and when it is better to stop.
 
 use super::Supervision;
-use super::child::Death;
+use super::death::Death;
 use super::nursery::Nursery;
 use super::pieces::Undertaking;
 use super::tender::Tender;

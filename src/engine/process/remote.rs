@@ -1,6 +1,7 @@
 //! Steps that are made in a worker only: what a plugin does while it is imported cannot harm the engine.
 
-use super::child::{Child, Death};
+use super::child::Child;
+use super::death::Death;
 use super::wire::Load;
 use super::{First, Isolating, Supervision};
 use crate::batch::Batch;

@@ -1,7 +1,8 @@
 //! A tender: the thread that keeps one worker busy, sees it die, and finds out of what.
 
 use super::channel::{Frame, Kind, SLOTS};
-use super::child::{Child, Death, Event};
+use super::child::{Child, Event};
+use super::death::Death;
 use super::message::{Answer, Reply, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
@@ -105,6 +106,7 @@ impl<'p, 'r> Tender<'p, 'r> {
             self.pass_on(printed);
             match event {
                 Event::Frame(frame) => self.receive(frame)?,
+                Event::Gone => self.bury(Child::collapse)?,
                 Event::Broken(how) => self.bury(|child| child.die(&how))?,
                 Event::Bell => pool.shared.round.answer_bell(),
                 Event::Nothing => {}
