@@ -116,6 +116,9 @@ enum Outcome {
 struct Told {
     message: String,
     hint: Option<String>,
+    /// For a mistake in a configuration: the key that is wrong, and what would have been right.
+    key: Option<String>,
+    suggestion: Option<String>,
     /// For an error of a plugin: what is wrong with it.
     fault: Option<String>,
     plugin: Option<String>,
@@ -140,6 +143,8 @@ pub(super) fn write_loaded(loaded: Result<Loaded>) -> Vec<u8> {
         let mut told = Told {
             message: error.to_string(),
             hint: error.hint().map(str::to_owned),
+            key: None,
+            suggestion: None,
             fault: None,
             plugin: None,
             distribution: None,
@@ -147,7 +152,13 @@ pub(super) fn write_loaded(loaded: Result<Loaded>) -> Vec<u8> {
             entry_point: None,
             cause: None,
         };
+        if let Error::Config(error) = &error {
+            told.message.clone_from(&error.message);
+            told.key.clone_from(&error.key);
+            told.suggestion.clone_from(&error.suggestion);
+        }
         if let Error::Plugin(error) = &error {
+            told.message.clone_from(&error.message);
             let fault = FAULTS.iter().find(|(_, fault)| *fault == error.fault);
             told.fault = fault.map(|(name, _)| (*name).to_owned());
             told.plugin = Some(error.plugin.clone());
@@ -187,8 +198,9 @@ pub(super) fn read_loaded(bytes: &[u8]) -> Option<Result<Loaded>> {
             error.into()
         }
         None => {
-            let mut error = ConfigError::new(told.message);
+            let mut error = ConfigError::new(told.message).with_suggestion(told.suggestion);
             error.hint = told.hint;
+            error.key = told.key;
             error.into()
         }
     }))
@@ -243,6 +255,18 @@ mod tests {
             (format!("{cause}"), format!("{cause:#}")),
             ("TypeError: no".into(), "Traceback …".into())
         );
+    }
+
+    #[test]
+    fn a_mistake_in_a_configuration_comes_over_with_its_key() {
+        let error = ConfigError::new("It is too large.")
+            .with_key("maximum")
+            .with_hint("Make it smaller.");
+        let error = error.with_suggestion(Some("minimum".to_owned()));
+        let Some(Err(Error::Config(told))) = read_loaded(&write_loaded(Err(error.clone().into()))) else {
+            panic!("a mistake in a configuration")
+        };
+        assert_eq!(*told, error);
     }
 
     #[test]
