@@ -108,7 +108,7 @@ pub(super) struct Loaded {
 #[derive(Debug, Serialize, Deserialize)]
 enum Outcome {
     Loaded(Loaded),
-    Failed(Told),
+    Failed(Box<Told>),
 }
 
 /// An error as another process tells it.
@@ -170,7 +170,7 @@ pub(super) fn write_loaded(loaded: Result<Loaded>) -> Vec<u8> {
                 .as_ref()
                 .map(|cause| (format!("{cause}"), format!("{cause:#}")));
         }
-        told
+        Box::new(told)
     };
     let outcome = loaded.map_or_else(|error| Outcome::Failed(told(error)), Outcome::Loaded);
     serde_json::to_vec(&outcome).unwrap_or_default()
