@@ -129,11 +129,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON, default=False, requires=["wheel-{python}"])
 def long(session: nox.Session) -> None:
-    """Run the tests of faults with thousands of rounds instead of a few: `nox -s long`, about an hour."""
+    """Run the tests of faults with thousands of rounds and with inputs of their real sizes, for some hours."""
     session.install(_core_wheel(session), *_group("test"))
-    subjects = ["conservation", "faults_system", "output_faults", "poison", "workers"]
+    subjects = ["conservation", "faults_limits", "faults_system", "interruptions"]
+    subjects += ["output_faults", "output_resume", "poison", "workers"]
     files = [f"tests/test_{subject}.py" for subject in subjects]
-    session.run("pytest", *(session.posargs or files), "-s", env={"TEXT_PROCESSOR_LONG": "1"})
+    rounds = {"KILLS": "3000", "FAULT_CALLS": "80", "INTERRUPTIONS": "150", "REAL_SIZES": "1", "LONG": "1"}
+    environment = {f"TEXT_PROCESSOR_{name}": value for name, value in rounds.items()}
+    session.run("pytest", *(session.posargs or files), "-s", "--timeout=0", env=environment)
 
 
 @nox.session(python=PYTHON, requires=["wheel-{python}"])
