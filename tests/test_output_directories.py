@@ -16,7 +16,6 @@ from support.site import Site
 from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, ResumeError
 
 STEPS = ["trim", ("length", {"minimum": 3})]
-KILLS = int(os.environ.get("TEXT_PROCESSOR_KILLS", "20"))
 
 
 def dashed(text: str) -> str:
