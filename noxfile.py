@@ -124,7 +124,9 @@ def core(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the library and the command, for every Python of this machine."""
     session.install(_core_wheel(session), *_group("test"))
-    session.run("pytest", *session.posargs)
+    # How often a run is killed and resumed does not depend on the Python: one of them is enough for hundreds of times.
+    kills = "300" if session.python == PYTHON else "20"
+    session.run("pytest", *session.posargs, env={"TEXT_PROCESSOR_KILLS": kills})
 
 
 @nox.session(python=PYTHON, default=False, requires=["wheel-{python}"])
@@ -134,9 +136,10 @@ def long(session: nox.Session) -> None:
     subjects = ["conservation", "faults_limits", "faults_system", "interruptions"]
     subjects += ["output_faults", "output_resume", "poison", "workers"]
     files = [f"tests/test_{subject}.py" for subject in subjects]
-    rounds = {"KILLS": "3000", "FAULT_CALLS": "80", "INTERRUPTIONS": "150", "REAL_SIZES": "1", "LONG": "1"}
+    rounds = {"KILLS": "3000", "FILE_KILLS": "300", "FAULT_CALLS": "1000", "INTERRUPTIONS": "150"}
+    rounds |= {"REAL_SIZES": "1", "LONG": "1"}
     environment = {f"TEXT_PROCESSOR_{name}": value for name, value in rounds.items()}
-    session.run("pytest", *(session.posargs or files), "-s", "--timeout=0", env=environment)
+    session.run("pytest", *(session.posargs or files), "--timeout=0", "--log-cli-level=INFO", env=environment)
 
 
 @nox.session(python=PYTHON, requires=["wheel-{python}"])

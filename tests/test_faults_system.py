@@ -16,11 +16,13 @@ import pytest
 from support.files import names, read_jsonl
 from support.injection import inject, needs_strace
 from support.program import PATIENCE, SCRIPT, Program, stop, wait_for
+from support.tiers import rounds
 
 # The default of most systems for what a process may not do.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are made as Linux makes them")
 
 LINES = 40_000
+FILE_KILLS = rounds("FILE_KILLS", 8)
 RUN = ["run", "-q", "-s", "trim", "-s", "length:minimum=2", "in.jsonl", "-o", "out.jsonl"]
 SIDES = ["--rejected", "rejected.jsonl", "--quarantine", "quarantine.jsonl", "--workers", "1"]
 
@@ -186,10 +188,11 @@ def killed_leaves_all_or_nothing(program: Program, made: dict[str, bytes], code:
             (program.folder / name).unlink()
 
 
+@pytest.mark.timeout(60 + FILE_KILLS * 2)
 def test_c8_a_kill_at_any_moment_leaves_all_or_nothing(prepared: tuple[Program, dict[str, bytes]]) -> None:
     program, made = prepared
     moments = random.Random(8)
-    for _ in range(int(os.environ.get("TEXT_PROCESSOR_KILLS", "8"))):
+    for _ in range(FILE_KILLS):
         with program.started(*RUN, *SIDES) as process:
             time.sleep(moments.uniform(0.02, 0.35))
             process.kill()

@@ -11,6 +11,7 @@ import pytest
 from support.files import names
 from support.program import PATIENCE, SCRIPT, Program, stop, wait_for
 from support.site import Site
+from support.tiers import rounds
 
 # The matrix promises one second; the rest is for a quick build on a busy machine.
 MOST_SECONDS = 2.0
@@ -69,7 +70,7 @@ def test_c6_a_signal_at_any_moment_ends_a_run(hostile_program: Program) -> None:
     output = ["-o", "out.jsonl.gz", "--rejected", "rejected.jsonl", "--overwrite"]
     moments = random.Random(6)
     seconds = []
-    for _ in range(int(os.environ.get("TEXT_PROCESSOR_INTERRUPTIONS", "20"))):
+    for _ in range(rounds("INTERRUPTIONS", 20)):
         with hostile_program.started("run", *steps, "in.jsonl", *output) as process:
             # Before a temporary file is there, Python is still on its way to the engine.
             wait_for(hostile_program.folder, ".*", process)
