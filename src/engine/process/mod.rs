@@ -10,7 +10,8 @@
 //! A worker is started through the interpreter, never forked. Each has a tender, a thread of the engine that keeps two
 //! batches with it, so that it never waits for the next one. Before each call the worker notes in shared memory which
 //! record and step it is at. When it dies, however that happens, the note names the culprit: that record is tried once more on a fresh
-//! worker and quarantined if it kills that one too, and everything else is run again. Nothing is unpickled here, and
+//! worker and quarantined if it kills that one too, and everything else is run again. Where the note names a call with
+//! several records, these go to a fresh worker which takes them one by one, so that the next note names the culprit. Nothing is unpickled here, and
 //! nothing that a worker sends is believed without having been checked.
 //!
 //! This protects against plugins that are faulty, not against those that are malicious.
@@ -37,6 +38,8 @@ mod pool;
 mod remote;
 #[cfg(unix)]
 mod serve;
+#[cfg(unix)]
+mod stopwatch;
 #[cfg(unix)]
 mod tender;
 #[cfg(all(test, unix))]

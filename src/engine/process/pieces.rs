@@ -25,6 +25,8 @@ struct Piece {
     deaths: u32,
     /// Whether a worker has named this very row when it died.
     blamed: bool,
+    /// Whether a worker has died in a call with these rows, so that they are to be taken one by one.
+    apart: bool,
     state: Progress,
 }
 
@@ -149,18 +151,46 @@ impl Undertaking {
             rows: culprit..culprit + 1,
             deaths: attempts,
             blamed: true,
+            apart: false,
             state: if for_good {
                 Progress::Failed(step, failure(death, attempts))
             } else {
                 Progress::Waiting
             },
         };
-        let before = Piece::new(rows.start..culprit, 0);
-        let after = Piece::new(culprit + 1..rows.end, 0);
-        let parts = [before, alone, after];
+        // The others stay suspect, if they were: more than one may be poison.
+        let apart = self.pieces[index].apart;
+        let other = |rows: Range<usize>| Piece {
+            apart: apart && rows.len() > 1,
+            ..Piece::new(rows, 0)
+        };
+        self.replace(index, [other(rows.start..culprit), alone, other(culprit + 1..rows.end)]);
+        for_good
+    }
+
+    /// Notes that a worker died in a call with several rows of a piece: these are run again, one by one, and all others as
+    /// before.
+    pub(super) fn suspect(&mut self, rows: &Range<usize>, suspects: Range<usize>) {
+        let index = self.piece(rows);
+        let suspects = rows.start + suspects.start..rows.start + suspects.end;
+        let apart = Piece {
+            apart: true,
+            ..Piece::new(suspects.clone(), 0)
+        };
+        let before = Piece::new(rows.start..suspects.start, 0);
+        let after = Piece::new(suspects.end..rows.end, 0);
+        self.replace(index, [before, apart, after]);
+    }
+
+    /// Whether the rows of a piece are to be taken one by one.
+    pub(super) fn is_apart(&self, rows: &Range<usize>) -> bool {
+        self.pieces.iter().any(|piece| piece.rows == *rows && piece.apart)
+    }
+
+    /// Puts others in the place of a piece, as far as they hold any rows.
+    fn replace(&mut self, index: usize, parts: [Piece; 3]) {
         self.pieces
             .splice(index..=index, parts.into_iter().filter(|piece| !piece.rows.is_empty()));
-        for_good
     }
 
     /// Gives the job what became of its rows, unless that is too much: then it is told to be divided.
@@ -215,6 +245,7 @@ impl Piece {
             rows,
             deaths,
             blamed: false,
+            apart: false,
             state: Progress::Waiting,
         }
     }
