@@ -1,7 +1,8 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
-//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
-//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
+//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str` and `list_call` on a
+//! list of them. `segment` runs fused steps over a batch, one record after the other, and `abreast` many records at a time;
+//! `single` runs them over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
 //! what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
@@ -9,6 +10,7 @@
 // PyO3 hands over what it converts; a method that only looks at it must take it all the same.
 #![allow(clippy::needless_pass_by_value)]
 
+mod abreast;
 mod call;
 mod command;
 mod discovery;
@@ -17,6 +19,8 @@ mod exceptions;
 mod failure;
 mod host;
 mod iterators;
+mod list_call;
+mod list_verdict;
 mod load;
 mod logging;
 mod names;
