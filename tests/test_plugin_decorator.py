@@ -67,6 +67,7 @@ def test_a_declaration_cannot_be_changed() -> None:
         ({"fields": {"a": str}}, "A step of kind `map` adds no fields"),
         ({"kind": "annotate", "fields": {"a": bytes}}, "The field `a` cannot have the type `bytes`"),
         ({"kind": "annotate", "fields": {"a": "str"}}, "The field `a` cannot have the type `'str'`"),
+        ({"batch": "yes"}, "`batch` of `plugin` is `True` or `False`, not 'yes'"),
         ({"thread_safe": 1}, "`thread_safe` of `plugin` is `True` or `False`, not 1"),
         ({"name": ""}, "`name` of `plugin` is a text that is not empty, not ''"),
     ],
@@ -76,7 +77,7 @@ def test_a_wrong_argument_is_refused_where_it_stands(arguments: dict[str, Any], 
         plugin(**arguments)
 
 
-@pytest.mark.parametrize("argument", ["batch", "arrow", "priority"])
+@pytest.mark.parametrize("argument", ["arrow", "priority"])
 def test_what_does_not_exist_is_not_accepted(argument: str) -> None:
     with pytest.raises(TypeError, match=argument):
         plugin(**{argument: True})  # type: ignore[call-overload]

@@ -27,11 +27,11 @@ impl PythonStep {
         let results = self.results(&returned)?;
         if results.len() != texts.len() {
             let message = format!(
-                "Expected a list of {} results, one for each text, got one of {}.",
+                "Expected a list of length {}, as long as that of the texts, got one of length {}.",
                 texts.len(),
                 results.len()
             );
-            return Err(wrong(message, HINT));
+            return Err(wrong(message));
         }
         let mut outcomes = Vec::with_capacity(texts.len());
         for (text, result) in texts.iter().zip(results) {
@@ -76,15 +76,15 @@ impl PythonStep {
                     field.name,
                     type_name(&column)
                 );
-                return Err(wrong(message, HINT));
+                return Err(wrong(message));
             };
             if values.len() != texts {
                 let message = format!(
-                    "Expected a list of {texts} values for the field `{}`, one for each text, got one of {}.",
+                    "Expected a list of length {texts} for the field `{}`, as long as that of the texts, got one of length {}.",
                     field.name,
                     values.len()
                 );
-                return Err(wrong(message, HINT));
+                return Err(wrong(message));
             }
             lists.push(values);
         }
@@ -110,8 +110,8 @@ impl PythonStep {
 const HINT: &str = "A step that is declared with `batch=True` gets a list of texts and returns a list, or a tuple, with a \
                     result for each. An array becomes a list by `.tolist()`.";
 
-fn wrong(message: String, hint: &str) -> ListStop {
-    ListStop::Wrong(Box::new(Failure::new(FailureKind::BadReturn, message).with_hint(hint)))
+fn wrong(message: String) -> ListStop {
+    ListStop::Wrong(Box::new(Failure::new(FailureKind::BadReturn, message).with_hint(HINT)))
 }
 
 /// What a list or a tuple holds at this moment; `None` for anything else.

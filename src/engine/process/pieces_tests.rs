@@ -141,6 +141,32 @@ fn what_kills_workers_without_being_named_is_found_by_halving() {
 }
 
 #[test]
+fn rows_of_a_call_that_a_worker_died_in_are_taken_one_by_one() {
+    let mut undertaking = Undertaking::new(job_of("abcdefgh"), None);
+    let all = undertaking.next_waiting().expect("a piece");
+    assert!(!undertaking.is_apart(&all));
+    undertaking.suspect(&all, 2..6);
+    let pieces: Vec<Range<usize>> = std::iter::from_fn(|| undertaking.next_waiting()).collect();
+    let apart: Vec<bool> = pieces.iter().map(|piece| undertaking.is_apart(piece)).collect();
+    assert_eq!((pieces, apart), (vec![0..2, 2..6, 6..8], vec![false, true, false]));
+    undertaking.answer(&(0..2), Answer::Reply(reply(&[1, 1])));
+    undertaking.answer(&(6..8), Answer::Reply(reply(&[1, 1])));
+    // Now the worker says which of them it is: that one is tried again, and its neighbours stay suspect.
+    assert!(!undertaking.blame(&(2..6), 1, 7, &death(), true));
+    let pieces: Vec<Range<usize>> = std::iter::from_fn(|| undertaking.next_waiting()).collect();
+    assert_eq!(pieces, [3..4, 2..3, 4..6]);
+    assert!(undertaking.is_apart(&(4..6)));
+    assert!(undertaking.blame(&(3..4), 0, 7, &death(), true));
+    undertaking.answer(&(2..3), Answer::Reply(reply(&[1])));
+    undertaking.answer(&(4..6), Answer::Reply(reply(&[1, 1])));
+    let job = undertaking.finish();
+    let [casualty] = &job.batch.casualties[..] else {
+        panic!("one record failed")
+    };
+    assert_eq!((casualty.row, casualty.step), (3, Some(7)));
+}
+
+#[test]
 fn a_piece_that_was_not_worked_on_is_not_to_blame() {
     let mut undertaking = Undertaking::new(job_of("ab"), None);
     for _ in 0..10 {
