@@ -15,6 +15,7 @@
 //! python                               the only place that knows pyo3
 //! cli                                  the command
 //! engine                               threads that read, work and write in order; workers for plugins; directories
+//! columns                              tables: their rows as records, and what became of them as a table
 //! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
 //! plugins                              what is installed, and the trait of whoever loads it
 //! step · batch                         what happens to a text, and what flows
@@ -29,6 +30,7 @@
 
 pub mod batch;
 pub mod cli;
+pub mod columns;
 pub mod engine;
 pub mod error;
 pub mod io;
