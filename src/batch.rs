@@ -204,6 +204,8 @@ pub struct Batch {
     /// The columns that the records come from, a row per source record, if they come from columns. A source record without
     /// a row in [`Batch::rows`] has no text there, and goes out as it came.
     pub columns: Option<RecordBatch>,
+    /// How many bytes the rows of the columns count as.
+    pub loaded: usize,
     buffers: Vec<Bytes>,
     spare: Vec<Vec<u8>>,
 }
@@ -231,6 +233,7 @@ impl Batch {
         self.unread = None;
         self.overflowed = false;
         self.columns = None;
+        self.loaded = 0;
         self.sources.clear();
         self.rows.clear();
         self.casualties.clear();
@@ -266,6 +269,12 @@ impl Batch {
     #[must_use]
     pub fn raw(&self) -> &[u8] {
         &self.buffers[0]
+    }
+
+    /// How many bytes were read for the records: the bytes as they were read, or what rows of columns count as.
+    #[must_use]
+    pub fn bytes_read(&self) -> usize {
+        self.raw().len() + self.loaded
     }
 
     /// The bytes as they were read, for the reader to fill.

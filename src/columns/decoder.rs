@@ -3,6 +3,7 @@
 use super::values::{Reading, values};
 use crate::batch::{Batch, Row, SourceRecord, View};
 use crate::error::{ConfigError, Failure, FailureKind};
+use crate::io::Decoder;
 use crate::plan::Plan;
 use crate::plugins::nearest;
 use crate::record::Value;
@@ -69,6 +70,15 @@ impl TextType {
     }
 }
 
+/// Rows of a table that make a batch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Part {
+    /// How many there are.
+    pub rows: usize,
+    /// How many bytes they count as.
+    pub bytes: usize,
+}
+
 /// Makes records of rows.
 #[derive(Debug, Clone)]
 pub struct ColumnDecoder {
@@ -126,26 +136,37 @@ impl ColumnDecoder {
         (self.text, &self.text_type)
     }
 
-    /// How many of the rows of a table, from one on, make a batch of about so many bytes of text, and of at most so many
-    /// records. It is one at least, if there is one.
+    /// Cuts a batch from a table, from a row on: of about so many bytes of text and of at most so many records, and of one at
+    /// least. It ends, at the latest, with the first record that ends `until` bytes or more behind its beginning.
+    ///
+    /// A record counts as the bytes of its text and one more, whatever its other columns hold.
     #[must_use]
-    pub fn rows_of_batch(&self, table: &RecordBatch, first: usize, bytes: usize, records: usize) -> usize {
+    pub fn cut(&self, table: &RecordBatch, first: usize, size: usize, until: u64, records: usize) -> Part {
         let left = (table.num_rows() - first).min(records);
-        let mut filled = 0;
-        for (row, length) in lengths(&table.column(self.text).slice(first, left), &self.text_type).enumerate() {
-            filled += length;
-            if filled > bytes {
-                return row.max(1);
+        let texts = table.column(self.text).slice(first, left);
+        let mut part = Part::default();
+        for length in lengths(&texts, &self.text_type) {
+            if part.rows > 0 && (part.bytes + length >= size || part.bytes as u64 >= until) {
+                break;
             }
+            part.rows += 1;
+            part.bytes += length + 1;
         }
-        left
+        part
     }
 
+    fn views(&self, texts: &ArrayRef, batch: &mut Batch) -> Vec<Result<View, Box<Failure>>> {
+        views(texts, &self.text_type, self.limits.record_bytes, batch)
+    }
+}
+
+impl Decoder for ColumnDecoder {
     /// Makes a source record of each row of [`Batch::columns`], and a row with its text of each that has one.
-    pub fn decode(&self, batch: &mut Batch) {
+    fn decode(&self, batch: &mut Batch) {
         let Some(columns) = batch.columns.clone() else { return };
         let count = columns.num_rows();
         let texts = columns.column(self.text);
+        batch.loaded = lengths(texts, &self.text_type).map(|length| length + 1).sum();
         let views = self.views(texts, batch);
         let nulls = texts.logical_nulls();
         for (index, view) in views.into_iter().enumerate() {
@@ -177,24 +198,30 @@ impl ColumnDecoder {
             let mut read = values(columns.column(*column), *reading).into_iter();
             for row in 0..batch.rows.len() {
                 let source = batch.rows[row].source as usize;
-                let before = if row == 0 { 0 } else { batch.rows[row - 1].source as usize + 1 };
+                let before = if row == 0 {
+                    0
+                } else {
+                    batch.rows[row - 1].source as usize + 1
+                };
                 let value = read.nth(source - before).unwrap_or(Value::Missing);
                 batch.set_field(*number, row, value);
             }
         }
     }
-
-    fn views(&self, texts: &ArrayRef, batch: &mut Batch) -> Vec<Result<View, Box<Failure>>> {
-        views(texts, &self.text_type, self.limits.record_bytes, batch)
-    }
 }
 
 /// Where a column of a name is.
 fn find(schema: &Schema, name: &str) -> Result<Option<usize>, ConfigError> {
-    let mut found = schema.fields().iter().enumerate().filter(|(_, field)| field.name() == name);
+    let mut found = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| field.name() == name);
     match (found.next(), found.next()) {
-        (Some(_), Some(_)) => Err(ConfigError::new(format!("The table has more than one column `{name}`."))
-            .with_hint("Give the columns names that tell them apart.")),
+        (Some(_), Some(_)) => Err(
+            ConfigError::new(format!("The table has more than one column `{name}`."))
+                .with_hint("Give the columns names that tell them apart."),
+        ),
         (found, _) => Ok(found.map(|(index, _)| index)),
     }
 }
@@ -202,7 +229,11 @@ fn find(schema: &Schema, name: &str) -> Result<Option<usize>, ConfigError> {
 fn no_text(schema: &Schema, name: &str) -> ConfigError {
     let names = || schema.fields().iter().map(|field| field.name().as_str());
     let listed: Vec<String> = names().map(|name| format!("`{name}`")).collect();
-    let columns = if listed.is_empty() { "no columns".to_owned() } else { format!("the columns {}", listed.join(", ")) };
+    let columns = if listed.is_empty() {
+        "no columns".to_owned()
+    } else {
+        format!("the columns {}", listed.join(", "))
+    };
     ConfigError::new(format!(
         "The table has no column `{name}`, which should hold the text; it has {columns}."
     ))
@@ -214,13 +245,16 @@ fn no_text(schema: &Schema, name: &str) -> ConfigError {
 fn check_not_needed(plan: &Plan, field: &str) -> Result<(), ConfigError> {
     for planned in &plan.steps {
         let declaration = planned.step.declaration();
-        if declaration.asks.iter().any(|asked| asked.name == field && asked.required) {
+        if declaration
+            .asks
+            .iter()
+            .any(|asked| asked.name == field && asked.required)
+        {
             let message = format!(
                 "The step `{}` asks for the field `{field}`, and the table has no such column.",
                 declaration.name
             );
-            return Err(ConfigError::new(message)
-                .with_hint("Add the column, or a step before it that adds the field."));
+            return Err(ConfigError::new(message).with_hint("Add the column, or a step before it that adds the field."));
         }
     }
     Ok(())

@@ -65,7 +65,9 @@ impl ColumnEncoder {
         let from_source = fields.len();
         let mut added = Vec::new();
         for (number, field) in plan.fields.iter().enumerate() {
-            let Some(r#type) = added_type(plan, number) else { continue };
+            let Some(r#type) = added_type(plan, number) else {
+                continue;
+            };
             let new = Arc::new(Field::new(&field.name, column_type(r#type), true));
             let column = match fields.iter().position(|there| *there.name() == field.name) {
                 Some(there) => {
@@ -128,7 +130,10 @@ impl ColumnEncoder {
         };
         let places = self.places(batch, fates);
         let is_whole = places.len() == columns.num_rows()
-            && places.iter().enumerate().all(|(index, place)| place.source as usize == index);
+            && places
+                .iter()
+                .enumerate()
+                .all(|(index, place)| place.source as usize == index);
         let indices = (!is_whole).then(|| UInt32Array::from_iter_values(places.iter().map(|place| place.source)));
         let taken = |column: &ArrayRef| match &indices {
             None => Ok(Arc::clone(column)),
@@ -192,7 +197,13 @@ impl ColumnEncoder {
     }
 
     /// The text of each row: the source's own column where no text was changed.
-    fn texts(&self, batch: &mut Batch, fates: &[Fate], places: &[Place], taken: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    fn texts(
+        &self,
+        batch: &mut Batch,
+        fates: &[Fate],
+        places: &[Place],
+        taken: ArrayRef,
+    ) -> Result<ArrayRef, ArrowError> {
         let original = |place: &Place| batch.sources[place.source as usize].original;
         let text = |place: &Place| -> Option<View> {
             let row = &batch.rows[place.row? as usize];
@@ -222,7 +233,10 @@ impl ColumnEncoder {
             fate.append_value(its_fate.name());
             let row = place.row.unwrap_or(u32::MAX);
             let of = |row: u32| batch.rows.get(row as usize).map_or(u32::MAX, |row| row.source);
-            while casualties.peek().is_some_and(|casualty| of(casualty.row) < place.source) {
+            while casualties
+                .peek()
+                .is_some_and(|casualty| of(casualty.row) < place.source)
+            {
                 casualties.next();
             }
             let told = casualties
@@ -235,7 +249,11 @@ impl ColumnEncoder {
             let its_step = told.and_then(|casualty| self.steps.get(usize::from(casualty.step?)));
             step.append_option(its_step);
         }
-        [Arc::new(fate.finish()), Arc::new(reason.finish()), Arc::new(step.finish())]
+        [
+            Arc::new(fate.finish()),
+            Arc::new(reason.finish()),
+            Arc::new(step.finish()),
+        ]
     }
 }
 
@@ -243,6 +261,10 @@ impl ColumnEncoder {
 fn added_type(plan: &Plan, number: usize) -> Option<FieldType> {
     let field = &plan.fields[number];
     let step = &plan.steps[usize::from(field.added_by?)].step;
-    let declared = step.declaration().fields.iter().find(|declared| declared.name == field.name)?;
+    let declared = step
+        .declaration()
+        .fields
+        .iter()
+        .find(|declared| declared.name == field.name)?;
     Some(declared.r#type)
 }

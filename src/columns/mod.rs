@@ -9,6 +9,6 @@ mod encoder;
 mod texts;
 mod values;
 
-pub use decoder::{ColumnDecoder, Nulls, TextType};
+pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
 pub use encoder::{ColumnEncoder, Fates};
 pub use texts::{text_array, view_array};
