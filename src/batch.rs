@@ -10,6 +10,8 @@
 
 use crate::error::Failure;
 use crate::record::{Spelling, Text, Value};
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -59,6 +61,26 @@ impl Span {
     #[must_use]
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
+    }
+}
+
+/// Bytes that views refer to.
+#[derive(Debug)]
+enum Bytes {
+    /// Those that the batch has read or written itself.
+    Own(Vec<u8>),
+    /// Those of a column, which others may read at the same time.
+    Shared(Buffer),
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
     }
 }
 
@@ -179,7 +201,12 @@ pub struct Batch {
     /// Whether its records together needed more room: what became of them is not complete, and they must be run again, fewer
     /// at a time.
     pub overflowed: bool,
-    buffers: Vec<Vec<u8>>,
+    /// The columns that the records come from, a row per source record, if they come from columns. A source record without
+    /// a row in [`Batch::rows`] has no text there, and goes out as it came.
+    pub columns: Option<RecordBatch>,
+    /// How many bytes the rows of the columns count as.
+    pub loaded: usize,
+    buffers: Vec<Bytes>,
     spare: Vec<Vec<u8>>,
 }
 
@@ -197,7 +224,7 @@ impl Batch {
             room: MOST_ROOM,
             ..Self::default()
         };
-        batch.buffers.push(Vec::new());
+        batch.buffers.push(Bytes::Own(Vec::new()));
         batch
     }
 
@@ -205,6 +232,8 @@ impl Batch {
     pub fn clear(&mut self) {
         self.unread = None;
         self.overflowed = false;
+        self.columns = None;
+        self.loaded = 0;
         self.sources.clear();
         self.rows.clear();
         self.casualties.clear();
@@ -213,21 +242,23 @@ impl Batch {
             column.clear();
         }
         self.steps.clear();
-        for mut buffer in self.buffers.drain(..) {
-            buffer.clear();
-            buffer.shrink_to(KEPT_CAPACITY);
-            self.spare.push(buffer);
+        for buffer in self.buffers.drain(..) {
+            if let Bytes::Own(mut buffer) = buffer {
+                buffer.clear();
+                buffer.shrink_to(KEPT_CAPACITY);
+                self.spare.push(buffer);
+            }
         }
         let first = self.new_buffer();
-        self.buffers.push(first);
+        self.buffers.push(Bytes::Own(first));
     }
 
     /// Forgets the records and what was made of them, and keeps the first bytes as they were read.
     pub fn restart(&mut self, kept: usize) {
-        let mut raw = std::mem::take(&mut self.buffers[0]);
+        let mut raw = std::mem::take(self.own_raw());
         raw.truncate(kept);
         self.clear();
-        self.buffers[0] = raw;
+        *self.own_raw() = raw;
     }
 
     fn new_buffer(&mut self) -> Vec<u8> {
@@ -240,6 +271,12 @@ impl Batch {
         &self.buffers[0]
     }
 
+    /// How many bytes were read for the records: the bytes as they were read, or what rows of columns count as.
+    #[must_use]
+    pub fn bytes_read(&self) -> usize {
+        self.raw().len() + self.loaded
+    }
+
     /// The bytes as they were read, for the reader to fill.
     ///
     /// # Panics
@@ -249,13 +286,32 @@ impl Batch {
             self.rows.is_empty() && self.sources.is_empty(),
             "the reader fills a batch before it has records"
         );
-        &mut self.buffers[0]
+        self.own_raw()
     }
 
-    /// How many bytes of memory the texts of this batch hold.
+    fn own_raw(&mut self) -> &mut Vec<u8> {
+        let raw = &mut self.buffers[0];
+        if let Bytes::Shared(_) = raw {
+            // It was handed over to a column, and belongs to that now.
+            *raw = Bytes::Own(Vec::new());
+        }
+        match raw {
+            Bytes::Own(raw) => raw,
+            Bytes::Shared(_) => unreachable!("it was replaced"),
+        }
+    }
+
+    /// How many bytes of memory the texts of this batch hold. Columns belong to whoever made them, and do not count.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.buffers.iter().map(Vec::len).sum()
+        self.own_buffers().map(Vec::len).sum()
+    }
+
+    fn own_buffers(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.buffers.iter().filter_map(|buffer| match buffer {
+            Bytes::Own(bytes) => Some(bytes),
+            Bytes::Shared(_) => None,
+        })
     }
 
     /// How many bytes of memory the batch holds, beside what is allocated and empty.
@@ -279,7 +335,7 @@ impl Batch {
     /// How many bytes of memory are allocated for texts, whether they hold any or not.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.buffers.iter().chain(&self.spare).map(Vec::capacity).sum()
+        self.own_buffers().chain(&self.spare).map(Vec::capacity).sum()
     }
 
     /// How many more bytes of text a pass may write.
@@ -313,7 +369,7 @@ impl Batch {
         }
         for (buffer, used) in self.buffers.iter_mut().zip(used) {
             if !used {
-                *buffer = Vec::new();
+                *buffer = Bytes::Own(Vec::new());
             }
         }
     }
@@ -395,7 +451,7 @@ impl Batch {
             self.buffers.len(),
             "buffers are closed in the order they were opened"
         );
-        self.buffers.push(writer.text.into_bytes());
+        self.buffers.push(Bytes::Own(writer.text.into_bytes()));
     }
 
     /// An empty buffer for bytes that [`Batch::adopt`] will take.
@@ -414,11 +470,54 @@ impl Batch {
         texts: Range<usize>,
     ) -> std::result::Result<Adopted, simdutf8::basic::Utf8Error> {
         simdutf8::basic::from_utf8(&bytes[texts.clone()])?;
-        self.buffers.push(bytes);
+        self.buffers.push(Bytes::Own(bytes));
         Ok(Adopted {
             buffer: (self.buffers.len() - 1) as u16,
             texts,
         })
+    }
+
+    /// Takes bytes that others may read too as a further buffer, and returns its number.
+    ///
+    /// # Panics
+    /// If a buffer is open, there are as many as a view can tell apart (see [`Batch::can_share`]), or the bytes are more than
+    /// 4 GiB.
+    pub fn share(&mut self, bytes: Buffer) -> u16 {
+        assert!(
+            self.can_share(1) && u32::try_from(bytes.len()).is_ok(),
+            "a batch is made of so many records that views can tell their texts apart"
+        );
+        self.buffers.push(Bytes::Shared(bytes));
+        (self.buffers.len() - 1) as u16
+    }
+
+    /// Checks that all bytes of a shared buffer are UTF-8: views of them can be had then as of what was adopted.
+    pub fn check_shared(&self, buffer: u16) -> std::result::Result<Adopted, simdutf8::basic::Utf8Error> {
+        let bytes = &self.buffers[usize::from(buffer)];
+        simdutf8::basic::from_utf8(bytes)?;
+        Ok(Adopted {
+            buffer,
+            texts: 0..bytes.len(),
+        })
+    }
+
+    /// A view of a part of a buffer, if it is UTF-8. Beyond the end of the buffer there is nothing.
+    #[must_use]
+    pub fn view_of_shared(&self, buffer: u16, part: Range<usize>) -> Option<View> {
+        let bytes = self.buffers[usize::from(buffer)].get(part.clone())?;
+        simdutf8::basic::from_utf8(bytes).ok()?;
+        Some(View {
+            offset: part.start as u32,
+            length: (part.end - part.start) as u32,
+            buffer,
+            spelling: Spelling::Plain,
+        })
+    }
+
+    /// Whether so many more buffers can be shared, and enough numbers are left for those that steps will write.
+    #[must_use]
+    pub fn can_share(&self, more: usize) -> bool {
+        self.buffers.len() + more <= usize::from(u16::MAX) / 2
     }
 
     /// A view of a part of the texts that were adopted, if it begins and ends between characters.
@@ -521,10 +620,18 @@ impl Batch {
         &mut self.steps[step]
     }
 
-    /// The buffers that the views refer to, for handing the batch to Arrow.
-    #[must_use]
-    pub fn buffers(&self) -> &[Vec<u8>] {
-        &self.buffers
+    /// Hands a buffer over to a column, without copying it: views of it can still be read.
+    pub fn hand_over(&mut self, buffer: u32) -> Buffer {
+        let bytes = &mut self.buffers[buffer as usize];
+        if let Bytes::Own(own) = bytes {
+            let mut own = std::mem::take(own);
+            own.shrink_to_fit();
+            *bytes = Bytes::Shared(Buffer::from_vec(own));
+        }
+        match bytes {
+            Bytes::Shared(shared) => shared.clone(),
+            Bytes::Own(_) => Buffer::default(),
+        }
     }
 
     /// The parts of a view: the index of its buffer, the offset and the length, for handing the batch to Arrow.
@@ -534,14 +641,15 @@ impl Batch {
     }
 }
 
-fn text_of(buffers: &[Vec<u8>], view: View) -> &str {
+fn text_of(buffers: &[Bytes], view: View) -> &str {
     let start = view.offset as usize;
     let bytes = &buffers[usize::from(view.buffer)][start..start + view.length as usize];
     #[expect(unsafe_code, reason = "each text would be validated again at each step")]
     // SAFETY: A view is only made by `view_of_raw` (which validates), `view_of_raw_unchecked` (whose caller promises
-    // it), `slice` (at character boundaries of such a text), `view_of_adopted` (at such boundaries of what `adopt` has
-    // validated) and `TextWriter` (which only takes `str`). A buffer is never changed while there are views of it:
-    // `raw_mut` demands a batch without records, and `close` and `adopt` only append a buffer.
+    // it), `slice` (at character boundaries of such a text), `view_of_adopted` (at such boundaries of what `adopt` or
+    // `check_shared` has validated), `view_of_shared` (which validates) and `TextWriter` (which only takes `str`). A buffer is
+    // never changed while there are views of it: `raw_mut` demands a batch without records, `close`, `adopt` and `share` only
+    // append a buffer, and what `hand_over` gives away is never written to again.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
@@ -655,13 +763,13 @@ mod tests {
     #[test]
     fn a_batch_is_an_arrow_column_without_copying_a_text() {
         use arrow_array::{Array, StringViewArray, builder::make_view};
-        use arrow_buffer::{Buffer, ScalarBuffer};
+        use arrow_buffer::ScalarBuffer;
         let mut batch = batch_of(&["short", "a text that is longer than twelve bytes"]);
         let mut writer = batch.open();
         let written = writer.push("another text of more than twelve bytes");
         batch.close(writer);
         batch.rows[0].text = written;
-        let addresses: Vec<*const u8> = batch.buffers().iter().map(Vec::as_ptr).collect();
+        let addresses: Vec<*const u8> = batch.buffers.iter().map(|bytes| bytes.as_ptr()).collect();
         let views: ScalarBuffer<u128> = batch
             .rows
             .iter()
@@ -671,10 +779,7 @@ mod tests {
             })
             .collect();
         let expected: Vec<String> = (0..2).map(|row| batch.row_text(row).spelled().to_owned()).collect();
-        let buffers: Vec<Buffer> = std::mem::take(&mut batch.buffers)
-            .into_iter()
-            .map(Buffer::from_vec)
-            .collect();
+        let buffers: Vec<Buffer> = (0..2).map(|buffer| batch.hand_over(buffer)).collect();
         let column = StringViewArray::new(views, buffers, None);
         assert_eq!(
             column.iter().map(|text| text.unwrap().to_owned()).collect::<Vec<_>>(),

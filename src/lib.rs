@@ -15,7 +15,7 @@
 //! python                               the only place that knows pyo3
 //! cli                                  the command
 //! engine                               threads that read, work and write in order; workers for plugins; directories
-//! plan · io · ledger · steps           what to do · where from and to · what became of it · the built-ins
+//! plan · io · columns · ledger · steps what to do · where from and to · tables · what became of it · the built-ins
 //! plugins                              what is installed, and the trait of whoever loads it
 //! step · batch                         what happens to a text, and what flows
 //! sweep                                the work of neighbouring steps, done in one pass
@@ -29,6 +29,7 @@
 
 pub mod batch;
 pub mod cli;
+pub mod columns;
 pub mod engine;
 pub mod error;
 pub mod io;

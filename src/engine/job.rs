@@ -1,6 +1,7 @@
 //! What goes round in a run: jobs, and what all threads share.
 
 use crate::batch::Batch;
+use crate::columns::ColumnEncoder;
 use crate::engine::Progress;
 use crate::engine::process::log_printed;
 use crate::engine::round::Round;
@@ -9,6 +10,7 @@ use crate::io::{CasualtyEncoder, Checksum, Decoder, Encoder, Format, LastLine};
 use crate::ledger::{Account, FateRun, InputDamage};
 use crate::record::{Fate, Place};
 use crate::step::Cancel;
+use arrow_array::RecordBatch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -27,6 +29,8 @@ pub(super) struct Job {
     pub(super) out: Vec<u8>,
     pub(super) rejected: Vec<u8>,
     pub(super) quarantined: Vec<u8>,
+    /// What goes out as columns, if the output has columns.
+    pub(super) table: Option<RecordBatch>,
     /// How the bytes for the output end.
     pub(super) last_line: LastLine,
     /// How many texts they hold.
@@ -44,6 +48,8 @@ pub(super) struct Job {
     pub(super) charged: usize,
     /// What of the batch waits for its turn, because all of it together made more than a job may hold.
     rest: Vec<u8>,
+    /// All columns of a batch that was divided, and the row behind those that were taken up.
+    divided: Option<(RecordBatch, usize)>,
     /// How many records of the rest are taken up at once.
     most_records: usize,
     /// Where the record behind the batch begins.
@@ -66,6 +72,7 @@ impl Job {
             out: Vec::new(),
             rejected: Vec::new(),
             quarantined: Vec::new(),
+            table: None,
             last_line: LastLine::Nothing,
             texts: 0,
             read: Account::default(),
@@ -75,6 +82,7 @@ impl Job {
             damage: None,
             charged: 0,
             rest: Vec::new(),
+            divided: None,
             most_records: usize::MAX,
             next: Place::default(),
             ends_shard: false,
@@ -97,7 +105,8 @@ impl Job {
 
     /// Whether more of what was read waits behind what was made.
     pub(super) fn is_part(&self) -> bool {
-        !self.rest.is_empty()
+        let waits = |(columns, taken): &(RecordBatch, usize)| *taken < columns.num_rows();
+        !self.rest.is_empty() || self.divided.as_ref().is_some_and(waits)
     }
 
     /// Where the record begins behind those that were made.
@@ -109,7 +118,15 @@ impl Job {
         Place {
             input: batch.input,
             ordinal: batch.first_ordinal + batch.sources.len() as u64,
-            offset: batch.first_offset + batch.raw().len() as u64,
+            offset: batch.first_offset + Self::offsets_of(batch),
+        }
+    }
+
+    /// How far behind the beginning of a batch the next one begins. Rows of columns are counted.
+    fn offsets_of(batch: &Batch) -> u64 {
+        match &batch.columns {
+            None => batch.raw().len() as u64,
+            Some(columns) => columns.num_rows() as u64,
         }
     }
 
@@ -119,6 +136,13 @@ impl Job {
         let half = self.batch.sources.len() / 2;
         if half == 0 {
             return false;
+        }
+        if let Some(columns) = self.batch.columns.take() {
+            let count = columns.num_rows();
+            let (whole, taken) = self.divided.take().unwrap_or((columns, count));
+            self.divided = Some((whole, taken - count));
+            self.most_records = half;
+            return self.next_rows();
         }
         let end = self.batch.sources[half].raw.start as usize;
         let mut rest = self.batch.raw()[end..].to_vec();
@@ -132,12 +156,15 @@ impl Job {
 
     /// Goes on with the next records of a batch that was divided. Returns `false` if there are none.
     pub(super) fn next_part(&mut self) -> bool {
-        if self.rest.is_empty() {
+        if !self.is_part() {
             return false;
         }
         let batch = &mut self.batch;
         batch.first_ordinal += batch.sources.len() as u64;
-        batch.first_offset += batch.raw().len() as u64;
+        batch.first_offset += Self::offsets_of(batch);
+        if self.divided.is_some() {
+            return self.next_rows();
+        }
         let mut ends = memchr::memchr_iter(b'\n', &self.rest);
         let end = ends.nth(self.most_records - 1).map_or(self.rest.len(), |end| end + 1);
         let rest = self.rest.split_off(end);
@@ -148,10 +175,25 @@ impl Job {
         true
     }
 
+    /// Takes up the next rows of columns that were divided.
+    fn next_rows(&mut self) -> bool {
+        let Some((columns, taken)) = &mut self.divided else {
+            return false;
+        };
+        let count = self.most_records.min(columns.num_rows() - *taken);
+        let rows = columns.slice(*taken, count);
+        *taken += count;
+        self.batch.restart(0);
+        self.batch.columns = Some(rows);
+        self.forget_results();
+        true
+    }
+
     /// Forgets the records and keeps the memory, unless a rare huge record made it large.
     pub(super) fn clear(&mut self) {
         self.batch.clear();
         self.rest = Vec::new();
+        self.divided = None;
         self.most_records = usize::MAX;
         self.ends_shard = false;
         self.unopened = false;
@@ -168,6 +210,7 @@ impl Job {
             buffer.clear();
             buffer.shrink_to(KEPT_CAPACITY);
         }
+        self.table = None;
         self.last_line = LastLine::Nothing;
         self.texts = 0;
         self.read = Account::default();
@@ -182,8 +225,16 @@ impl Job {
 pub(super) struct Codec {
     pub(super) format: Format,
     pub(super) decoder: Box<dyn Decoder>,
-    pub(super) encoder: Box<dyn Encoder>,
+    pub(super) encoding: Encoding,
     pub(super) casualties: CasualtyEncoder,
+}
+
+/// What is made of the records that go out.
+pub(super) enum Encoding {
+    /// Bytes, which a file of such bytes can be joined of.
+    Bytes(Box<dyn Encoder>),
+    /// Rows of a table.
+    Table(ColumnEncoder),
 }
 
 /// What all threads of a run share.

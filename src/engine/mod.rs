@@ -30,6 +30,7 @@ mod round;
 mod run;
 mod shards;
 mod statistics;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -40,6 +41,7 @@ pub use process::{Isolating, Isolation, Supervision};
 #[cfg(unix)]
 pub use process::{RemoteHost, Worker, serve};
 pub use run::run;
+pub use tables::{TablePlan, process_tables};
 pub use trace::{TraceEntry, TraceOutcome, trace};
 
 use crate::error::{ConfigError, Interrupt, Result, Shown};

@@ -1,6 +1,6 @@
 //! What is decided and checked before a run starts: how inputs and outputs lie, and that they can.
 
-use crate::engine::job::Codec;
+use crate::engine::job::{Codec, Encoding};
 use crate::engine::outputs::quarantine_beside;
 use crate::engine::{LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET, MOST_WORKERS, RunOptions};
 use crate::error::{ConfigError, Result};
@@ -61,6 +61,15 @@ pub(super) fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, F
         check_output(&options.inputs, &outputs, options.overwrite)?;
     }
     options.check_directory()?;
+    check_resources(options)?;
+    for format in distinct_formats(inputs) {
+        check_representable(fields_for_output(plan), &plan.text, format, sink)?;
+    }
+    Ok(())
+}
+
+/// Refuses more or less of the machine than a run can do with.
+pub(super) fn check_resources(options: &RunOptions) -> Result<()> {
     if !(1..=MOST_WORKERS).contains(&options.workers) {
         let message = format!("The number of workers is a whole number from 1 to {MOST_WORKERS}.");
         return Err(ConfigError::new(message).with_key("workers").into());
@@ -69,9 +78,6 @@ pub(super) fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, F
         let (least, most) = (LEAST_MEMORY_BUDGET >> 20, MOST_MEMORY_BUDGET >> 40);
         let message = format!("The memory budget is from {least} MiB to {most} TiB.");
         return Err(ConfigError::new(message).with_key("memory_budget").into());
-    }
-    for format in distinct_formats(inputs) {
-        check_representable(fields_for_output(plan), &plan.text, format, sink)?;
     }
     Ok(())
 }
@@ -94,14 +100,7 @@ fn fields_for_output(plan: &Plan) -> impl Iterator<Item = &PlanField> {
 }
 
 pub(super) fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Vec<Codec> {
-    let label = |planned: &PlannedStep| {
-        let declaration = planned.step.declaration();
-        StepLabel {
-            name: declaration.name.clone(),
-            distribution: declaration.origin.as_ref().map(Origin::distribution_with_version),
-        }
-    };
-    let labels: Vec<StepLabel> = plan.steps.iter().map(label).collect();
+    let labels = labels(plan);
     let codec = |source: Format| {
         let layout = Layout {
             text: plan.text.clone(),
@@ -114,11 +113,23 @@ pub(super) fn codecs(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format
         Codec {
             format: source,
             decoder: decoder(&layout),
-            encoder: encoder(&layout, &options.inputs),
+            encoding: Encoding::Bytes(encoder(&layout, &options.inputs)),
             casualties: CasualtyEncoder::new(&layout, &options.inputs, labels.clone()),
         }
     };
     distinct_formats(inputs).into_iter().map(codec).collect()
+}
+
+/// What casualties say of the steps of a plan.
+pub(super) fn labels(plan: &Plan) -> Vec<StepLabel> {
+    let label = |planned: &PlannedStep| {
+        let declaration = planned.step.declaration();
+        StepLabel {
+            name: declaration.name.clone(),
+            distribution: declaration.origin.as_ref().map(Origin::distribution_with_version),
+        }
+    };
+    plan.steps.iter().map(label).collect()
 }
 
 fn distinct_formats(inputs: &[(Input, Format)]) -> Vec<Format> {

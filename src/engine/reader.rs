@@ -102,6 +102,12 @@ impl Reader {
         }
     }
 
+    /// Reads a source that is there already, as the one input.
+    pub(super) fn with_source(mut self, source: Box<dyn Source>) -> Self {
+        self.source = Some(source);
+        self
+    }
+
     /// Begins at a place, after so many records, and cuts the inputs into shards from there on.
     pub(super) fn for_shards(mut self, borders: Borders, begin: Place, records: u64) -> Self {
         self.input = begin.input as usize;
@@ -211,7 +217,7 @@ impl Reader {
             if self.left < u64::MAX {
                 self.limit(job, format);
             }
-            job.charged = (job.batch.raw().len() * meter.growth()).max(job.kept());
+            job.charged = (job.batch.bytes_read() * meter.growth()).max(job.kept());
             self.jobs += 1;
             return self.note_border(job);
         }
@@ -255,6 +261,15 @@ impl Reader {
 
     /// Cuts a batch to the records that may still be read.
     fn limit(&mut self, job: &mut Job, format: Format) {
+        if let Some(columns) = &job.batch.columns {
+            let rows = columns.num_rows().min(self.left as usize);
+            let columns = columns.slice(0, rows);
+            self.left -= rows as u64;
+            job.next.ordinal = job.batch.first_ordinal + rows as u64;
+            job.next.offset = job.next.ordinal;
+            job.batch.columns = Some(columns);
+            return;
+        }
         let whole = job.batch.raw().len();
         let records = keep_records(&mut job.batch, format, self.left);
         self.left -= records;
@@ -268,7 +283,7 @@ impl Reader {
     /// Notes whether a shard ends with the batch. Returns `false` if the run cannot go on.
     fn note_border(&mut self, job: &mut Job) -> bool {
         let bytes = match &job.batch.unread {
-            None => job.batch.raw().len() as u64,
+            None => job.batch.bytes_read() as u64,
             Some(Unread::Record { length, .. }) => *length,
             Some(Unread::Segment(_)) => 0,
         };
@@ -295,7 +310,7 @@ fn keep_records(batch: &mut Batch, format: Format, most: u64) -> u64 {
     match (&batch.unread, format) {
         (Some(Unread::Record { .. }), _) | (None, Format::File) => return 1,
         (Some(Unread::Segment(_)), _) => return 0,
-        (None, Format::Text | Format::Jsonl) => {}
+        (None, Format::Text | Format::Jsonl | Format::Arrow) => {}
     }
     let raw = batch.raw_mut();
     let mut records = 0;

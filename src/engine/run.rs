@@ -4,7 +4,7 @@
 use crate::engine::bell::Bell;
 use crate::engine::directory::{Directory, Existing, Opened};
 use crate::engine::identity::header;
-use crate::engine::job::Shared;
+use crate::engine::job::{Codec, Shared};
 use crate::engine::outputs::Outputs;
 use crate::engine::preparation::{check_files, codecs, sink_format, total_bytes, with_formats};
 #[cfg(unix)]
@@ -17,7 +17,7 @@ use crate::engine::worker::{ForShards, Workshop};
 use crate::engine::writer::{Destination, Writer};
 use crate::engine::{RunOptions, Watcher};
 use crate::error::{Error, FileError, Interrupt, Result};
-use crate::io::{Compression, Format};
+use crate::io::{Compression, Format, Input};
 use crate::ledger::{Account, Header, Manifest, Report, ShardEntry, check};
 use crate::plan::{Plan, panic_message};
 use crate::record::Place;
@@ -49,6 +49,27 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         },
     };
     let codecs = codecs(plan, options, &inputs, sink);
+    let (writer, mut report) = carry_out(plan, options, inputs, &codecs, watcher, |reader, statistics, shared| {
+        destination(directory, reader, statistics, options, shared)
+    })?;
+    conclude(writer, &mut report, started)?;
+    Ok(report)
+}
+
+/// Where a run's records go: a writer, a reader that reads what it needs, and what the shards of a directory need.
+type Target = (Writer, Reader, Option<ForShards>);
+
+/// Does all of a run but the commit: starts its threads and has them read, work and write. Returns the writer, whose account
+/// has been checked, and a report of what it does not know.
+pub(super) fn carry_out(
+    plan: &Plan,
+    options: &RunOptions,
+    inputs: Vec<(Input, Format)>,
+    codecs: &[Codec],
+    watcher: &mut dyn Watcher,
+    destination: impl FnOnce(Reader, Statistics, &Arc<Shared>) -> Result<Target>,
+) -> Result<(Writer, Report)> {
+    let of_tables = codecs.iter().any(|codec| codec.format == Format::Arrow);
     log::info!(
         "The run starts: {} inputs, {} steps, {} workers.",
         inputs.len(),
@@ -56,7 +77,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         options.workers
     );
 
-    let workers_read = Reader::never_waits(&inputs);
+    let workers_read = of_tables || Reader::never_waits(&inputs);
     // Each worker has one batch at hand and one waiting, and the reader and the calling thread have some too.
     // A tender keeps as many with its worker.
     let jobs = if options.supervision.is_some() {
@@ -78,7 +99,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         ..options.limits
     };
     let reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
-    let (writer, reader, for_shards) = destination(directory, reader, Statistics::new(plan), options, &shared)?;
+    let (writer, reader, for_shards) = destination(reader, Statistics::new(plan), &shared)?;
     let (reader, reads_ahead) = if workers_read {
         (Some(reader), None)
     } else {
@@ -86,11 +107,12 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     };
     let workshop = Workshop {
         plan,
-        codecs: &codecs,
+        codecs,
         inputs: &options.inputs,
         context: &context,
         supervised: options.supervision.is_some(),
         shared: &shared,
+        keep_casualties: !of_tables,
         keep_rejected: options.rejected.is_some() || for_shards.is_some(),
         room: share.max(LEAST_ROOM),
         most_room: (options.memory_budget / 4).max(2 * options.limits.record_bytes),
@@ -129,7 +151,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         let progress = shared.meter.progress(total_bytes);
         watcher.tick(&progress).map_err(Error::Interrupted)
     })?;
-    let mut report = Report {
+    let report = Report {
         inputs: options.inputs.len() as u64,
         limited: shared.meter.limited.load(Ordering::Relaxed),
         workers: options.workers,
@@ -138,8 +160,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
         printed_bytes,
         ..Report::default()
     };
-    conclude(writer, &mut report, started)?;
-    Ok(report)
+    Ok((writer, report))
 }
 
 /// Where the bytes go, and a reader that reads what they are made of: of an output directory, what is not committed yet.
@@ -149,7 +170,7 @@ fn destination(
     statistics: Statistics,
     options: &RunOptions,
     shared: &Arc<Shared>,
-) -> Result<(Writer, Reader, Option<ForShards>)> {
+) -> Result<Target> {
     let Some((header, directory, earlier)) = directory else {
         let mut outputs = Outputs::open(options)?;
         outputs.heed(&shared.cancel);
@@ -181,7 +202,7 @@ fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()
 }
 
 /// Commits everything and tells of it.
-fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
+pub(super) fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
     writer.tell(report);
     report.seconds = started.elapsed().as_secs_f64();
     writer.commit(report)?;

@@ -45,7 +45,7 @@ impl Statistics {
     pub(super) fn note(&mut self, job: &mut Job) {
         let batch = &job.batch;
         self.texts += job.texts;
-        self.bytes_read += batch.raw().len() as u64;
+        self.bytes_read += batch.bytes_read() as u64;
         for (report, tally) in self.steps.iter_mut().zip(&batch.steps) {
             report.entered += tally.entered;
             report.seconds += tally.nanoseconds as f64 / 1e9;

@@ -1,7 +1,7 @@
 //! A worker: reads a batch, decodes it, runs its Rust segments, encodes what became of its records, and writes that.
 
 use crate::batch::{Batch, Ending, Row, SourceRecord, Span, State, Unread};
-use crate::engine::job::{Codec, Job, Shared};
+use crate::engine::job::{Codec, Encoding, Job, Shared};
 use crate::engine::reader::Reader;
 use crate::engine::round::Task;
 use crate::engine::writer::Writer;
@@ -23,7 +23,9 @@ pub(super) struct Workshop<'r> {
     /// The reader, if workers read.
     pub(super) reader: Mutex<Option<Reader>>,
     pub(super) writer: Mutex<Writer>,
-    /// Whether rejected records are written anywhere.
+    /// Whether records that do not go out are written anywhere.
+    pub(super) keep_casualties: bool,
+    /// Whether rejected records are.
     pub(super) keep_rejected: bool,
     /// Whether the segments of plugins run in workers.
     pub(super) supervised: bool,
@@ -141,7 +143,7 @@ impl Workshop<'_> {
             job.segment += 1;
         }
         if !job.batch.overflowed {
-            self.finish(&mut job);
+            self.finish(&mut job)?;
         }
         // What was made of many small records may be far more than what was read: then they go on in two parts.
         let held = if job.batch.overflowed {
@@ -149,7 +151,7 @@ impl Workshop<'_> {
         } else {
             job.held()
         };
-        self.shared.meter.note_growth(job.batch.raw().len(), held);
+        self.shared.meter.note_growth(job.batch.bytes_read(), held);
         if (job.batch.overflowed || held > 2 * self.most_room) && job.halve() {
             self.shared.round.add_waiting(job, 2 * self.room);
             return Ok(());
@@ -207,19 +209,36 @@ impl Workshop<'_> {
     }
 
     /// Settles the fates of the records and writes their bytes.
-    fn finish(&self, job: &mut Job) {
+    fn finish(&self, job: &mut Job) -> Result<()> {
         let codec = self.codec(job);
-        codec.encoder.check(&mut job.batch);
+        if let Encoding::Bytes(encoder) = &codec.encoding {
+            encoder.check(&mut job.batch);
+        }
         settle(&mut job.batch, &mut job.fates);
         let batch = &job.batch;
         if self.plan.on_error == OnError::Raise {
             job.failure = self.first_failure(batch, codec);
             if job.failure.is_some() {
-                return;
+                return Ok(());
             }
         }
-        job.last_line = codec.encoder.encode(batch, &mut job.out);
         job.texts = batch.rows.iter().filter(|row| row.state == State::Live).count() as u64;
+        job.accounted = Account::of_fates(batch, &job.fates);
+        match &codec.encoding {
+            Encoding::Bytes(encoder) => job.last_line = encoder.encode(batch, &mut job.out),
+            Encoding::Table(encoder) => job.table = Some(encoder.encode(&mut job.batch, &job.fates)?),
+        }
+        if self.keep_casualties {
+            self.write_casualties(job, codec);
+        }
+        if let Some(for_shards) = self.for_shards {
+            for_shards.note(job);
+        }
+        Ok(())
+    }
+
+    fn write_casualties(&self, job: &mut Job, codec: &Codec) {
+        let batch = &job.batch;
         if let Some(unread) = &batch.unread {
             codec.casualties.encode_unread(batch, unread, &mut job.quarantined);
         } else {
@@ -232,10 +251,6 @@ impl Workshop<'_> {
                     Ending::Rejected(_) => {}
                 }
             }
-        }
-        job.accounted = Account::of_fates(batch, &job.fates);
-        if let Some(for_shards) = self.for_shards {
-            for_shards.note(job);
         }
     }
 

@@ -5,8 +5,10 @@ use crate::engine::job::{Job, Meter};
 use crate::engine::outputs::Outputs;
 use crate::engine::shards::Shards;
 use crate::engine::statistics::Statistics;
+use crate::engine::tables::Tables;
 use crate::error::{Error, Result, StopError};
 use crate::ledger::{Account, Report, ShardEntry};
+use arrow_array::RecordBatch;
 use std::sync::atomic::Ordering;
 
 /// Where the bytes go.
@@ -15,6 +17,8 @@ pub(super) enum Destination {
     Files(Box<Outputs>),
     /// To the shards of a directory.
     Shards(Box<Shards>),
+    /// Into memory, as tables.
+    Tables(Box<Tables>),
 }
 
 /// The outputs of a run, and what has been written to them. One worker at a time has it.
@@ -62,12 +66,16 @@ impl Writer {
                 self.statistics.note(job);
             }
             Destination::Shards(shards) => shards.write(job, &mut self.statistics)?,
+            Destination::Tables(tables) => {
+                tables.add(job)?;
+                self.statistics.note(job);
+            }
         }
         self.read.merge(&job.read);
         self.accounted.merge(&job.accounted);
         self.quarantined_bytes += job.quarantined.len() as u64;
         self.check_quarantine()?;
-        meter.done.fetch_add(job.batch.raw().len() as u64, Ordering::Relaxed);
+        meter.done.fetch_add(job.batch.bytes_read() as u64, Ordering::Relaxed);
         meter.read.store(self.read.counts.read, Ordering::Relaxed);
         meter.out.store(self.accounted.counts.out, Ordering::Relaxed);
         meter.rejected.store(self.accounted.counts.rejected, Ordering::Relaxed);
@@ -94,7 +102,7 @@ impl Writer {
     /// Finishes the last shard and waits until all are committed. `pulse` is called meanwhile.
     pub(super) fn end_shards(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         match &mut self.destination {
-            Destination::Files(_) => Ok(()),
+            Destination::Files(_) | Destination::Tables(_) => Ok(()),
             Destination::Shards(shards) => shards.end(&mut self.statistics, pulse),
         }
     }
@@ -110,6 +118,14 @@ impl Writer {
         std::mem::take(&mut self.statistics).tell(report);
     }
 
+    /// The tables that were made, if it is those that are made.
+    pub(super) fn take_tables(&mut self) -> Result<Vec<RecordBatch>> {
+        match &mut self.destination {
+            Destination::Tables(tables) => tables.take(),
+            Destination::Files(_) | Destination::Shards(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Makes everything appear that has not, and tells of it in the report.
     pub(super) fn commit(self, report: &mut Report) -> Result<()> {
         match self.destination {
@@ -118,6 +134,7 @@ impl Writer {
                 Ok(())
             }
             Destination::Shards(shards) => shards.complete(report, self.read.fingerprint),
+            Destination::Tables(_) => Ok(()),
         }
     }
 }

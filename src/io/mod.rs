@@ -25,6 +25,7 @@ mod sniff;
 mod source;
 mod splice;
 mod stream;
+mod table;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use outputs::{Output, check_output, check_representable, is_directory};
 pub use partial::{PARTIAL, PartialFile, WrittenFile};
 pub use sink::{lazy_sink, open_sink};
 pub use source::{open_source, open_source_at};
+pub use table::TableSource;
 
 use crate::batch::Batch;
 use crate::error::Result;
@@ -57,6 +59,8 @@ pub enum Format {
     File,
     /// JSON Lines: an object per line.
     Jsonl,
+    /// Columns in memory, as Arrow lays them out: a record per row.
+    Arrow,
 }
 
 impl Format {
@@ -187,6 +191,7 @@ pub fn decoder(layout: &Layout) -> Box<dyn Decoder> {
         Format::Text => Box::new(text::TextDecoder),
         Format::File => Box::new(file::FileDecoder),
         Format::Jsonl => Box::new(jsonl::JsonlDecoder::new(layout)),
+        Format::Arrow => unreachable!("the decoder of columns is made for their schema"),
     }
 }
 
@@ -200,6 +205,7 @@ pub fn encoder(layout: &Layout, inputs: &[Input]) -> Box<dyn Encoder> {
         (source, Format::Text) => Box::new(text::LineEncoder {
             from_text: source == Format::Text,
         }),
+        (_, Format::Arrow) => unreachable!("rows are not made of bytes"),
     }
 }
 

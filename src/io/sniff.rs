@@ -38,6 +38,7 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
     let expected = match format {
         Format::Text | Format::File => "plain text",
         Format::Jsonl => "JSON Lines",
+        Format::Arrow => "Arrow",
     };
     if let Some(found) = binary(head) {
         return refuse(

@@ -16,7 +16,11 @@ pub fn settle(batch: &mut Batch, fates: &mut Vec<Fate>) {
         fates.resize(batch.sources.len(), Fate::Out);
         return;
     }
-    fates.resize(batch.sources.len(), Fate::Rejected);
+    // A record without a row has no text, and goes out as it came.
+    fates.resize(batch.sources.len(), Fate::Out);
+    for row in &batch.rows {
+        fates[row.source as usize] = Fate::Rejected;
+    }
     for row in &batch.rows {
         let fate = &mut fates[row.source as usize];
         match (row.state, *fate) {

@@ -86,6 +86,7 @@ impl OptionsIdentity {
     pub fn extension(&self) -> String {
         let format = match self.output_format {
             Format::Jsonl => ".jsonl",
+            Format::Arrow => ".arrow",
             Format::Text | Format::File => ".txt",
         };
         format!("{format}{}", self.compression.extension())

@@ -1,0 +1,14 @@
+//! Columns: what a table's rows are as records, and what became of them as a table.
+//!
+//! A [`ColumnDecoder`] makes records of the rows of a record batch, whose texts stay where they lie. A [`ColumnEncoder`]
+//! makes a record batch of what became of them: the other columns as they came, the fields that steps have added as typed
+//! columns, and the texts in the type in which they came. A column that no step has changed is not copied.
+
+mod decoder;
+mod encoder;
+mod texts;
+mod values;
+
+pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
+pub use encoder::{ColumnEncoder, Fates};
+pub use texts::{text_array, view_array};

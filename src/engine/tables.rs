@@ -1,0 +1,198 @@
+//! Runs a plan over tables in memory, and joins what was made of them.
+
+use crate::batch::Batch;
+use crate::columns::{ColumnDecoder, ColumnEncoder, Fates, Nulls};
+use crate::engine::job::{Codec, Encoding, Job};
+use crate::engine::preparation::{check_resources, labels};
+use crate::engine::run::{carry_out, conclude};
+use crate::engine::writer::{Destination, Writer};
+use crate::engine::{RunOptions, Watcher};
+use crate::error::{Error, Result};
+use crate::io::{CasualtyEncoder, Format, Input, Layout, TableSource};
+use crate::ledger::Report;
+use crate::plan::Plan;
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{Schema, SchemaRef};
+use arrow_select::concat::concat;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What tables are made into.
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    decoder: ColumnDecoder,
+    encoder: ColumnEncoder,
+}
+
+impl TablePlan {
+    /// Finds what a plan makes of tables of a schema.
+    ///
+    /// # Errors
+    /// If the schema does not have what the plan needs.
+    pub fn new(plan: &Plan, schema: &Schema, nulls: Nulls, fates: Fates, options: &RunOptions) -> Result<Self> {
+        let decoder = ColumnDecoder::new(schema, plan, nulls, options.limits)?;
+        let encoder = ColumnEncoder::new(schema, decoder.text(), plan, fates)?;
+        Ok(Self { decoder, encoder })
+    }
+
+    /// The schema of the tables that come out.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        self.encoder.schema()
+    }
+}
+
+/// Runs a plan over tables of one schema. For each of them that has rows, one table comes out; columns that nothing has
+/// changed are the same memory. Of the options, those about files are not used.
+pub fn process_tables(
+    plan: &Plan,
+    table_plan: &TablePlan,
+    tables: Vec<RecordBatch>,
+    options: &RunOptions,
+    watcher: &mut dyn Watcher,
+) -> Result<(Vec<RecordBatch>, Report)> {
+    let started = Instant::now();
+    check_resources(options)?;
+    let inputs = vec![Input {
+        path: None,
+        name: "the table".to_owned(),
+    }];
+    let options = &RunOptions {
+        inputs: inputs.clone(),
+        ..options.clone()
+    };
+    let layout = Layout {
+        text: plan.text.clone(),
+        id: plan.id.clone(),
+        fields: plan.fields.clone(),
+        source: Format::Arrow,
+        sink: Format::Arrow,
+        limits: options.limits,
+    };
+    let codec = Codec {
+        format: Format::Arrow,
+        decoder: Box::new(table_plan.decoder.clone()),
+        encoding: Encoding::Table(table_plan.encoder.clone()),
+        casualties: CasualtyEncoder::new(&layout, &inputs, labels(plan)),
+    };
+    let source = TableSource::new(tables.clone(), table_plan.decoder.clone());
+    let made = Tables::new(tables, Arc::clone(table_plan.schema()));
+    let formats = inputs.into_iter().map(|input| (input, Format::Arrow)).collect();
+    let (mut writer, mut report) = carry_out(plan, options, formats, &[codec], watcher, |reader, statistics, _| {
+        let writer = Writer::new(Destination::Tables(Box::new(made)), statistics, options);
+        Ok((writer, reader.with_source(Box::new(source)), None))
+    })?;
+    let tables = writer.take_tables()?;
+    conclude(writer, &mut report, started)?;
+    Ok((tables, report))
+}
+
+/// Takes what was made of tables, batch by batch, and joins it.
+pub(super) struct Tables {
+    schema: SchemaRef,
+    /// What the batches are made of, in order.
+    sources: std::vec::IntoIter<RecordBatch>,
+    source: Option<RecordBatch>,
+    /// How many rows of the source the pieces are made of.
+    rows: usize,
+    pieces: Vec<Piece>,
+    made: Vec<RecordBatch>,
+}
+
+/// What was made of a part of a source.
+struct Piece {
+    source: RecordBatch,
+    made: RecordBatch,
+}
+
+impl Tables {
+    fn new(sources: Vec<RecordBatch>, schema: SchemaRef) -> Self {
+        Self {
+            schema,
+            sources: sources.into_iter(),
+            source: None,
+            rows: 0,
+            pieces: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
+    /// Adds what was made of a batch. Batches come in the order of the sources.
+    pub(super) fn add(&mut self, job: &mut Job) -> Result<()> {
+        let Batch { columns, .. } = &mut job.batch;
+        let (Some(source), Some(made)) = (columns.take(), job.table.take()) else {
+            return Ok(());
+        };
+        self.rows += source.num_rows();
+        self.pieces.push(Piece { source, made });
+        let sources = &mut self.sources;
+        let whole = match &self.source {
+            Some(whole) => whole,
+            none => match sources.find(|table| table.num_rows() > 0) {
+                Some(next) => {
+                    debug_assert!(none.is_none());
+                    self.source.insert(next)
+                }
+                None => return Err(Error::Internal("More rows came back than there were.".to_owned())),
+            },
+        };
+        if self.rows == whole.num_rows() {
+            self.rows = 0;
+            let pieces = std::mem::take(&mut self.pieces);
+            if let Some(whole) = self.source.take() {
+                self.join(&whole, pieces)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins the pieces of a source. Columns that are the source's own in all of them are the source's own.
+    fn join(&mut self, whole: &RecordBatch, pieces: Vec<Piece>) -> Result<()> {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        for index in 0..self.schema.fields().len() {
+            let is_own = |piece: &Piece| {
+                piece
+                    .source
+                    .columns()
+                    .get(index)
+                    .is_some_and(|own| is_same(own, piece.made.column(index)))
+            };
+            if pieces.iter().all(is_own) {
+                columns.push(Arc::clone(whole.column(index)));
+                continue;
+            }
+            let parts: Vec<&dyn Array> = pieces.iter().map(|piece| piece.made.column(index).as_ref()).collect();
+            match concat(&parts) {
+                Ok(column) => columns.push(column),
+                // More than offsets of 32 bits can tell apart: then it is more than one table.
+                Err(error) => {
+                    log::debug!("What was made of a table is not joined: {error}.");
+                    self.made.extend(pieces.into_iter().map(|piece| piece.made));
+                    return Ok(());
+                }
+            }
+        }
+        let rows = pieces.iter().map(|piece| piece.made.num_rows()).sum();
+        if rows == 0 && whole.num_rows() > 0 {
+            return Ok(());
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let joined = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
+            .map_err(|error| Error::Internal(format!("What was made of a table does not fit together: {error}.")))?;
+        self.made.push(joined);
+        Ok(())
+    }
+
+    /// The tables that were made.
+    pub(super) fn take(&mut self) -> Result<Vec<RecordBatch>> {
+        if !self.pieces.is_empty() {
+            return Err(Error::Internal("Not all rows of a table came back.".to_owned()));
+        }
+        Ok(std::mem::take(&mut self.made))
+    }
+}
+
+/// Whether two columns are the same memory.
+fn is_same(one: &ArrayRef, other: &ArrayRef) -> bool {
+    Arc::ptr_eq(one, other) || one.to_data().ptr_eq(&other.to_data())
+}
