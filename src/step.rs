@@ -115,6 +115,8 @@ pub enum CalledWith {
     Text,
     /// A list of texts, to which it returns a list of as many results.
     List,
+    /// An Arrow array of texts, to which it returns one of as many results.
+    Arrow,
 }
 
 /// A field that a step asks for by the name of a parameter.

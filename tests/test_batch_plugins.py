@@ -26,7 +26,7 @@ MANY = [f"text {place}" for place in range(1_000)]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_left(hostile: list[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test leaves a process, a descriptor or a temporary file behind."""
     with nothing_left(monkeypatch):
         yield
@@ -145,7 +145,7 @@ class TestManyTexts:
         in_process(tmp_path, [make, look, again], MANY[:50])
         assert list(map(id, seen[:50])) == list(map(id, made)) == list(map(id, seen[50:]))
 
-    def test_a_list_is_the_steps_own(self, tmp_path: Path, hostile: list[Path]) -> None:
+    def test_a_list_is_the_steps_own(self, tmp_path: Path) -> None:
         for step in ("list-empties", "list-in-place"):
             assert in_process(tmp_path, [step], MANY).texts == [text.upper() for text in MANY]
 
@@ -178,9 +178,11 @@ def pairs(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
 
 
 def results(folder: Path, steps: list[Any], texts: list[str], **options: Any) -> Any:
-    """What becomes of texts, without what differs between twins: their names, and where in them something was raised."""
+    """What becomes of texts, without what differs between twins: their names, and where something was raised."""
     folder.mkdir()
-    records = ({"id": place, "text": text, **({"other": text} if place % 3 else {})} for place, text in enumerate(texts))
+    records = (
+        {"id": place, "text": text, **({"other": text} if place % 3 else {})} for place, text in enumerate(texts)
+    )
     report = Pipeline(steps).run(
         write_jsonl(folder / "in.jsonl", records),
         folder / "out.jsonl",
@@ -238,7 +240,9 @@ class TestFields:
         assert (line["record"]["text"], line["kind"]) == ("b", "missing_field")
 
     def test_a_default_stands_where_a_record_has_nothing(self) -> None:
-        step = plugin(batch=True)(lambda texts, *, source="nowhere": [f"{t} {s}" for t, s in zip(texts, source)])
+        step = plugin(batch=True)(
+            lambda texts, *, source="nowhere": [f"{t} {s}" for t, s in zip(texts, source, strict=True)]
+        )
         texts = [record.text for record in Pipeline([step]).records([{"text": "a", "source": "s"}, {"text": "b"}])]
         assert texts == ["a s", "b nowhere"]
 
@@ -264,9 +268,7 @@ class TestFields:
 class TestBlame:
     @pytest.mark.parametrize("isolation", ["thread", "process"])
     @pytest.mark.parametrize("step", ["list-raises", "list-none", "list-too-few", "list-too-many", "list-text"])
-    def test_b14_exactly_the_poison_is_quarantined(
-        self, tmp_path: Path, hostile: list[Path], step: str, isolation: str
-    ) -> None:
+    def test_b14_exactly_the_poison_is_quarantined(self, tmp_path: Path, step: str, isolation: str) -> None:
         poison = [3, 4, 300, 999]
         texts = ["poison" if place in poison else text for place, text in enumerate(MANY)]
         ran = run_over(tmp_path, [step], texts, isolation=isolation)
@@ -287,9 +289,7 @@ class TestBlame:
             ("list-long-item", "output_too_large", "at least 17825792 bytes"),
         ],
     )
-    def test_b14_what_is_no_result_costs_its_record(
-        self, tmp_path: Path, hostile: list[Path], step: str, kind: str, message: str
-    ) -> None:
+    def test_b14_what_is_no_result_costs_its_record(self, tmp_path: Path, step: str, kind: str, message: str) -> None:
         line = run_poisoned(tmp_path, step, isolation="thread")
         assert line["kind"] == kind
         assert message in line["message"]
@@ -304,9 +304,7 @@ class TestBlame:
             ("list-raising-part", "step_error"),
         ],
     )
-    def test_b14_the_other_kinds_lose_only_the_poison(
-        self, tmp_path: Path, hostile: list[Path], step: str, kind: str
-    ) -> None:
+    def test_b14_the_other_kinds_lose_only_the_poison(self, tmp_path: Path, step: str, kind: str) -> None:
         ran = in_process(tmp_path, [step], ["before", "poison", "after"])
         assert [(line["record"]["id"], line["kind"]) for line in ran.quarantine] == [(1, kind)]
         assert [record["id"] for record in ran.out] == [0, 2]
@@ -316,9 +314,7 @@ class TestBlame:
         in_process(tmp_path, [calls.step], ["a", "poison", "b"])
         assert calls.sizes == [3]
 
-    def test_b14_a_step_that_always_fails_is_called_a_bounded_number_of_times(
-        self, tmp_path: Path, hostile: list[Path]
-    ) -> None:
+    def test_b14_a_step_that_always_fails_is_called_a_bounded_number_of_times(self, tmp_path: Path) -> None:
         log = tmp_path / "log"
         (tmp_path / "in.txt").write_text("\n".join(MANY * 4))
         steps: list[Any] = [("list-fail-always", {"log": str(log)})]
@@ -330,14 +326,14 @@ class TestBlame:
         assert sum(sizes) <= 4 * 4_000
 
     def test_b14_a_mistake_that_single_records_hide_is_told_once(
-        self, tmp_path: Path, hostile: list[Path], caplog: pytest.LogCaptureFixture
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert in_process(tmp_path, ["list-short-of-many"], ["a", "b", "c"]).texts == ["a", "b", "c"]
         in_process(tmp_path, ["list-short-of-many"], ["a"])
         [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert warning == (
-            "The step `text-processor-hostile/list-short-of-many` was called with 3 texts: Expected a list of length 3, "
-            "as long as that of the texts, got one of length 1. Such calls are made again with fewer."
+            "The step `text-processor-hostile/list-short-of-many` was called with 3 texts: Expected a list of length 3, as "
+            "long as that of the texts, got one of length 1. Such calls are made again with fewer."
         )
 
     def test_an_error_names_the_record(self, tmp_path: Path) -> None:
@@ -364,7 +360,7 @@ class TestWorkers:
         [("segfault", "step_crash"), ("exit-0", "step_crash"), ("memory", "step_memory"), ("hang", "step_timeout")],
     )
     def test_b14_exactly_the_poison_of_a_list_is_quarantined(
-        self, tmp_path: Path, hostile: list[Path], way: str, kind: str, size: int
+        self, tmp_path: Path, way: str, kind: str, size: int
     ) -> None:
         poison = [30, 31, 999]
         texts = ["poison" if place in poison else text for place, text in enumerate(MANY)]
@@ -376,30 +372,28 @@ class TestWorkers:
         # One death for a list, and then one or two for each poison: a hang is not tried again.
         assert ran.restarts <= 2 + len(poison) * (1 if way == "hang" else 2)
 
-    def test_b14_a_crash_among_others_is_told_as_one_alone(self, tmp_path: Path, hostile: list[Path]) -> None:
+    def test_b14_a_crash_among_others_is_told_as_one_alone(self, tmp_path: Path) -> None:
         line = run_poisoned(tmp_path, ("list-die", {"way": "exit-7"}), timeout=30.0)
         assert (line["step"], line["kind"]) == ("text-processor-hostile/list-die", "step_crash")
         assert "ended with exit code 7 while the step worked on this record, as 1 before it did" in line["message"]
 
-    def test_b14_what_dies_of_many_texts_gets_them_one_by_one(self, tmp_path: Path, hostile: list[Path]) -> None:
+    def test_b14_what_dies_of_many_texts_gets_them_one_by_one(self, tmp_path: Path) -> None:
         ran = run_over(tmp_path, ["list-die-of-many"], MANY, workers=2, timeout=30.0)
         assert ran.quarantine == []
         assert ran.texts == [text.upper() for text in MANY]
 
-    def test_b14_many_poisons_in_lists_are_no_crash_loop(self, tmp_path: Path, hostile: list[Path]) -> None:
+    def test_b14_many_poisons_in_lists_are_no_crash_loop(self, tmp_path: Path) -> None:
         texts = ["poison" if place % 20 == 0 else text for place, text in enumerate(MANY[:400])]
         ran = run_over(tmp_path, [("list-die", {"way": "exit-7"})], texts, workers=2, timeout=30.0)
         assert (len(ran.quarantine), len(ran.out)) == (20, 380)
 
-    def test_a_list_behind_a_split_finds_the_record_of_the_poisoned_part(
-        self, tmp_path: Path, hostile: list[Path]
-    ) -> None:
+    def test_a_list_behind_a_split_finds_the_record_of_the_poisoned_part(self, tmp_path: Path) -> None:
         texts = ["a b", "c poison d", "e", "f g h"]
         ran = run_over(tmp_path, [list_steps.words, ("list-die", {"way": "abort"})], texts, timeout=30.0)
         assert [(line["record"]["id"], line["kind"]) for line in ran.quarantine] == [(1, "step_crash")]
         assert ran.texts == ["A", "B", "E", "F", "G", "H"]
 
-    def test_a_copy_that_comes_back_from_a_list_is_ended(self, tmp_path: Path, hostile: list[Path]) -> None:
+    def test_a_copy_that_comes_back_from_a_list_is_ended(self, tmp_path: Path) -> None:
         texts = ["poison", *MANY[:20]]
         ran = run_over(tmp_path, [("list-die", {"way": "fork"})], texts, workers=1)
         assert (ran.texts, ran.quarantine) == ([text.upper() for text in texts], [])
@@ -414,7 +408,7 @@ class TestLoading:
             with pytest.raises(PluginContractError, match="`batch=True` returns a list"):
                 Pipeline([plugin(batch=True, kind=kind)(step)])
 
-    def test_a_class_is_made_with_its_configuration(self, tmp_path: Path) -> None:
+    def test_a_class_is_made_with_its_configuration(self) -> None:
         pipeline = Pipeline([(list_steps.LongerAll, {"minimum": 5})])
         copy = pickle.loads(pickle.dumps(pipeline))
         assert (copy.process("abcd"), copy.process("abcde")) == (None, "abcde")

@@ -35,6 +35,7 @@ UNDECLARED = Declaration(
     requires=(),
     fields=None,
     batch=False,
+    arrow=False,
     thread_safe=False,
     name=None,
     summary=None,
@@ -60,6 +61,7 @@ class Contract:
 
     __slots__ = (
         "after",
+        "arrow",
         "asks",
         "batch",
         "before",
@@ -92,6 +94,7 @@ class Contract:
         self.requires = declared.requires
         self.fields = declared.fields
         self.batch = declared.batch
+        self.arrow = declared.arrow
         self.thread_safe = declared.thread_safe
         self.asks = asks
         self.parameters = parameters

@@ -6,13 +6,19 @@ from typing import Any, Literal, TypeAlias, final
 
 from text_processor.exceptions import RecordError
 
-__all__ = ["Pipeline", "Record", "Report", "TraceEntry", "__version__", "command", "worker"]
+__all__ = ["Column", "Pipeline", "Record", "Report", "TraceEntry", "__version__", "command", "worker"]
 
 __version__: str
 
 _Step: TypeAlias = str | Callable[..., Any] | tuple[str | Callable[..., Any], Mapping[str, Any]]
 _Path: TypeAlias = str | PathLike[str]
 _OnError: TypeAlias = Literal["raise", "quarantine"]
+
+@final
+class Column:
+    def __len__(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_schema__(self) -> object: ...
 
 @final
 class Pipeline:

@@ -151,10 +151,11 @@ def _check_function(function: Any, declared: Declaration, step: str) -> None:
         )
     if not inspect.isgeneratorfunction(function):
         return
-    if declared.batch:
+    if declared.batch or declared.arrow:
+        word, what = ("arrow", "an array") if declared.arrow else ("batch", "a list")
         _refuse(
-            f"{step} is a generator function (it says `yield`), and a step with `batch=True` returns a list.",
-            "Collect the results in a list and return it. The parts of a split may come from generators.",
+            f"{step} is a generator function (it says `yield`), and a step with `{word}=True` returns {what}.",
+            f"Collect the results in {what} and return it.",
         )
     if declared.kind != "split":
         _refuse(

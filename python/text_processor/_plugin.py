@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, Concatenate, Literal, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
 
+    from text_processor._engine import Column
+
     _Kind = Literal["map", "filter", "annotate", "split"]
     _Stage = Literal["decode", "normalize", "filter", "transform", "redact", "annotate", "emit"]
     _Target = TypeVar("_Target", bound=Callable[..., Any])
@@ -30,6 +32,20 @@ if TYPE_CHECKING:
     _ListFilter = TypeVar("_ListFilter", bound="_OfLists[Sequence[bool | Reject | None]]")
     _ListAnnotate = TypeVar("_ListAnnotate", bound=_OfLists[Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]])
     _ListSplit = TypeVar("_ListSplit", bound=_OfLists[Sequence[_Texts | Iterator[str]]])
+
+    # What an Arrow array holds is not part of its Python type.
+    class _ArrowArray(Protocol):
+        def __arrow_c_array__(self, requested_schema: Any = None, /) -> Any: ...
+
+    class _ArrowStream(Protocol):
+        def __arrow_c_stream__(self, requested_schema: Any = None, /) -> Any: ...
+
+    class _TakesArrays(Protocol):
+        def __call__(self, texts: Column, /, *fields: Any, **named: Any) -> _ArrowArray | _ArrowStream: ...
+
+    _OfArrays = TypeVar(
+        "_OfArrays", bound=Callable[Concatenate[Column, ...], _ArrowArray | _ArrowStream] | type[_TakesArrays]
+    )
 
     class _Options(TypedDict, total=False):
         stage: _Stage
@@ -91,7 +107,19 @@ class Reject:
 class Declaration:
     """What `plugin` notes on a function or class. It cannot be changed."""
 
-    __slots__ = ("after", "batch", "before", "fields", "kind", "name", "requires", "stage", "summary", "thread_safe")
+    __slots__ = (
+        "after",
+        "arrow",
+        "batch",
+        "before",
+        "fields",
+        "kind",
+        "name",
+        "requires",
+        "stage",
+        "summary",
+        "thread_safe",
+    )
 
     kind: _Kind
     stage: _Stage
@@ -100,6 +128,7 @@ class Declaration:
     requires: tuple[str, ...]
     fields: tuple[tuple[str, str], ...]
     batch: bool
+    arrow: bool
     thread_safe: bool
     name: str | None
     summary: str | None
@@ -114,6 +143,7 @@ class Declaration:
         requires: Sequence[str],
         fields: Mapping[str, type] | None,
         batch: bool,
+        arrow: bool,
         thread_safe: bool,
         name: str | None,
         summary: str | None,
@@ -126,6 +156,7 @@ class Declaration:
             "requires": _names("requires", requires),
             "fields": _fields(kind, fields),
             "batch": _boolean("batch", batch),
+            "arrow": _arrow(arrow, batch),
             "thread_safe": _boolean("thread_safe", thread_safe),
             "name": _text("name", name),
             "summary": _text("summary", summary),
@@ -199,6 +230,15 @@ def _boolean(argument: str, value: object) -> bool:
     return _refuse(f"`{argument}` of `plugin` is `True` or `False`, not {value!r}.")
 
 
+def _arrow(arrow: object, batch: object) -> bool:
+    if _boolean("arrow", arrow) and batch:
+        _refuse(
+            "A step takes lists (`batch=True`) or Arrow arrays (`arrow=True`), not both.",
+            "Leave out `batch`: a step with `arrow=True` gets many texts at a time too.",
+        )
+    return bool(arrow)
+
+
 def _text(argument: str, value: object) -> str | None:
     if value is None or (isinstance(value, str) and value.strip()):
         return value
@@ -241,6 +281,17 @@ if TYPE_CHECKING:
         target: None = None,
         /,
         *,
+        arrow: Literal[True],
+        kind: _Kind = "map",
+        fields: Mapping[str, type] | None = None,
+        **options: Unpack[_Options],
+    ) -> Callable[[_OfArrays], _OfArrays]: ...
+
+    @overload
+    def plugin(
+        target: None = None,
+        /,
+        *,
         kind: _Kind = "map",
         stage: _Stage = "transform",
         before: Sequence[str] = (),
@@ -248,6 +299,7 @@ if TYPE_CHECKING:
         requires: Sequence[str] = (),
         fields: Mapping[str, type] | None = None,
         batch: Literal[False] = False,
+        arrow: Literal[False] = False,
         thread_safe: bool = False,
         name: str | None = None,
         summary: str | None = None,
@@ -265,6 +317,7 @@ def plugin(
     requires: Sequence[str] = (),
     fields: Mapping[str, type] | None = None,
     batch: bool = False,
+    arrow: bool = False,
     thread_safe: bool = False,
     name: str | None = None,
     summary: str | None = None,
@@ -296,6 +349,9 @@ def plugin(
         batch: Whether it is called with a list of texts. It returns a list, or a tuple, with a result for each: what
             `kind` says. `annotate` may also return a mapping of each field to a list of its values. Fields are lists
             too.
+        arrow: Whether it is called with an Arrow array of texts, and returns an Arrow array: of texts for `map`, of
+            booleans for `filter`, of structures for `annotate`, of lists of texts for `split`. Anything with
+            `__arrow_c_array__` or `__arrow_c_stream__` will do. Fields are Arrow arrays too.
         thread_safe: Whether it may be called from several threads at once.
         name: What a callable that is passed to `Pipeline` is called. A plugin is called what its entry point says.
         summary: What it does, in one sentence; by default the first line of its docstring.
@@ -311,6 +367,7 @@ def plugin(
         requires=requires,
         fields=fields,
         batch=batch,
+        arrow=arrow,
         thread_safe=thread_safe,
         name=name,
         summary=summary,

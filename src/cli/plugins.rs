@@ -233,6 +233,7 @@ fn called_with(what: CalledWith) -> &'static str {
     match what {
         CalledWith::Text => "",
         CalledWith::List => "lists of texts",
+        CalledWith::Arrow => "Arrow arrays of texts",
     }
 }
 

@@ -1,4 +1,5 @@
-//! Calls one step with one text: the core of the single-string path and of segments alike. `list_call` calls one with many.
+//! Calls one step with one text: the core of the single-string path and of segments alike. `list_call` and
+//! `arrow_call` call one with many.
 
 use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::failure::stop_of;
@@ -6,7 +7,7 @@ use crate::python::step::PythonStep;
 use crate::python::verdict::{read_parts, read_text};
 use crate::python::{text, values};
 use crate::record::Value;
-use crate::step::{Kind, Limits};
+use crate::step::{CalledWith, Kind, Limits};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -82,7 +83,7 @@ impl PythonStep {
     }
 
     /// Calls the step with a text, and with the fields it asks for: `asked` returns the value of each by its index in
-    /// the step's declaration. The caller has taken the step's turn. A step that takes lists gets a list of one.
+    /// the step's declaration. The caller has taken the step's turn. A step that takes many texts gets one of them.
     ///
     /// Lengths are checked in characters here, which is enough to keep a huge text from being copied; [`super::verdict::utf8`]
     /// checks bytes when the text is read.
@@ -96,8 +97,10 @@ impl PythonStep {
         if self.only_maps {
             return self.map(text, context).map(CallVerdict::Text);
         }
-        if self.takes_lists {
-            return self.call_alone(text, asked, context);
+        match self.called_with() {
+            CalledWith::Text => {}
+            CalledWith::List => return self.call_with_list_of_one(text, asked, context),
+            CalledWith::Arrow => return self.call_with_array_of_one(text, asked, context),
         }
         let callable = self.callable.bind(py);
         let returned = if self.declaration_asks() == 0 {

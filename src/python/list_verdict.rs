@@ -1,9 +1,8 @@
 //! Reads what a step returned for a list of texts: a list or a tuple with a result for each, or, for fields, a list for each
 //! of them.
 
-use crate::error::{Failure, FailureKind};
 use crate::python::call::{CallContext, CallVerdict, Stop};
-use crate::python::list_call::{ListStop, Outcome};
+use crate::python::many::{ManyStop, Outcome};
 use crate::python::step::PythonStep;
 use crate::python::values::{from_python, type_name};
 use crate::python::verdict::{bad_return, entries_of, read_parts, read_text};
@@ -18,9 +17,9 @@ impl PythonStep {
         texts: &[Bound<'py, PyString>],
         returned: Bound<'py, PyAny>,
         context: &CallContext<'_>,
-    ) -> Result<Vec<Outcome<'py>>, ListStop> {
+    ) -> Result<Vec<Outcome<CallVerdict<'py>>>, ManyStop> {
         if self.kind() == Kind::Annotate
-            && let Some(columns) = entries_of(&returned).map_err(ListStop::Raised)?
+            && let Some(columns) = entries_of(&returned).map_err(ManyStop::Raised)?
         {
             return self.read_columns(texts.len(), &columns);
         }
@@ -31,7 +30,7 @@ impl PythonStep {
                 texts.len(),
                 results.len()
             );
-            return Err(wrong(message));
+            return Err(ManyStop::wrong(message, HINT));
         }
         let mut outcomes = Vec::with_capacity(texts.len());
         for (text, result) in texts.iter().zip(results) {
@@ -47,7 +46,7 @@ impl PythonStep {
     }
 
     /// The results of a list or a tuple, as they are now: whoever has it may change it any time.
-    fn results<'py>(&self, returned: &Bound<'py, PyAny>) -> Result<Bound<'py, PyTuple>, ListStop> {
+    fn results<'py>(&self, returned: &Bound<'py, PyAny>) -> Result<Bound<'py, PyTuple>, ManyStop> {
         if let Some(results) = items(returned) {
             return Ok(results);
         }
@@ -55,7 +54,7 @@ impl PythonStep {
             Kind::Annotate => "a `dict` of lists, or a list of `dict`",
             _ => "a list",
         };
-        Err(ListStop::Wrong(bad_return(expected, returned, Some(HINT))))
+        Err(ManyStop::Wrong(bad_return(expected, returned, Some(HINT))))
     }
 
     /// Reads a list of values for each declared field.
@@ -63,12 +62,12 @@ impl PythonStep {
         &self,
         texts: usize,
         columns: &Bound<'py, pyo3::types::PyDict>,
-    ) -> Result<Vec<Outcome<'py>>, ListStop> {
+    ) -> Result<Vec<Outcome<CallVerdict<'py>>>, ManyStop> {
         let mut lists = Vec::with_capacity(self.field_names.len());
         for (field, name) in self.declaration().fields.iter().zip(&self.field_names) {
-            let Some(column) = columns.get_item(name).map_err(ListStop::Raised)? else {
+            let Some(column) = columns.get_item(name).map_err(ManyStop::Raised)? else {
                 let difference = format!("It lacks `{}`.", field.name);
-                return Err(ListStop::Wrong(self.wrong_fields(&difference)));
+                return Err(ManyStop::Wrong(self.wrong_fields(&difference)));
             };
             let Some(values) = items(&column) else {
                 let message = format!(
@@ -76,7 +75,7 @@ impl PythonStep {
                     field.name,
                     type_name(&column)
                 );
-                return Err(wrong(message));
+                return Err(ManyStop::wrong(message, HINT));
             };
             if values.len() != texts {
                 let message = format!(
@@ -84,18 +83,18 @@ impl PythonStep {
                     field.name,
                     values.len()
                 );
-                return Err(wrong(message));
+                return Err(ManyStop::wrong(message, HINT));
             }
             lists.push(values);
         }
         if columns.len() > lists.len() {
-            return Err(ListStop::Wrong(self.too_many_fields(columns)));
+            return Err(ManyStop::Wrong(self.too_many_fields(columns)));
         }
         let fields = &self.declaration().fields;
         let values_of = |record: usize| {
             let mut values = Vec::with_capacity(fields.len());
             for (field, list) in fields.iter().zip(&lists) {
-                let value = list.get_borrowed_item(record).map_err(ListStop::Raised)?;
+                let value = list.get_borrowed_item(record).map_err(ManyStop::Raised)?;
                 match from_python(&value, &field.name, field.r#type) {
                     Ok(value) => values.push(value),
                     Err(failure) => return Ok(Err(failure)),
@@ -110,10 +109,6 @@ impl PythonStep {
 const HINT: &str = "A step that is declared with `batch=True` gets a list of texts and returns a list, or a tuple, with a \
                     result for each. An array becomes a list by `.tolist()`.";
 
-fn wrong(message: String) -> ListStop {
-    ListStop::Wrong(Box::new(Failure::new(FailureKind::BadReturn, message).with_hint(HINT)))
-}
-
 /// What a list or a tuple holds at this moment; `None` for anything else.
 fn items<'py>(returned: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
     if let Ok(list) = returned.cast::<PyList>() {
@@ -123,10 +118,10 @@ fn items<'py>(returned: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
 }
 
 /// The failure of one record is its own; an interruption is everybody's.
-fn stopped<'py>(read: Result<CallVerdict<'py>, Stop>) -> Result<Outcome<'py>, ListStop> {
+fn stopped<'py>(read: Result<CallVerdict<'py>, Stop>) -> Result<Outcome<CallVerdict<'py>>, ManyStop> {
     match read {
         Ok(verdict) => Ok(Ok(verdict)),
         Err(Stop::Failed(failure)) => Ok(Err(failure)),
-        Err(Stop::Interrupted(interrupt)) => Err(ListStop::Interrupted(interrupt)),
+        Err(Stop::Interrupted(interrupt)) => Err(ManyStop::Interrupted(interrupt)),
     }
 }

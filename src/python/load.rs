@@ -62,6 +62,7 @@ struct Contract {
     is_class: bool,
     thread_safe: bool,
     batch: bool,
+    arrow: bool,
     name: String,
     summary: String,
 }
@@ -230,10 +231,10 @@ impl Subject {
                 .collect(),
             parameters,
             runtime: Runtime::Python,
-            called_with: if contract.batch {
-                CalledWith::List
-            } else {
-                CalledWith::Text
+            called_with: match (contract.batch, contract.arrow) {
+                (_, true) => CalledWith::Arrow,
+                (true, false) => CalledWith::List,
+                (false, false) => CalledWith::Text,
             },
             origin: self.origin.clone(),
             summary: contract.summary.clone(),

@@ -1,7 +1,7 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
-//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str` and `list_call` on a
-//! list of them. `segment` runs fused steps over a batch, one record after the other, and `abreast` many records at a time;
+//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `list_call` on a list
+//! of them and `arrow_call` on a column. `segment` runs fused steps over a batch, one record after the other, and `abreast` many records at a time;
 //! `single` runs them over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
 //! what Python users see.
 
@@ -11,7 +11,10 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod abreast;
+mod arrow_call;
+mod arrow_verdict;
 mod call;
+mod column;
 mod command;
 mod discovery;
 mod entry;
@@ -23,6 +26,7 @@ mod list_call;
 mod list_verdict;
 mod load;
 mod logging;
+mod many;
 mod names;
 mod pipeline;
 mod record;
@@ -33,6 +37,7 @@ mod signals;
 mod single;
 mod step;
 mod text;
+mod texts;
 mod traceback;
 mod turn;
 mod values;
@@ -52,6 +57,8 @@ mod _engine {
 
     #[pymodule_export]
     use super::command::command;
+    #[pymodule_export]
+    use super::column::PyColumn;
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]

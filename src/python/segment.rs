@@ -12,7 +12,7 @@ use crate::python::turn::ONE_ATTACHED;
 use crate::python::verdict::append;
 use crate::python::worker;
 use crate::record::Value;
-use crate::step::{Context, Kind, Limits, Marker, PlacedStep, Pulse, Segment};
+use crate::step::{CalledWith, Context, Kind, Limits, Marker, PlacedStep, Pulse, Segment};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::any::Any;
@@ -54,7 +54,7 @@ impl Segment for PythonSegment {
             let mut first = 0;
             for placed in passes(&self.placed) {
                 let steps = &self.steps[first..first + placed.len()];
-                let run = if steps.iter().any(|step| step.takes_lists()) {
+                let run = if steps.iter().any(|step| step.called_with() != CalledWith::Text) {
                     abreast::run_pass
                 } else {
                     run_pass
@@ -150,7 +150,7 @@ fn write(
 }
 
 /// The step that made the text that cannot be written: the last one that makes texts.
-fn last_map(placed: &[PlacedStep]) -> u16 {
+pub(super) fn last_map(placed: &[PlacedStep]) -> u16 {
     let map = placed
         .iter()
         .rev()

@@ -25,8 +25,6 @@ pub(crate) struct PythonStep {
     pub(super) callable: Py<PyAny>,
     /// Whether it makes a text of a text and asks for nothing else.
     pub(super) only_maps: bool,
-    /// Whether it is called with a list of texts.
-    pub(super) takes_lists: bool,
     /// What stands in a list for a field that a record lacks, for each field it asks for; `None` where that is a failure.
     pub(super) defaults: Vec<Option<Py<PyAny>>>,
     /// Whether somebody was told that it does not return as many results as it gets texts.
@@ -87,11 +85,10 @@ impl PythonStep {
             .map(|field| PyString::intern(py, &field.name).unbind())
             .collect();
         let turns = (!thread_safe).then(Turns::default);
-        let takes_lists = declaration.called_with == CalledWith::List;
-        let only_maps = declaration.kind == Kind::Map && declaration.asks.is_empty() && !takes_lists;
+        let takes_one = declaration.called_with == CalledWith::Text;
+        let only_maps = declaration.kind == Kind::Map && declaration.asks.is_empty() && takes_one;
         Ok(Self {
             only_maps,
-            takes_lists,
             defaults,
             has_complained: AtomicBool::new(false),
             declaration,
@@ -105,6 +102,11 @@ impl PythonStep {
             owned,
             turns,
         })
+    }
+
+    /// What it is called with.
+    pub(super) fn called_with(&self) -> CalledWith {
+        self.declaration.called_with
     }
 
     /// What the caller passed, for a step that is no plugin.

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyBool, PyByteArray, PyBytes, PyDict, PyString};
 
 /// The reason for a split that returned no part: a record never vanishes.
-const NO_PARTS: &str = "no_parts";
+pub(super) const NO_PARTS: &str = "no_parts";
 
 /// The text of a `str` that a step made, which keeps a copy of it. This is where UTF-8 is needed, so surrogates are found
 /// here.
@@ -290,7 +290,7 @@ fn exact_text<'py>(
         .map_err(|error| super::failure::failure_of(text.py(), error))
 }
 
-fn too_large(length: usize, limits: &Limits) -> Box<Failure> {
+pub(super) fn too_large(length: usize, limits: &Limits) -> Box<Failure> {
     Box::new(Failure::new(
         FailureKind::OutputTooLarge,
         format!(
@@ -300,7 +300,7 @@ fn too_large(length: usize, limits: &Limits) -> Box<Failure> {
     ))
 }
 
-fn fanout(limits: &Limits) -> Box<Failure> {
+pub(super) fn fanout(limits: &Limits) -> Box<Failure> {
     Box::new(Failure::new(
         FailureKind::Fanout,
         format!(
