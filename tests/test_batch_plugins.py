@@ -332,8 +332,8 @@ class TestBlame:
         in_process(tmp_path, ["list-short-of-many"], ["a"])
         [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert warning == (
-            "The step `text-processor-hostile/list-short-of-many` was called with 3 texts: Expected a list of length 3, as "
-            "long as that of the texts, got one of length 1. Such calls are made again with fewer."
+            "The step `text-processor-hostile/list-short-of-many` was called with 3 texts: Expected a list of "
+            "length 3, as long as that of the texts, got one of length 1. Such calls are made again with fewer."
         )
 
     def test_an_error_names_the_record(self, tmp_path: Path) -> None:

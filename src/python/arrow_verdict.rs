@@ -61,7 +61,7 @@ impl PythonStep {
 
     fn read_decisions<'py>(&self, array: &ArrayRef) -> Outcomes<'py> {
         let Some(decisions) = array.as_boolean_opt() else {
-            return Err(unexpected("of booleans", array.data_type()));
+            return Err(unexpected("of booleans,", array.data_type()));
         };
         // Who cannot tell does not keep: a null is no `True`.
         let decide = |decision: Option<bool>| match decision {
