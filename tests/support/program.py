@@ -18,7 +18,7 @@ PATIENCE = 30
 
 
 def _heed_signals() -> None:
-    """What a shell starts in the background ignores SIGINT and SIGQUIT, what `nohup` starts SIGHUP: so do its children."""
+    """What a shell starts in the background ignores SIGINT and SIGQUIT, and so do its children; `nohup` adds SIGHUP."""
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
