@@ -32,7 +32,8 @@ mod text;
 
 pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
 pub use checksum::Checksum;
-pub use folder::{FileState, Folder};
+pub(crate) use folder::folder_of;
+pub use folder::{FileState, Folder, FolderError};
 pub use identity::{InputIdentity, compression_of};
 pub use locate::{is_within, locate};
 pub use outputs::{Output, check_output, check_representable, is_directory};
