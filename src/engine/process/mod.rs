@@ -30,6 +30,8 @@ mod message;
 #[cfg(unix)]
 mod nursery;
 #[cfg(unix)]
+mod piece_list;
+#[cfg(unix)]
 mod pieces;
 #[cfg(unix)]
 mod pool;
