@@ -1,6 +1,6 @@
 use super::*;
 use crate::batch::{Casualty, Row, SourceRecord, Span};
-use crate::engine::process::message::ReplyRow;
+use crate::engine::process::unix::message::ReplyRow;
 
 /// A job whose rows are single letters: those in capitals are not live.
 fn job_of(rows: &str) -> Box<Job> {
