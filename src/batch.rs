@@ -319,12 +319,18 @@ impl Batch {
     /// How many bytes of memory the texts of this batch hold. Columns belong to whoever made them, and do not count.
     #[must_use]
     pub fn bytes(&self) -> usize {
+        self.bytes_behind(0).1
+    }
+
+    /// How many buffers there are, and how many bytes of memory those hold that stand behind the first so many.
+    #[must_use]
+    pub fn bytes_behind(&self, buffers: usize) -> (usize, usize) {
         let own = |buffer: &Bytes| match buffer {
             Bytes::Own(bytes) => bytes.len(),
             Bytes::Lent(bytes) => bytes.len(),
             Bytes::Shared(_) => 0,
         };
-        self.buffers.iter().map(own).sum()
+        (self.buffers.len(), self.buffers[buffers..].iter().map(own).sum())
     }
 
     /// How many bytes of memory the batch holds, beside what is allocated and empty.

@@ -11,8 +11,7 @@ from support.files import counts, read_jsonl, write_jsonl
 from support.processes import nothing_left
 from support.runs import run_over
 
-from text_processor import BadReturnType, Pipeline, StepError, plugin
-from text_processor._engine import Column
+from text_processor import BadReturnType, Column, Pipeline, StepError, plugin
 from text_processor.exceptions import PluginContractError
 
 MANY = [f"text {place} " + "é" * (place % 30) for place in range(3_000)]

@@ -12,7 +12,7 @@ from text_processor.exceptions import PluginContractError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import Any, Concatenate, Literal, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Concatenate, Literal, NoReturn, Protocol, TypeVar, overload
 
     from text_processor._engine import Column
 
@@ -46,16 +46,6 @@ if TYPE_CHECKING:
     _OfArrays = TypeVar(
         "_OfArrays", bound=Callable[Concatenate[Column, ...], _ArrowArray | _ArrowStream] | type[_TakesArrays]
     )
-
-    class _Options(TypedDict, total=False):
-        stage: _Stage
-        before: Sequence[str]
-        after: Sequence[str]
-        requires: Sequence[str]
-        thread_safe: bool
-        name: str | None
-        summary: str | None
-
 
 __all__ = ["Declaration", "Reject", "plugin"]
 
@@ -252,12 +242,34 @@ if TYPE_CHECKING:
 
     @overload
     def plugin(
-        target: None = None, /, *, batch: Literal[True], kind: Literal["map"] = "map", **options: Unpack[_Options]
+        target: None = None,
+        /,
+        *,
+        batch: Literal[True],
+        kind: Literal["map"] = "map",
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
     ) -> Callable[[_ListMap], _ListMap]: ...
 
     @overload
     def plugin(
-        target: None = None, /, *, batch: Literal[True], kind: Literal["filter"], **options: Unpack[_Options]
+        target: None = None,
+        /,
+        *,
+        batch: Literal[True],
+        kind: Literal["filter"],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
     ) -> Callable[[_ListFilter], _ListFilter]: ...
 
     @overload
@@ -268,12 +280,29 @@ if TYPE_CHECKING:
         batch: Literal[True],
         kind: Literal["annotate"],
         fields: Mapping[str, type],
-        **options: Unpack[_Options],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
     ) -> Callable[[_ListAnnotate], _ListAnnotate]: ...
 
     @overload
     def plugin(
-        target: None = None, /, *, batch: Literal[True], kind: Literal["split"], **options: Unpack[_Options]
+        target: None = None,
+        /,
+        *,
+        batch: Literal[True],
+        kind: Literal["split"],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
     ) -> Callable[[_ListSplit], _ListSplit]: ...
 
     @overload
@@ -284,7 +313,13 @@ if TYPE_CHECKING:
         arrow: Literal[True],
         kind: _Kind = "map",
         fields: Mapping[str, type] | None = None,
-        **options: Unpack[_Options],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
     ) -> Callable[[_OfArrays], _OfArrays]: ...
 
     @overload

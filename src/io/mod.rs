@@ -33,7 +33,8 @@ mod text;
 
 pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
 pub use checksum::Checksum;
-pub use folder::{FileState, Folder};
+pub(crate) use folder::folder_of;
+pub use folder::{FileState, Folder, FolderError};
 pub use identity::{InputIdentity, compression_of};
 pub use locate::{is_within, locate};
 pub use outputs::{Output, check_output, check_representable, is_directory};
@@ -147,8 +148,8 @@ pub trait Source: Send {
     /// How many bytes of memory the source holds beside the batch: what was read behind it, and what decompression needs.
     fn held(&self) -> usize;
 
-    /// Makes sure, when everything was read, that nobody has changed the input meanwhile.
-    fn verify(&self) -> Result<()>;
+    /// Fails if somebody has written to the input since it was opened. To be asked when everything was read.
+    fn check_unchanged(&self) -> Result<()>;
 
     /// How many bytes of the file were read so far (before decompression), for progress.
     fn position(&self) -> u64;

@@ -1,13 +1,14 @@
 //! The bytes of an input: opens it, tells what it is, and undoes its compression.
 
+use super::identity::OpenInput;
 use super::sniff::{self, HEAD, LEAST_HEAD};
 use super::{Compression, Format, Input};
 use crate::batch::{Batch, Unread};
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
 use crate::step::{Cancel, Limits};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -51,23 +52,8 @@ pub(super) struct Stream {
     limits: Limits,
     /// How many bytes were read, after decompression.
     expanded: u64,
-    /// The file, with what it was when it was opened.
-    file: Option<Opened>,
-}
-
-/// A file that nobody should change while it is read.
-struct Opened {
-    file: File,
-    path: PathBuf,
-    before: Metadata,
-}
-
-impl Opened {
-    /// Whether the file was written to since it was opened. One that was replaced or removed is still there for whoever has it open.
-    fn has_changed(&self) -> io::Result<bool> {
-        let now = self.file.metadata()?;
-        Ok(now.len() != self.before.len() || now.modified()? != self.before.modified()?)
-    }
+    /// The file, if it is one that nobody should change while it is read.
+    file: Option<OpenInput>,
 }
 
 /// Says that compressed data become larger than they may.
@@ -101,16 +87,8 @@ impl Stream {
             return Err(Error::input(path, message));
         }
         let total = metadata.is_file().then_some(metadata.len());
-        let opened = match total {
-            None => None,
-            Some(_) => Some(Opened {
-                file: file
-                    .try_clone()
-                    .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?,
-                path: path.clone(),
-                before: metadata,
-            }),
-        };
+        let opened = OpenInput::of(&file, &metadata, input)
+            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
         let mut stream = Self::new(Box::new(file), input, format, total, limits, cancel)?;
         stream.file = opened;
         Ok(stream)
@@ -221,21 +199,9 @@ impl Stream {
         }
     }
 
-    /// Makes sure, at the end, that nobody has written to the file while it was read: part of what was read would be from
-    /// before and part from afterwards.
-    pub(super) fn verify(&self) -> Result<()> {
-        let Some(opened) = &self.file else { return Ok(()) };
-        let failed = |error: io::Error| Error::Input(Box::new(FileError::of(&opened.path, "reading", &error)));
-        if opened.has_changed().map_err(failed)? {
-            let message = format!(
-                "The input {} was changed while it was read; nothing was committed.",
-                self.name
-            );
-            let mut error = FileError::new(&opened.path, message);
-            error.hint = Some("Read a copy of it. What is still being written can be read through a pipe.".to_owned());
-            return Err(Error::Input(Box::new(error)));
-        }
-        Ok(())
+    /// Fails if the file was written to since it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), OpenInput::check_unchanged)
     }
 
     /// Whether what was decompressed is more than it may be.

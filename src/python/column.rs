@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// It has the Arrow PyCapsule interface, so that libraries take it as it is, without copying a text:
 /// `polars.Series(column)`, `pyarrow.array(column)`. Its texts are of the type `string_view`; who wants another one says
 /// so, as in `pyarrow.array(column, pyarrow.string())`, and gets a copy.
-#[pyclass(frozen, name = "Column", module = "text_processor._engine")]
+#[pyclass(frozen, name = "Column", module = "text_processor")]
 pub(super) struct PyColumn(pub(super) ArrayRef);
 
 impl PyColumn {
