@@ -7,7 +7,8 @@ The main door is `Pipeline`:
     >>> pipeline.process("  hello    world  ")
     'Hello World'
 
-Plugins are written with `plugin` and `Reject`, and take a `Column` if they say so; errors are the classes of `text_processor.exceptions`.
+Plugins are written with `plugin` and `Reject`, and get a `Column` if they ask for one; errors are the classes of
+`text_processor.exceptions`.
 """
 
 from text_processor._engine import Column, Pipeline, Record, Report, TraceEntry, __version__
