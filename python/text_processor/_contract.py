@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any, TypeGuard
 
-    # A field that a step asks for, whether a record must have it, and what is used if it has not.
-    Asked = tuple[str, bool, object]
-
 # The engine passes the values of these fields on its stack.
 MOST_ASKED = 16
 
@@ -80,7 +77,7 @@ class Contract:
         self,
         declared: Declaration,
         *,
-        asks: tuple[Asked, ...],
+        asks: tuple[tuple[str, bool, object], ...],
         parameters: tuple[Parameter, ...],
         is_class: bool,
         name: str,
@@ -142,7 +139,7 @@ def _is_plain(target: Any) -> TypeGuard[FunctionType]:
     )
 
 
-def _asks(function: FunctionType) -> tuple[Asked, ...]:
+def _asks(function: FunctionType) -> tuple[tuple[str, bool, object], ...]:
     """Return the parameters behind the text, whether each must be given, and its default."""
     code = function.__code__
     count = code.co_argcount

@@ -18,10 +18,6 @@ from text_processor._plugin import ATTRIBUTE, Declaration
 from text_processor._types import alternatives, fit, words
 from text_processor.exceptions import ConfigError, PluginContractError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from text_processor._contract import Asked
-
 _EMPTY = inspect.Parameter.empty
 
 
@@ -165,7 +161,7 @@ def _check_function(function: Any, declared: Declaration, step: str) -> None:
         )
 
 
-def _asks(signature: inspect.Signature | None, kind: str, step: str) -> tuple[Asked, ...]:
+def _asks(signature: inspect.Signature | None, kind: str, step: str) -> tuple[tuple[str, bool, object], ...]:
     if signature is None:
         return ()
     parameters = list(signature.parameters.values())
