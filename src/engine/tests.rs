@@ -128,6 +128,7 @@ impl Scene {
             shard_bytes: None,
             compression: None,
             workers: 2,
+            on_error: None,
             limit: None,
             limits: Limits::default(),
             memory_budget: USUAL_MEMORY_BUDGET,

@@ -1,8 +1,8 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
-//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
-//! what Python users see.
+//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record`, `report`, `table`
+//! and `stream` are what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
@@ -19,6 +19,7 @@ mod host;
 mod iterators;
 mod load;
 mod logging;
+mod mapping;
 mod names;
 mod pipeline;
 mod record;
@@ -28,6 +29,8 @@ mod segment;
 mod signals;
 mod single;
 mod step;
+mod stream;
+mod table;
 mod text;
 mod traceback;
 mod turn;
@@ -54,6 +57,10 @@ mod _engine {
     use super::record::PyRecord;
     #[pymodule_export]
     use super::report::{PyReport, PyTraceEntry};
+    #[pymodule_export]
+    use super::stream::PyTableReader;
+    #[pymodule_export]
+    use super::table::PyTable;
     #[cfg(unix)]
     #[pymodule_export]
     use super::worker::worker;
