@@ -10,7 +10,7 @@ The main door is `Pipeline`:
 Plugins are written with `plugin` and `Reject`; errors are the classes of `text_processor.exceptions`.
 """
 
-from text_processor._engine import Pipeline, Record, Report, TraceEntry, __version__
+from text_processor._engine import Pipeline, Record, Report, Table, TableReader, TraceEntry, __version__
 from text_processor._plugin import Reject, plugin
 from text_processor._text_processor import TextProcessor
 from text_processor.exceptions import (
@@ -66,6 +66,8 @@ __all__ = [
     "StepError",
     "StepMemoryExceeded",
     "StepTimeout",
+    "Table",
+    "TableReader",
     "TextProcessor",
     "TextProcessorError",
     "TraceEntry",

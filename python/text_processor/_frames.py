@@ -1,4 +1,4 @@
-"""Batches of other libraries, each to one of its own kind. None of the libraries is imported that the batch is not from."""
+"""Batches of other libraries, each to one of its own kind. No library is imported that the batch is not from."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def map_frame(pipeline: Pipeline, batch: Any) -> Any:
     if isinstance(batch, collections.abc.Iterator):
         return _each(pipeline, batch)
     message = (
-        "`map_batches` takes a `Table`, `RecordBatch` or `RecordBatchReader` of pyarrow, a `DataFrame` of Polars or pandas, "
-        f"a mapping of columns to lists, or an iterator of such batches, not a `{type(batch).__qualname__}`."
+        "`map_batches` takes a `Table`, `RecordBatch` or `RecordBatchReader` of pyarrow, a `DataFrame` of Polars or "
+        f"pandas, a mapping of columns to lists, or an iterator of such batches, not a `{type(batch).__qualname__}`."
     )
     error = TypeError(message)
     error.add_note("`process_table` takes anything with Arrow's C interface.")

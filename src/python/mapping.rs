@@ -157,7 +157,11 @@ fn no_text(columns: &Bound<'_, PyMapping>, key: &str) -> PyErr {
         if names.is_empty() {
             "none".to_owned()
         } else {
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
         }
     );
     let error = ConfigError::new(message)

@@ -535,11 +535,11 @@ impl PyPipeline {
     ///     RecordError: A record failed and `on_error` is `"raise"`.
     ///
     /// Example:
-    ///     >>> import polars  # doctest: +SKIP
+    ///     >>> import polars
     ///     >>> from text_processor import Pipeline
     ///     >>> pipeline = Pipeline(["trim", ("length", {"minimum": 3})])
-    ///     >>> frame = polars.DataFrame({"id": [1, 2], "text": [" long ", "a"]})  # doctest: +SKIP
-    ///     >>> polars.DataFrame(pipeline.process_table(frame)).rows()  # doctest: +SKIP
+    ///     >>> frame = polars.DataFrame({"id": [1, 2], "text": [" long ", "a"]})
+    ///     >>> polars.DataFrame(pipeline.process_table(frame)).rows()
     ///     [(1, 'long')]
     #[pyo3(signature = (
         table, *, text = None, fates = false, nulls = "keep", on_error = None, workers = None, isolation = "thread",

@@ -63,6 +63,11 @@ impl CallingThread {
         })
     }
 
+    /// The signal that arrived, if one did.
+    pub(super) fn arrived(&self) -> Option<Interrupt> {
+        self.watch.arrived().interrupt()
+    }
+
     /// Puts everything back as it was.
     pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
         self.watch.end(py)
@@ -131,7 +136,12 @@ pub(super) fn run(
 }
 
 fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
-    let isolating = isolating_of(arguments.isolation, arguments.timeout, arguments.memory, arguments.batch_size)?;
+    let isolating = isolating_of(
+        arguments.isolation,
+        arguments.timeout,
+        arguments.memory,
+        arguments.batch_size,
+    )?;
     Ok(Isolating {
         files: is_directory(&arguments.output),
         ..isolating

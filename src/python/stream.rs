@@ -1,16 +1,15 @@
 //! A reader of tables that are processed as they are read.
 
 use crate::engine::TableRun;
-use crate::error::{Error, Result};
+use crate::error::{Error, Interrupt, Result};
 use crate::ledger::Report;
 use crate::plan::{Plan, panic_message};
 use crate::python::exceptions::to_python as raise;
 use crate::python::report::PyReport;
-use crate::python::table::{PyTable, advance, names, stream_capsule, unreadable};
+use crate::python::table::{PyTable, names, stream_capsule, unreadable, watched};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::ffi::to_schema_pycapsule;
@@ -71,12 +70,17 @@ impl Reader {
     }
 
     fn work(&mut self) -> Result<Vec<RecordBatch>> {
-        let tables = self.collect()?;
-        if tables.is_empty() {
-            self.ended = true;
-            return Ok(Vec::new());
-        }
-        let made = advance(&mut self.run, &self.plan, tables)?;
+        // Some readers are read by threads that Python does not know. Attaching makes it know this one, once for all steps, and
+        // detaching lets go of an interpreter that whoever reads holds.
+        let done = Python::try_attach(|py| {
+            watched(py, |watcher| {
+                let tables = self.collect()?;
+                self.ended = tables.is_empty();
+                self.run.process(&self.plan, tables, watcher)
+            })
+        });
+        // Without an interpreter the process is about to end.
+        let made = done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))?;
         *lock(&self.told) = self.run.report();
         Ok(made)
     }
@@ -125,22 +129,7 @@ impl Iterator for Stream {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.0.next_safely();
-        if let Err(Error::Interrupted(_)) = &next {
-            Python::try_attach(remember_interrupt);
-        }
-        next.map_err(|error| told(&error)).transpose()
-    }
-}
-
-/// Whoever reads a stream of Arrow's C interface makes an error of its own of ours, and would forget that it was a Ctrl-C: Python is
-/// told of it once more.
-fn remember_interrupt(py: Python<'_>) {
-    let told = py
-        .import(intern!(py, "_thread"))
-        .and_then(|module| module.call_method0(intern!(py, "interrupt_main")));
-    if let Err(error) = told {
-        error.write_unraisable(py, None);
+        self.0.next_safely().map_err(|error| told(&error)).transpose()
     }
 }
 
@@ -164,12 +153,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// chunk of the source is in memory at once.
 ///
 /// Example:
+///     >>> import pyarrow
 ///     >>> from text_processor import Pipeline
-///     >>> import pyarrow.parquet  # doctest: +SKIP
-///     >>> file = pyarrow.parquet.ParquetFile("docs.parquet")  # doctest: +SKIP
-///     >>> source = pyarrow.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())  # doctest: +SKIP
-///     >>> for table in Pipeline(["trim"]).process_table(source):  # doctest: +SKIP
-///     ...     print(len(table))
+///     >>> chunk = pyarrow.record_batch({"text": [" a ", "b"]})
+///     >>> source = pyarrow.RecordBatchReader.from_batches(chunk.schema, iter([chunk, chunk]))
+///     >>> reader = Pipeline(["trim"]).process_table(source)
+///     >>> [len(table) for table in reader], reader.report.out
+///     ([2, 2], 4)
 #[pyclass(frozen, name = "TableReader", module = "text_processor")]
 pub(super) struct PyTableReader {
     schema: SchemaRef,
@@ -221,7 +211,10 @@ impl PyTableReader {
         let reader = py.detach(|| lock(&self.reader).take());
         let Some(reader) = reader else {
             let error = PyValueError::new_err("This `TableReader` was read already, and can be read once.");
-            error.add_note(py, "`process_table` makes another one of another reader; a table that is in memory can be read again.")?;
+            error.add_note(
+                py,
+                "`process_table` makes another one of another reader; a table that is in memory can be read again.",
+            )?;
             return Err(error);
         };
         stream_capsule(py, &self.schema, Stream(reader), requested_schema)

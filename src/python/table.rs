@@ -2,10 +2,10 @@
 
 use crate::cli;
 use crate::columns::{Fates, Nulls};
-use crate::engine::{self, Isolating, RunOptions, Supervision, TablePlan, TableRun};
+use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Watcher};
 use crate::error::{Error, Result};
 use crate::plan::{OnError, Plan};
-use crate::python::exceptions::to_python as raise;
+use crate::python::exceptions::{describe, to_python as raise};
 use crate::python::host::PythonHost;
 use crate::python::logging;
 use crate::python::report::PyReport;
@@ -13,7 +13,7 @@ use crate::python::run::CallingThread;
 use crate::python::stream::{PyTableReader, Reader};
 use crate::python::values::type_name;
 use crate::step::Limits;
-use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchReader, StructArray};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Field, SchemaRef};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -29,10 +29,12 @@ use std::sync::Arc;
 /// likes: `polars.DataFrame(table)`, `pyarrow.table(table)`, `pandas.DataFrame.from_arrow(table)`, `duckdb.from_arrow(table)`.
 ///
 /// Example:
+///     >>> import polars
 ///     >>> from text_processor import Pipeline
-///     >>> import polars  # doctest: +SKIP
-///     >>> frame = polars.DataFrame({"text": [" a ", "b"]})  # doctest: +SKIP
-///     >>> polars.DataFrame(Pipeline(["trim"]).process_table(frame))["text"].to_list()  # doctest: +SKIP
+///     >>> table = Pipeline(["trim"]).process_table(polars.DataFrame({"text": [" a ", "b"]}))
+///     >>> table
+///     Table(2 rows, columns: text)
+///     >>> polars.DataFrame(table)["text"].to_list()
 ///     ['a', 'b']
 #[pyclass(frozen, name = "Table", module = "text_processor")]
 pub(super) struct PyTable {
@@ -71,7 +73,11 @@ impl PyTable {
     }
 
     fn __repr__(&self) -> String {
-        format!("Table({} rows, columns: {})", self.rows(), names(&self.schema).join(", "))
+        format!(
+            "Table({} rows, columns: {})",
+            self.rows(),
+            names(&self.schema).join(", ")
+        )
     }
 
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
@@ -155,7 +161,6 @@ pub(super) fn process_table(
     table: &Bound<'_, PyAny>,
     arguments: &TableArguments<'_>,
 ) -> PyResult<Py<PyAny>> {
-    logging::reset();
     let source = source(table)?;
     let schema = source.schema();
     let is_stream = match arguments.stream {
@@ -163,23 +168,23 @@ pub(super) fn process_table(
         None => !table.hasattr(intern!(py, "__len__"))?,
     };
     if is_stream {
-        let run = py.detach(|| arguments.run(plan, &schema)).map_err(|error| raise(py, error))?;
+        let run = py
+            .detach(|| arguments.run(plan, &schema))
+            .map_err(|error| raise(py, error))?;
         let reader = Reader::new(source, Arc::clone(plan), run);
         return Ok(Py::new(py, PyTableReader::new(reader))?.into_any());
     }
-    let calling_thread = CallingThread::start(py)?;
-    let done = py.detach(|| {
-        let tables = read_all(source)?;
+    let done = watched(py, |watcher| {
         let mut run = arguments.run(plan, &schema)?;
-        let mut watcher = cli::progress(&calling_thread, Some(false));
-        let tables = run.process(plan, tables, &mut *watcher)?;
+        let tables = run.process(plan, read_all(source)?, watcher)?;
         Ok((Arc::clone(run.schema()), tables, run.report()))
     });
-    calling_thread.end(py)?;
     let (schema, tables, report) = done.map_err(|error| raise(py, error))?;
     let failed = report.counts.quarantined;
     if failed > 0 && arguments.fates == Fates::Out {
-        py.detach(|| log::warn!("{failed} records failed and were left out of the table; `fates=True` keeps them, and says why."));
+        py.detach(|| {
+            log::warn!("{failed} records failed and were left out of the table; `fates=True` keeps them, and says why.")
+        });
     }
     let report = Py::new(py, PyReport(report))?;
     Ok(Py::new(py, PyTable::new(schema, tables, report))?.into_any())
@@ -187,7 +192,9 @@ pub(super) fn process_table(
 
 /// Reads all tables of a reader.
 fn read_all(source: Box<dyn RecordBatchReader + Send>) -> Result<Vec<RecordBatch>> {
-    source.collect::<Result<Vec<_>, _>>().map_err(|error| unreadable(&error))
+    source
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unreadable(&error))
 }
 
 /// The error of a table that its library cannot hand on.
@@ -265,26 +272,18 @@ pub(super) fn nulls(name: &str) -> PyResult<Nulls> {
     }
 }
 
-/// Runs over a further table of a reader, on the thread that reads it.
-pub(super) fn advance(run: &mut TableRun, plan: &Plan, tables: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
-    // Some readers are read by threads that Python does not know. Attaching makes it know this one, once for all steps, and
-    // detaching lets go of an interpreter that the reader holds.
-    let done = Python::try_attach(|py| {
-        logging::reset();
-        let calling_thread = CallingThread::start(py).map_err(|error| foreign(py, &error))?;
-        let made = py.detach(|| {
-            let mut watcher = cli::progress(&calling_thread, Some(false));
-            run.process(plan, tables, &mut *watcher)
-        });
-        calling_thread.end(py).map_err(|error| foreign(py, &error))?;
-        made
-    });
-    done.unwrap_or_else(|| Err(Error::Interrupted(crate::error::Interrupt::Terminate)))
-}
-
-fn foreign(py: Python<'_>, error: &PyErr) -> Error {
-    Error::Internal(format!(
-        "The signals could not be looked out for: {}.",
-        crate::python::exceptions::describe(py, error)
-    ))
+/// Works detached, and looks out for signals on this thread meanwhile.
+pub(super) fn watched<T: Send>(py: Python<'_>, work: impl FnOnce(&mut dyn Watcher) -> Result<T> + Send) -> Result<T> {
+    logging::reset();
+    let foreign =
+        |error: PyErr| Error::Internal(format!("Signals cannot be looked out for: {}.", describe(py, &error)));
+    let calling_thread = CallingThread::start(py).map_err(foreign)?;
+    let done = py.detach(|| work(&mut *cli::progress(&calling_thread, Some(false))));
+    let interrupt = calling_thread.arrived();
+    calling_thread.end(py).map_err(foreign)?;
+    match (done, interrupt) {
+        // The library that the table comes from was interrupted, and told of that as of any error.
+        (Err(Error::Input(_)), Some(interrupt)) => Err(Error::Interrupted(interrupt)),
+        (done, _) => done,
+    }
 }
