@@ -172,7 +172,7 @@ pub(super) struct RunArguments {
         long,
         value_name = "FORMAT",
         help_heading = INPUT,
-        help = "How records lie in the inputs: text, a record per line; file, a record per file; jsonl, an object per line. Without it, the names tell: `.jsonl` and `.ndjson` mean jsonl, all others text."
+        help = "How records lie in the inputs: text, a record per line; file, a record per file; jsonl, an object per line; parquet, arrow (an IPC file), stream (an IPC stream), csv and tsv, a record per row. Without it, the first bytes tell, or else the names."
     )]
     pub(super) format: Option<Format>,
 
@@ -191,6 +191,16 @@ pub(super) struct RunArguments {
         help = "The JSON key that identifies a record. It overrides the pipeline file."
     )]
     pub(super) id: Option<String>,
+
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "quarantine",
+        hide_possible_values = true,
+        help_heading = INPUT,
+        help = "What becomes of a row whose text is null: keep, it passes untouched; reject; quarantine."
+    )]
+    pub(super) nulls: Nulls,
 
     #[arg(
         long,
@@ -501,6 +511,11 @@ pub(super) enum Format {
     Text,
     File,
     Jsonl,
+    Parquet,
+    Arrow,
+    Stream,
+    Csv,
+    Tsv,
 }
 
 impl From<Format> for crate::io::Format {
@@ -509,6 +524,29 @@ impl From<Format> for crate::io::Format {
             Format::Text => Self::Text,
             Format::File => Self::File,
             Format::Jsonl => Self::Jsonl,
+            Format::Parquet => Self::Parquet,
+            Format::Arrow => Self::Arrow,
+            Format::Stream => Self::Stream,
+            Format::Csv => Self::Csv,
+            Format::Tsv => Self::Tsv,
+        }
+    }
+}
+
+/// What becomes of a record whose text is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Nulls {
+    Keep,
+    Reject,
+    Quarantine,
+}
+
+impl From<Nulls> for crate::columns::Nulls {
+    fn from(nulls: Nulls) -> Self {
+        match nulls {
+            Nulls::Keep => Self::Keep,
+            Nulls::Reject => Self::Reject,
+            Nulls::Quarantine => Self::Quarantine,
         }
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         workers: arguments.workers.number(),
         supervision,
         limit: arguments.limit,
+        nulls: arguments.nulls.into(),
         limits,
         memory_budget: usize::try_from(arguments.memory_budget).unwrap_or(usize::MAX),
         quarantine_limit: arguments.quarantine_limit,

@@ -6,9 +6,11 @@
 
 mod decoder;
 mod encoder;
+mod objects;
 mod texts;
 mod values;
 
 pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
-pub use encoder::{ColumnEncoder, Fates};
+pub use encoder::{ColumnEncoder, Fates, TableEncoder};
+pub use objects::{ObjectTable, SchemaLearner};
 pub use texts::{text_array, view_array};

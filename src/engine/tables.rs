@@ -72,7 +72,7 @@ pub fn process_tables(
     let codec = Codec {
         format: Format::Arrow,
         decoder: Box::new(table_plan.decoder.clone()),
-        encoding: Encoding::Table(table_plan.encoder.clone()),
+        encoding: Encoding::Table(Box::new(table_plan.encoder.clone())),
         casualties: CasualtyEncoder::new(&layout, &inputs, labels(plan)),
     };
     let source = TableSource::new(tables.clone(), table_plan.decoder.clone());

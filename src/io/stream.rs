@@ -56,13 +56,47 @@ pub(super) struct Stream {
 }
 
 /// A file that nobody should change while it is read.
-struct Opened {
-    file: File,
+pub(super) struct Opened {
+    pub(super) file: File,
     path: PathBuf,
     before: Metadata,
 }
 
 impl Opened {
+    /// Opens a file of which parts are read in any order. A pipe is none.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+        let before = file
+            .metadata()
+            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
+        if before.is_dir() {
+            let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
+            return Err(Error::input(path, message));
+        }
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            before,
+        })
+    }
+
+    /// How many bytes the file has.
+    pub(super) fn size(&self) -> u64 {
+        self.before.len()
+    }
+
+    /// Fails if somebody has written to the file meanwhile.
+    pub(super) fn verify(&self, name: &str) -> Result<()> {
+        let failed = |error: io::Error| Error::Input(Box::new(FileError::of(&self.path, "reading", &error)));
+        if !self.has_changed().map_err(failed)? {
+            return Ok(());
+        }
+        let message = format!("The input {name} was changed while it was read; nothing was committed.");
+        let mut error = FileError::new(&self.path, message);
+        error.hint = Some("Read a copy of it. What is still being written can be read through a pipe.".to_owned());
+        Err(Error::Input(Box::new(error)))
+    }
+
     /// Whether the file was written to since it was opened. One that was replaced or removed is still there for whoever has it open.
     fn has_changed(&self) -> io::Result<bool> {
         let now = self.file.metadata()?;
@@ -224,18 +258,7 @@ impl Stream {
     /// Makes sure, at the end, that nobody has written to the file while it was read: part of what was read would be from
     /// before and part from afterwards.
     pub(super) fn verify(&self) -> Result<()> {
-        let Some(opened) = &self.file else { return Ok(()) };
-        let failed = |error: io::Error| Error::Input(Box::new(FileError::of(&opened.path, "reading", &error)));
-        if opened.has_changed().map_err(failed)? {
-            let message = format!(
-                "The input {} was changed while it was read; nothing was committed.",
-                self.name
-            );
-            let mut error = FileError::new(&opened.path, message);
-            error.hint = Some("Read a copy of it. What is still being written can be read through a pipe.".to_owned());
-            return Err(Error::Input(Box::new(error)));
-        }
-        Ok(())
+        self.file.as_ref().map_or(Ok(()), |opened| opened.verify(&self.name))
     }
 
     /// Whether what was decompressed is more than it may be.

@@ -1,6 +1,7 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
 use crate::cli::{self, Shell};
+use crate::columns::Nulls;
 use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
 use crate::io::{Compression, Format, is_directory, locate};
@@ -26,6 +27,7 @@ pub(super) struct RunArguments<'a> {
     pub(super) rejected: Option<PathBuf>,
     pub(super) quarantine: Option<PathBuf>,
     pub(super) workers: Option<i64>,
+    pub(super) nulls: &'a str,
     pub(super) limit: Option<u64>,
     pub(super) overwrite: bool,
     pub(super) resume: bool,
@@ -72,6 +74,7 @@ pub(super) fn run(
     let patterns = patterns(inputs)?;
     let format = arguments.format.map(format).transpose()?;
     let compression = arguments.compression.map(compression).transpose()?;
+    let nulls = nulls(arguments.nulls)?;
     let workers = match arguments.workers {
         None => std::thread::available_parallelism().map_or(1, NonZero::get),
         // The engine refuses what is out of its range, and says what that is.
@@ -111,6 +114,7 @@ pub(super) fn run(
             workers,
             supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
             limit: arguments.limit,
+            nulls,
             limits,
             memory_budget,
             quarantine_limit: arguments.quarantine_limit,
@@ -158,12 +162,20 @@ fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
 }
 
 fn format(name: &str) -> PyResult<Format> {
+    let found = Format::ALL.into_iter().find(|format| format.name() == name);
+    found.ok_or_else(|| {
+        let names = Format::ALL.map(|format| format!("`{}`", format.name()));
+        PyValueError::new_err(format!("`format` is one of {}, not `{name}`.", names.join(", ")))
+    })
+}
+
+fn nulls(name: &str) -> PyResult<Nulls> {
     match name {
-        "text" => Ok(Format::Text),
-        "file" => Ok(Format::File),
-        "jsonl" => Ok(Format::Jsonl),
+        "keep" => Ok(Nulls::Keep),
+        "reject" => Ok(Nulls::Reject),
+        "quarantine" => Ok(Nulls::Quarantine),
         other => Err(PyValueError::new_err(format!(
-            "`format` is `text`, `file` or `jsonl`, not `{other}`."
+            "`nulls` is `keep`, `reject` or `quarantine`, not `{other}`."
         ))),
     }
 }
