@@ -156,7 +156,7 @@ impl CellTables {
                     self.name
                 );
                 self.then = Some(Piece::Lost {
-                    rows: 0,
+                    rows: 1,
                     failure: lost(message),
                     bytes: Vec::new(),
                 });

@@ -63,7 +63,7 @@ impl TableReader for IpcFile {
             }
             Ok(None) => None,
             Err(reason) => Some(Piece::Lost {
-                rows: 0,
+                rows: 1,
                 failure: lost(format!(
                     "Batch {number} of {} is damaged: {reason}. Its rows are lost.",
                     self.name
@@ -150,7 +150,7 @@ impl TableReader for IpcStream {
             Err(reason) => {
                 self.ended = true;
                 Some(Piece::Lost {
-                    rows: 0,
+                    rows: 1,
                     failure: lost(format!(
                         "The Arrow stream {} is damaged: {reason}. Everything behind is lost.",
                         self.name

@@ -43,7 +43,7 @@ pub(super) enum Piece {
     Table(RecordBatch),
     /// Rows that cannot be read.
     Lost {
-        /// How many, as far as that is known.
+        /// How many rows of the file they take: one where nobody knows, so that what follows has another place.
         rows: u64,
         /// Why.
         failure: Box<Failure>,
