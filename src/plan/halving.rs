@@ -15,10 +15,7 @@ pub const MOST_FAILED: usize = 3;
 /// Calls with all of so many records, and in halves with those of which a call comes to nothing. `call` returns whether it
 /// went through; one with a single record must be done with that record either way. Calls are made in the order of the
 /// records. An error ends it all.
-pub fn call_in_halves<E>(
-    records: usize,
-    mut call: impl FnMut(Range<usize>) -> Result<bool, E>,
-) -> Result<(), E> {
+pub fn call_in_halves<E>(records: usize, mut call: impl FnMut(Range<usize>) -> Result<bool, E>) -> Result<(), E> {
     let mut failed = 0;
     // The records that come next are last.
     let mut waiting = vec![0..records];

@@ -326,12 +326,7 @@ impl<'py> March<'py, '_, '_, '_> {
         Ok(())
     }
 
-    fn in_list(
-        &mut self,
-        index: usize,
-        batch: &Batch,
-        walking: &mut [&mut Traveller<'py>],
-    ) -> Result<(), Interrupt> {
+    fn in_list(&mut self, index: usize, batch: &Batch, walking: &mut [&mut Traveller<'py>]) -> Result<(), Interrupt> {
         let py = self.py;
         let (placed, step) = (&self.pass.placed[index], Arc::clone(&self.pass.steps[index]));
         let texts: Vec<_> = walking.iter_mut().map(|traveller| traveller.str(py)).collect();
@@ -357,12 +352,7 @@ impl<'py> March<'py, '_, '_, '_> {
         Ok(())
     }
 
-    fn in_column(
-        &mut self,
-        index: usize,
-        batch: &Batch,
-        walking: &mut [&mut Traveller<'py>],
-    ) -> Result<(), Interrupt> {
+    fn in_column(&mut self, index: usize, batch: &Batch, walking: &mut [&mut Traveller<'py>]) -> Result<(), Interrupt> {
         let py = self.py;
         let (placed, step) = (&self.pass.placed[index], Arc::clone(&self.pass.steps[index]));
         let (columns, failed) = {

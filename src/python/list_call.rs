@@ -50,7 +50,11 @@ impl PythonStep {
             return self.read_list(texts, returned, context);
         }
         let (failed, lists) = self.ask_for_all(py, first..first + texts.len(), asked);
-        let kept: Vec<Bound<'py, PyString>> = (0..).zip(texts).filter(|(place, _)| !failed.contains_key(place)).map(|(_, text)| text.clone()).collect();
+        let kept: Vec<Bound<'py, PyString>> = (0..)
+            .zip(texts)
+            .filter(|(place, _)| !failed.contains_key(place))
+            .map(|(_, text)| text.clone())
+            .collect();
         let mut outcomes = Vec::new();
         if !kept.is_empty() {
             let mut fields = no_fields();
