@@ -359,7 +359,11 @@ impl Batch {
             Bytes::Lent(bytes) => bytes.capacity(),
             Bytes::Shared(_) => 0,
         };
-        self.buffers.iter().map(own).chain(self.spare.iter().map(Vec::capacity)).sum()
+        self.buffers
+            .iter()
+            .map(own)
+            .chain(self.spare.iter().map(Vec::capacity))
+            .sum()
     }
 
     /// How many more bytes of text a pass may write.
@@ -807,7 +811,11 @@ mod tests {
         let (bytes, capacity) = (batch.bytes(), batch.capacity());
         let lent = batch.lend(0);
         assert_eq!((lent.as_ptr(), batch.raw().as_ptr()), (address, address));
-        assert_eq!((batch.bytes(), batch.capacity()), (bytes, capacity), "it is still the batch's own");
+        assert_eq!(
+            (batch.bytes(), batch.capacity()),
+            (bytes, capacity),
+            "it is still the batch's own"
+        );
         // Somebody has it still, so that the bytes which are kept are a copy.
         batch.restart(3);
         assert_eq!((batch.raw(), &lent[..]), (&b"one"[..], &b"onetwo"[..]));

@@ -93,7 +93,11 @@ impl PythonStep {
             })?;
             columns.push(values(column, reading));
         }
-        if let Some(extra) = structs.column_names().iter().find(|name| fields.iter().all(|field| field.name != **name)) {
+        if let Some(extra) = structs
+            .column_names()
+            .iter()
+            .find(|name| fields.iter().all(|field| field.name != **name))
+        {
             return Err(ManyStop::Wrong(self.wrong_fields(&format!("It has `{extra}` too."))));
         }
         let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
@@ -139,7 +143,10 @@ fn import(returned: &Bound<'_, PyAny>) -> Result<ArrayRef, ManyStop> {
 
 #[cold]
 fn damaged(error: &arrow_schema::ArrowError) -> ManyStop {
-    ManyStop::wrong(format!("Expected an Arrow array, got one that is damaged: {error}"), HINT)
+    ManyStop::wrong(
+        format!("Expected an Arrow array, got one that is damaged: {error}"),
+        HINT,
+    )
 }
 
 #[cold]
@@ -154,7 +161,10 @@ fn unexpected(what: &str, found: &DataType) -> ManyStop {
     reason = "failures travel boxed, so that the results of records that do not fail are small"
 )]
 fn null(expected: &str) -> Box<Failure> {
-    Box::new(Failure::new(FailureKind::BadReturn, format!("Expected {expected}, got null.")))
+    Box::new(Failure::new(
+        FailureKind::BadReturn,
+        format!("Expected {expected}, got null."),
+    ))
 }
 
 fn is_text(r#type: &DataType) -> bool {
@@ -264,17 +274,18 @@ fn reading(declared: FieldType, found: &DataType) -> Option<Reading> {
 fn checked(value: Value, name: &str, declared: FieldType) -> Result<Value, Box<Failure>> {
     let number = |message: String| Err(Box::new(Failure::new(FailureKind::Number, message)));
     match (declared, value) {
-        (FieldType::Json, Value::Float(float)) | (FieldType::Float, Value::Float(float)) if !float.is_finite() => {
-            number(format!("The number for the field `{name}` is not finite, and JSON cannot say it."))
-        }
+        (FieldType::Json | FieldType::Float, Value::Float(float)) if !float.is_finite() => number(format!(
+            "The number for the field `{name}` is not finite, and JSON cannot say it."
+        )),
         (FieldType::Json, value) => Ok(value),
-        (_, Value::Null | Value::Missing) => {
-            Err(null(&format!("{} without nulls for the field `{name}`", expected(declared))))
-        }
+        (_, Value::Null | Value::Missing) => Err(null(&format!(
+            "{} without nulls for the field `{name}`",
+            expected(declared)
+        ))),
         (FieldType::Float, Value::Integer(integer)) => Ok(Value::Float(integer as f64)),
-        (FieldType::Integer | FieldType::Float, Value::Json(_)) => {
-            number(format!("The integer for the field `{name}` does not fit 64 bits, so it cannot be kept as it is."))
-        }
+        (FieldType::Integer | FieldType::Float, Value::Json(_)) => number(format!(
+            "The integer for the field `{name}` does not fit 64 bits, so it cannot be kept as it is."
+        )),
         (_, value) => Ok(value),
     }
 }

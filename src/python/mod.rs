@@ -56,9 +56,9 @@ mod _engine {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::command::command;
-    #[pymodule_export]
     use super::column::PyColumn;
+    #[pymodule_export]
+    use super::command::command;
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]
