@@ -519,14 +519,13 @@ impl Batch {
         (self.buffers.len() - 1) as u16
     }
 
-    /// Checks that all bytes of a shared buffer are UTF-8: views of them can be had then as of what was adopted.
-    pub fn check_shared(&self, buffer: u16) -> std::result::Result<Adopted, simdutf8::basic::Utf8Error> {
-        let bytes = &self.buffers[usize::from(buffer)];
-        simdutf8::basic::from_utf8(bytes)?;
-        Ok(Adopted {
-            buffer,
-            texts: 0..bytes.len(),
-        })
+    /// Checks that a part of a shared buffer is UTF-8: views of it can be had then as of what was adopted. Beyond the end of
+    /// the buffer there is nothing.
+    #[must_use]
+    pub fn check_shared(&self, buffer: u16, part: Range<usize>) -> Option<Adopted> {
+        let bytes = self.buffers[usize::from(buffer)].get(part.clone())?;
+        simdutf8::basic::from_utf8(bytes).ok()?;
+        Some(Adopted { buffer, texts: part })
     }
 
     /// A view of a part of a buffer, if it is UTF-8. Beyond the end of the buffer there is nothing.

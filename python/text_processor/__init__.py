@@ -11,7 +11,7 @@ Plugins are written with `plugin` and `Reject`, and get a `Column` if they ask f
 `text_processor.exceptions`.
 """
 
-from text_processor._engine import Column, Pipeline, Record, Report, TraceEntry, __version__
+from text_processor._engine import Column, Pipeline, Record, Report, Table, TableReader, TraceEntry, __version__
 from text_processor._plugin import Reject, plugin
 from text_processor._text_processor import TextProcessor
 from text_processor.exceptions import (
@@ -68,6 +68,8 @@ __all__ = [
     "StepError",
     "StepMemoryExceeded",
     "StepTimeout",
+    "Table",
+    "TableReader",
     "TextProcessor",
     "TextProcessorError",
     "TraceEntry",

@@ -5,7 +5,7 @@ use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringB
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, new_null_array};
-use arrow_cast::cast;
+use arrow_cast::{can_cast_types, cast};
 use arrow_json::EncoderOptions;
 use arrow_json::writer::make_encoder;
 use arrow_schema::{DataType, Field};
@@ -24,7 +24,7 @@ pub(crate) enum Reading {
 }
 
 impl Reading {
-    /// How a column of this type is read; `None` for bytes that are no text.
+    /// How a column of this type is read; `None` for bytes, which are no text, and for what cannot be written as text.
     pub(crate) fn of(r#type: &DataType) -> Option<Self> {
         Some(match r#type {
             DataType::Null => Self::Null,
@@ -53,7 +53,8 @@ impl Reading {
             | DataType::FixedSizeBinary(_)
             | DataType::Union(..) => return None,
             // Texts, and what has no type of its own in JSON: dates, times and decimals are written as text.
-            _ => Self::Text,
+            other if can_cast_types(other, &DataType::Utf8View) => Self::Text,
+            _ => return None,
         })
     }
 }

@@ -41,11 +41,12 @@ pub use process::{Isolating, Isolation, Supervision};
 #[cfg(unix)]
 pub use process::{RemoteHost, Worker, serve};
 pub use run::run;
-pub use tables::{TablePlan, process_tables};
+pub use tables::{TablePlan, TableRun, process_tables};
 pub use trace::{TraceEntry, TraceOutcome, trace};
 
 use crate::error::{ConfigError, Interrupt, Result, Shown};
 use crate::io::{Compression, Format, Input, is_directory, is_within};
+use crate::plan::OnError;
 use crate::step::Limits;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,8 @@ pub struct RunOptions {
     pub supervision: Option<Supervision>,
     /// The most records to read.
     pub limit: Option<u64>,
+    /// What happens to a record that fails; `None`: what the plan says.
+    pub on_error: Option<OnError>,
     /// Limits on one record.
     pub limits: Limits,
     /// About how many bytes of memory all batches may hold that are in flight.

@@ -70,7 +70,10 @@ pub(super) fn carry_out(
     destination: impl FnOnce(Reader, Statistics, &Arc<Shared>) -> Result<Target>,
 ) -> Result<(Writer, Report)> {
     let of_tables = codecs.iter().any(|codec| codec.format == Format::Arrow);
-    log::info!(
+    // Tables may come by the thousand, each as a run of its own.
+    let level = if of_tables { log::Level::Debug } else { log::Level::Info };
+    log::log!(
+        level,
         "The run starts: {} inputs, {} steps, {} workers.",
         inputs.len(),
         plan.steps.len(),
@@ -111,6 +114,7 @@ pub(super) fn carry_out(
         inputs: &options.inputs,
         context: &context,
         supervised: options.supervision.is_some(),
+        on_error: options.on_error.unwrap_or(plan.on_error),
         shared: &shared,
         keep_casualties: !of_tables,
         keep_rejected: options.rejected.is_some() || for_shards.is_some(),
@@ -202,7 +206,7 @@ fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()
 }
 
 /// Commits everything and tells of it.
-pub(super) fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
+fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
     writer.tell(report);
     report.seconds = started.elapsed().as_secs_f64();
     writer.commit(report)?;

@@ -1,9 +1,9 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
 //! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `list_call` on a list
-//! of them and `arrow_call` on a column. `segment` runs fused steps over a batch, one record after the other, and `abreast` many records at a time;
-//! `single` runs them over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
-//! what Python users see.
+//! of them and `arrow_call` on a column. `segment` runs fused steps over a batch, one record after the other, and `abreast`
+//! many records at a time; `single` runs them over one text, for which `entry` is the door. `pipeline`, `record`, `report`,
+//! `table` and `stream` are what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
@@ -27,6 +27,7 @@ mod list_verdict;
 mod load;
 mod logging;
 mod many;
+mod mapping;
 mod names;
 mod pipeline;
 mod record;
@@ -36,6 +37,8 @@ mod segment;
 mod signals;
 mod single;
 mod step;
+mod stream;
+mod table;
 mod text;
 mod texts;
 mod traceback;
@@ -65,6 +68,10 @@ mod _engine {
     use super::record::PyRecord;
     #[pymodule_export]
     use super::report::{PyReport, PyTraceEntry};
+    #[pymodule_export]
+    use super::stream::PyTableReader;
+    #[pymodule_export]
+    use super::table::PyTable;
     #[cfg(unix)]
     #[pymodule_export]
     use super::worker::worker;

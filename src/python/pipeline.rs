@@ -5,14 +5,18 @@ mod texts;
 
 use steps::{pipeline_step, refuse_unnamed};
 
+use crate::columns::Fates;
 use crate::engine;
 use crate::plan::{OnError, OrderMode, Pipeline, Plan};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
+use crate::python::mapping::process_mapping;
 use crate::python::report::{PyReport, PyTraceEntry};
-use crate::python::run::{RunArguments, run};
+use crate::python::run::{RunArguments, isolating_of, memory_budget_of, run, workers_of};
 use crate::python::single::{Fields, Single};
+use crate::python::table::TableArguments;
+use crate::python::{names, table};
 use crate::record::Value;
 use crate::step::Step;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -99,11 +103,7 @@ impl PyPipeline {
             "auto" => OrderMode::Auto,
             other => return Err(unknown_word("order", other, "`listed` or `auto`")),
         };
-        let on_error = match on_error {
-            "quarantine" => OnError::Quarantine,
-            "raise" => OnError::Raise,
-            other => return Err(unknown_word("on_error", other, "`quarantine` or `raise`")),
-        };
+        let on_error = policy(on_error)?;
         let pipeline = Pipeline {
             steps,
             order,
@@ -396,6 +396,117 @@ impl PyPipeline {
         run(py, &self.plan, inputs, arguments)
     }
 
+    /// Runs the steps over a table of any library that has Arrow's C interface: Polars, PyArrow, pandas, DuckDB and others.
+    ///
+    /// No text is copied that no step changes, and no other column is. Records that are rejected or fail are left out. Fields
+    /// that steps add become columns of their types, and each part of a split has the other columns of its record.
+    ///
+    /// Args:
+    ///     table: Anything with `__arrow_c_stream__` or `__arrow_c_array__` that has columns with names.
+    ///     text: The column that holds the text. `None`: the pipeline's `text`.
+    ///     fates: Whether to keep all records, with three more columns that tell their fates: `fate` (`"out"`, `"rejected"`,
+    ///         `"quarantined"`), `reason`, and `step`. A record that did not go out keeps the text it came with.
+    ///     nulls: What becomes of a record whose text is null: `"keep"` passes it on untouched, `"reject"` rejects it with
+    ///         the reason `null_text`, `"quarantine"` lets it fail.
+    ///     on_error: What becomes of a record that fails: `"quarantine"` leaves it out and counts it, `"raise"` raises its
+    ///         error. `None`: the pipeline's `on_error`.
+    ///     workers: How many threads work. `None`: one per processor.
+    ///     isolation: Where the steps run that Python executes: `"thread"`, in this process, on the calling thread; `"process"`,
+    ///         in as many workers as `workers` says; `"auto"`, as in `run`.
+    ///     timeout: How many seconds a worker may work on one record, as in `run`.
+    ///     memory: How many bytes of memory a worker may have, as in `run`.
+    ///     batch_size: The most records that are sent to a worker at once, as in `run`.
+    ///     memory_budget: About how many bytes of memory records may take that are being processed, as in `run`.
+    ///     stream: Whether to process the table as it is read, chunk by chunk. `None`: if it has no length, as readers have none.
+    ///
+    /// Returns:
+    ///     A `Table`, or a `TableReader` where the table is processed as it is read. Both have `__arrow_c_stream__`.
+    ///
+    /// Raises:
+    ///     TypeError: The table has none of Arrow's C interface, or is a column.
+    ///     ConfigError: There is no such column, it holds no texts, or a step asks for a column that there is not.
+    ///     InputError: The table's own library cannot hand it on.
+    ///     RecordError: A record failed and `on_error` is `"raise"`.
+    ///
+    /// Example:
+    ///     >>> import polars
+    ///     >>> from text_processor import Pipeline
+    ///     >>> pipeline = Pipeline(["trim", ("length", {"minimum": 3})])
+    ///     >>> frame = polars.DataFrame({"id": [1, 2], "text": [" long ", "a"]})
+    ///     >>> polars.DataFrame(pipeline.process_table(frame)).rows()
+    ///     [(1, 'long')]
+    #[pyo3(signature = (
+        table, *, text = None, fates = false, nulls = "keep", on_error = None, workers = None, isolation = "thread",
+        timeout = 300.0, memory = None, batch_size = None, memory_budget = None, stream = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the keyword arguments of a Python method"
+    )]
+    fn process_table(
+        &self,
+        py: Python<'_>,
+        table: &Bound<'_, PyAny>,
+        text: Option<&str>,
+        fates: bool,
+        nulls: &str,
+        on_error: Option<&str>,
+        workers: Option<i64>,
+        isolation: &str,
+        timeout: Option<f64>,
+        memory: Option<u64>,
+        batch_size: Option<usize>,
+        memory_budget: Option<i64>,
+        stream: Option<bool>,
+    ) -> PyResult<Py<PyAny>> {
+        let arguments = TableArguments {
+            text,
+            nulls: table::nulls(nulls)?,
+            fates: if fates { Fates::All } else { Fates::Out },
+            on_error: on_error.map(policy).transpose()?,
+            workers: workers_of(workers),
+            isolating: isolating_of(isolation, timeout, memory, batch_size)?,
+            memory_budget: memory_budget_of(memory_budget),
+            stream,
+        };
+        table::process_table(py, &self.plan, table, &arguments)
+    }
+
+    /// Runs the steps over a batch, and returns a batch of the kind that it got: for the functions of other libraries that
+    /// map one batch to another, which take this method, or the pipeline itself, as their function.
+    ///
+    /// Args:
+    ///     batch: A `pyarrow` `Table`, `RecordBatch` or `RecordBatchReader`, a `DataFrame` of Polars or pandas, a mapping of
+    ///         columns to lists, or an iterator of such batches. Null texts pass untouched.
+    ///
+    /// Returns:
+    ///     The same kind of thing; for an iterator an iterator.
+    ///
+    /// Raises:
+    ///     TypeError: It is none of these.
+    ///
+    /// Example:
+    ///     >>> from text_processor import Pipeline
+    ///     >>> Pipeline(["trim", ("length", {"minimum": 1})]).map_batches({"text": [" a ", "  "], "id": [1, 2]})
+    ///     {'text': ['a'], 'id': [1]}
+    #[pyo3(signature = (batch, /))]
+    fn map_batches<'py>(slf: &Bound<'py, Self>, batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match batch.cast::<PyMapping>() {
+            Ok(columns) => Ok(process_mapping(slf.get(), columns)?.into_any()),
+            Err(_) => names::MAP_FRAME.get(slf.py())?.call1((slf, batch)),
+        }
+    }
+
+    /// Runs the steps over a text, as `process` does, or over a batch, as `map_batches` does.
+    #[pyo3(signature = (batch, /))]
+    fn __call__<'py>(slf: &Bound<'py, Self>, batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let Ok(text) = batch.cast::<PyString>() else {
+            return Self::map_batches(slf, batch);
+        };
+        let processed = slf.get().process(slf.py(), text)?;
+        Ok(processed.map_or_else(|| slf.py().None().into_bound(slf.py()), Bound::into_any))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("Pipeline({})", self.listed(py)?.repr()?))
     }
@@ -416,6 +527,15 @@ impl PyPipeline {
             .import(intern!(py, "copyreg"))?
             .getattr(intern!(py, "__newobj_ex__"))?;
         (make, (py.get_type::<Self>(), (self.listed(py)?,), keywords)).into_pyobject(py)
+    }
+}
+
+/// What happens to a record that fails, by its word.
+fn policy(on_error: &str) -> PyResult<OnError> {
+    match on_error {
+        "quarantine" => Ok(OnError::Quarantine),
+        "raise" => Ok(OnError::Raise),
+        other => Err(unknown_word("on_error", other, "`quarantine` or `raise`")),
     }
 }
 

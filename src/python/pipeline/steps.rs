@@ -71,7 +71,7 @@ pub(super) fn pipeline_step(
     if let Ok(name) = reference.cast::<PyString>() {
         return Ok(PipelineStep::named(name.to_str()?, configuration));
     }
-    if !reference.is_callable() {
+    if !reference.is_callable() || reference.is_instance_of::<PyPipeline>() {
         return Err(not_a_step(entry));
     }
     let step = load::from_callable(&reference, &configuration).map_err(|error| raise(py, error))?;

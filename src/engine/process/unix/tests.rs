@@ -184,6 +184,7 @@ fn obey(lines: &str, isolating: Isolating, workers: usize) -> Result<(Report, St
         compression: None,
         workers,
         supervision: Supervision::of(&plan, &Obedient, Limits::default(), &isolating)?,
+        on_error: None,
         limit: None,
         limits: Limits::default(),
         memory_budget: crate::engine::USUAL_MEMORY_BUDGET,
