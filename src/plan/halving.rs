@@ -18,7 +18,8 @@ pub const MOST_FAILED: usize = 3;
 pub fn call_in_halves<E>(records: usize, mut call: impl FnMut(Range<usize>) -> Result<bool, E>) -> Result<(), E> {
     let mut failed = 0;
     // The records that come next are last.
-    let mut waiting = vec![0..records];
+    let mut waiting = Vec::new();
+    waiting.push(0..records);
     while let Some(piece) = waiting.pop() {
         if piece.len() > 1 && failed + piece.len() > MOST_FAILED * records {
             for record in piece {
@@ -67,14 +68,14 @@ mod tests {
     #[test]
     fn what_always_fails_is_called_a_bounded_number_of_times() {
         let (guilty, _, calls, seen) = called(256, |_| true);
-        assert_eq!(guilty, Vec::from_iter(0..256));
+        assert_eq!(guilty, (0..256).collect::<Vec<_>>());
         assert_eq!((calls, seen), (447, 1021));
     }
 
     #[test]
     fn what_fails_with_many_records_only_goes_through() {
         let (guilty, through, ..) = called(100, |piece| piece.len() > 3);
-        assert_eq!((guilty, through), (vec![], Vec::from_iter(0..100)));
+        assert_eq!((guilty, through), (vec![], (0..100).collect::<Vec<_>>()));
     }
 
     #[test]

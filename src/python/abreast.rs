@@ -105,7 +105,7 @@ impl<'py> Traveller<'py> {
             Ok(ColumnVerdict::Text(text)) => self.make(text),
             Ok(ColumnVerdict::Annotate(values)) => self.added.extend(placed.adds.iter().copied().zip(values)),
             Ok(ColumnVerdict::Reject(reason)) => self.stop(Arrival::At(End::Rejected(index, reason))),
-            Ok(ColumnVerdict::Split(column, places)) => self.stop(Arrival::Split(index, column, places)),
+            Ok(ColumnVerdict::Split(column, range)) => self.stop(Arrival::Split(index, column, range)),
             Err(failure) => self.stop(Arrival::At(End::Failed(index, failure))),
         }
     }
@@ -115,8 +115,8 @@ impl<'py> Traveller<'py> {
         let (row, before) = (self.row, batch.rows[self.row].text);
         match (self.end, self.made) {
             (Some(Arrival::At(end)), _) => end.settle(changes, placed, row, before, context),
-            (Some(Arrival::Split(step, column, places)), _) => {
-                let parts = places.map(|place| column.value(place));
+            (Some(Arrival::Split(step, column, range)), _) => {
+                let parts = range.map(|place| column.value(place));
                 changes.split(row, before, placed[step].index, parts, context);
             }
             (None, None) => changes.text(row, before, before),

@@ -274,11 +274,9 @@ fn reading(declared: FieldType, found: &DataType) -> Option<Reading> {
 fn checked(value: Value, name: &str, declared: FieldType) -> Result<Value, Box<Failure>> {
     let number = |message: String| Err(Box::new(Failure::new(FailureKind::Number, message)));
     match (declared, value) {
-        (FieldType::Json, Value::Float(float)) | (FieldType::Float, Value::Float(float)) if !float.is_finite() => {
-            number(format!(
-                "The number for the field `{name}` is not finite, and JSON cannot say it."
-            ))
-        }
+        (FieldType::Json | FieldType::Float, Value::Float(float)) if !float.is_finite() => number(format!(
+            "The number for the field `{name}` is not finite, and JSON cannot say it."
+        )),
         (FieldType::Json, value) => Ok(value),
         (_, Value::Null | Value::Missing) => Err(null(&format!(
             "{} without nulls for the field `{name}`",

@@ -15,6 +15,12 @@ use std::ops::Range;
 /// The value of a field for a record, by the record's place in the list and the field's in the step's declaration.
 pub(super) type AskedOfMany<'a, 'v> = dyn Fn(usize, usize) -> &'v Value + 'a;
 
+/// Failures of records, by their places in the list.
+type Failed = BTreeMap<usize, Box<Failure>>;
+
+/// The values of fields, a list for each of them.
+type Lists<'py> = Vec<Vec<Bound<'py, PyAny>>>;
+
 impl PythonStep {
     /// Calls the step with a list of one text.
     pub(super) fn call_with_list_of_one<'py, 'v>(
@@ -78,10 +84,10 @@ impl PythonStep {
         py: Python<'py>,
         records: Range<usize>,
         asked: &AskedOfMany<'_, '_>,
-    ) -> (BTreeMap<usize, Box<Failure>>, Vec<Vec<Bound<'py, PyAny>>>) {
+    ) -> (Failed, Lists<'py>) {
         let asks = &self.declaration().asks;
-        let mut lists: Vec<Vec<_>> = asks.iter().map(|_| Vec::with_capacity(records.len())).collect();
-        let mut failed = BTreeMap::new();
+        let mut lists: Lists<'py> = asks.iter().map(|_| Vec::with_capacity(records.len())).collect();
+        let mut failed = Failed::new();
         for (place, record) in records.enumerate() {
             let fields = asks.iter().zip(&self.defaults).enumerate();
             let fields = fields.map(|(index, (field, default))| match (asked(record, index), default) {

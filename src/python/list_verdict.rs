@@ -118,7 +118,7 @@ fn items<'py>(returned: &Bound<'py, PyAny>) -> Option<Bound<'py, PyTuple>> {
 }
 
 /// The failure of one record is its own; an interruption is everybody's.
-fn stopped<'py>(read: Result<CallVerdict<'py>, Stop>) -> Result<Outcome<CallVerdict<'py>>, ManyStop> {
+fn stopped(read: Result<CallVerdict<'_>, Stop>) -> Result<Outcome<CallVerdict<'_>>, ManyStop> {
     match read {
         Ok(verdict) => Ok(Ok(verdict)),
         Err(Stop::Failed(failure)) => Ok(Err(failure)),

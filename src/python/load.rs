@@ -50,6 +50,7 @@ pub(crate) fn from_callable(target: &Bound<'_, PyAny>, configuration: &Configura
 
 /// What `_contract.read` returns.
 #[derive(FromPyObject)]
+#[expect(clippy::struct_excessive_bools, reason = "the attributes of a Python object")]
 struct Contract {
     kind: String,
     stage: String,
