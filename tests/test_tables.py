@@ -1,366 +1,511 @@
-"""Files of tables as inputs and outputs of a run: Parquet, Arrow IPC, CSV and TSV."""
+"""`Pipeline.process_table`: tables of any library that speaks Arrow, in and out."""
 
-import base64
-import csv
-import json
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
+import gc
+import logging
+import subprocess
+import sys
+import threading
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pandas as pd
+import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from support.directories import committed, cut_manifest, target
-from support.files import counts, names, read_jsonl, write_jsonl
-from support.program import Program
-from support.tables import EXTENSIONS, read_table, write_table
+from support.odd_steps import reverse
 
-from text_processor import ConfigError, InputError, Pipeline, plugin
+from text_processor import (
+    ConfigError,
+    InputError,
+    Pipeline,
+    RecordError,
+    Reject,
+    Report,
+    StepError,
+    Table,
+    TableReader,
+    plugin,
+)
 
-# Parquet calls what is in a list so.
-LIST = pa.list_(pa.field("element", pa.int64()))
-COLUMNS = {
-    "id": pa.array([f"r{number}" for number in range(6)]),
-    "text": pa.array([" one ", "two", None, "  ", "bad", "five "]),
-    "score": pa.array([1.5, None, 2.5, 3.5, 4.5, 5.5]),
-    "raw": pa.array([b"\x00\xff", b"", None, b"a", b"b", b"c"], pa.binary()),
-    "nested": pa.array([{"a": [1, 2]}, {"a": None}, None, {"a": []}, {"a": [3]}, {"a": [4]}], pa.struct([("a", LIST)])),
-}
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LONG = "a text that is longer than twelve bytes"
+TEXTS = [" one ", LONG, None, "", " grüße, die länger sind ", "x"]
+TYPES = [
+    pa.string(),
+    pa.large_string(),
+    pa.string_view(),
+    pa.dictionary(pa.int32(), pa.string()),
+    pa.dictionary(pa.int8(), pa.large_string()),
+]
 
 
-def table(**columns: Any) -> pa.Table:
-    """A table with nulls, bytes and nested values, and metadata of its own."""
-    return pa.table({**COLUMNS, **columns}).replace_schema_metadata({"made by": "a test", "answer": "42"})
+def column(texts: list[str | None], kind: pa.DataType) -> pa.Array:
+    plain = pa.array(texts, pa.string())
+    return plain.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else plain.cast(kind)
 
 
-@plugin(kind="annotate", fields={"length": int})
-def measure(text: str) -> dict[str, int]:
-    """Annotates."""
-    return {"length": len(text)}
+def table(texts: list[str | None], kind: pa.DataType | None = None, **others: list[Any]) -> pa.Table:
+    numbers = pa.array(range(len(texts)), pa.int64())
+    columns = {"n": numbers, "text": column(texts, kind or pa.string())} | others
+    return pa.table(columns)
 
 
-def fail_on_bad(text: str) -> str:
-    """Fails on one text."""
-    if text == "bad":
+def reader(chunks: Iterable[pa.RecordBatch], schema: pa.Schema | None = None) -> pa.RecordBatchReader:
+    return pa.RecordBatchReader.from_batches(schema or table([]).schema, chunks)
+
+
+def chunks(count: int, rows: int = 10) -> Iterator[pa.RecordBatch]:
+    for number in range(count):
+        yield from table([f" chunk {number}, row {row} " for row in range(rows)]).to_batches()
+
+
+@plugin(kind="annotate", fields={"length": int, "half": float, "first": str, "long": bool, "seen": list})
+def measure(text: str) -> dict[str, Any]:
+    return {"length": len(text), "half": len(text) / 2, "first": text[:1], "long": len(text) > 3, "seen": [text, None]}
+
+
+@plugin(kind="split")
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@plugin(kind="filter")
+def newer(text: str, year: int) -> bool | Reject:
+    return year > 2000 or Reject("old")
+
+
+def shout(text: str) -> str:
+    return text.upper() + "!"
+
+
+def fail_on_x(text: str) -> str:
+    if text == "x":
         raise ValueError(text)
     return text
 
 
-def weigh(text: str, score: float | None) -> str:
-    """Asks for a field of the table."""
-    return f"{text}:{score}"
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_texts_of_every_type_keep_it(kind: pa.DataType, isolation: Any) -> None:
+    pipeline = Pipeline(["trim", reverse])
+    made = pa.table(pipeline.process_table(table(TEXTS, kind), isolation=isolation))
+    assert made.schema.field("text").type == kind
+    assert made["text"].to_pylist() == [text and text.strip()[::-1] for text in TEXTS]
+    assert made["n"].to_pylist() == list(range(len(TEXTS)))
 
 
-@pytest.mark.parametrize("sink", EXTENSIONS.values())
-@pytest.mark.parametrize("source", EXTENSIONS.values())
-@pytest.mark.parametrize("workers", [1, 2])
-def test_other_columns_the_schema_and_its_metadata_are_kept(
-    tmp_path: Path, source: str, sink: str, workers: int
-) -> None:
-    before = table()
-    path = write_table(tmp_path / f"in{source}", before)
-    output = tmp_path / f"out{sink}"
-    report = Pipeline(["trim"]).run(path, output, nulls="keep", workers=workers)
-    assert counts(report) == (6, 6, 0, 0)
-    texts = pa.array(["one", "two", None, "", "bad", "five"])
-    expected = before.set_column(1, "text", texts)
-    assert read_table(output).equals(expected, check_metadata=True)
-
-
-@pytest.mark.parametrize("type", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str)
-@pytest.mark.parametrize("sink", EXTENSIONS.values())
-def test_a19_texts_keep_their_type(tmp_path: Path, type: pa.DataType, sink: str) -> None:
-    before = table(text=COLUMNS["text"].cast(type))
-    path = write_table(tmp_path / "in.arrow", before)
-    output = tmp_path / f"out{sink}"
-    report = Pipeline(["trim"]).run(path, output, nulls="keep")
-    assert counts(report) == (6, 6, 0, 0)
-    after = read_table(output)
-    assert after["text"].to_pylist() == ["one", "two", None, "", "bad", "five"]
-    # An Arrow file holds one dictionary of a column only, and new texts need new ones.
-    plain = sink == ".arrow" and pa.types.is_dictionary(type)
-    assert after.schema.field("text").type == (pa.string() if plain else type)
+def test_a_table_comes_back_as_a_small_object_that_other_libraries_take() -> None:
+    frame = pl.DataFrame({"n": [1, 2], "text": [" ab ", "c"]})
+    made = Pipeline(["trim", ("length", {"minimum": 2})]).process_table(frame)
+    assert isinstance(made, Table)
+    assert (len(made), made.column_names, repr(made)) == (1, ["n", "text"], "Table(1 rows, columns: n, text)")
+    assert isinstance(made.report, Report)
+    assert (made.report.read, made.report.out, made.report.rejected) == (2, 1, 1)
+    assert made.report.to_dict()["steps"][1]["rejected"] == {"too_short": 1}
+    # Each as often as one likes.
+    for _ in range(2):
+        assert pl.DataFrame(made).rows() == [(1, "ab")]
+        assert pa.table(made).to_pylist() == [{"n": 1, "text": "ab"}]
+        assert pa.schema(made).names == ["n", "text"]
+        assert duckdb.sql("SELECT text, n FROM made").fetchall() == [("ab", 1)]
+        assert duckdb.from_arrow(made).fetchall() == [(1, "ab")]
+        assert pd.DataFrame.from_arrow(made).to_dict("list") == {"n": [1], "text": ["ab"]}
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    "make",
     [
-        ({"text": pa.array(range(6))}, "must hold texts"),
-        ({"text": COLUMNS["nested"]}, "must hold texts"),
-        ({"text": COLUMNS["raw"]}, "must hold texts"),
+        pl.DataFrame,
+        pa.table,
+        pd.DataFrame,
+        lambda columns: pa.table(columns).to_batches()[0],
+        lambda columns: pa.table(columns).to_struct_array().chunk(0),
+        lambda columns: Pipeline([]).process_table(pa.table(columns)),
+        lambda columns: duckdb.from_arrow(pa.table(columns)),
+        lambda columns: pd.DataFrame(columns).convert_dtypes(dtype_backend="pyarrow"),
     ],
+    ids=["polars", "pyarrow", "pandas", "batch", "struct", "ours", "duckdb", "pandas-pyarrow"],
 )
-def test_a19_a_column_that_holds_no_texts_is_refused_before_anything_is_read(
-    tmp_path: Path, columns: dict[str, Any], message: str
-) -> None:
-    path = write_table(tmp_path / "in.parquet", table(**columns))
-    with pytest.raises(ConfigError, match=message):
-        Pipeline(["trim"]).run(path, tmp_path / "out.parquet")
-    assert names(tmp_path) == ["in.parquet"]
-
-
-def test_a19_a_missing_column_is_an_error_that_names_the_others(tmp_path: Path, program: Program) -> None:
-    path = write_table(tmp_path / "in.parquet", table().drop_columns(["text"]))
-    done = program("run", "-s", "trim", path, "-o", "out.parquet")
-    assert done.returncode == 2
-    assert b"no column `text`" in done.stderr
-    assert b"`score`" in done.stderr
+def test_any_library_that_speaks_arrow_is_understood(make: Any) -> None:
+    made = Pipeline(["trim"]).process_table(make({"text": [" a ", LONG], "n": [1, 2]}))
+    assert isinstance(made, Table)
+    assert pa.table(made).select(["text", "n"]).to_pydict() == {"text": ["a", LONG], "n": [1, 2]}
 
 
 @pytest.mark.parametrize(
-    ("nulls", "fates"),
-    [("keep", (6, 6, 0, 0)), ("reject", (6, 5, 1, 0)), ("quarantine", (6, 5, 0, 1)), (None, (6, 5, 0, 1))],
+    ("wrong", "said", "note"),
+    [
+        ([{"text": "a"}], "`list`, which has none of Arrow's C interface", "polars.DataFrame"),
+        ({"text": ["a"]}, "`dict`, which has none of Arrow's C interface", "`map_batches` a `dict`"),
+        ("a text", "`str`, which has none of Arrow's C interface", "pyarrow.table"),
+        (None, "`NoneType`, which has none of Arrow's C interface", "pyarrow.table"),
+        (pl.Series("text", ["a"]), "which does not have columns", "one column"),
+        (pa.array(["a"]), "which does not have columns", "one column"),
+        (pa.chunked_array([["a"]]), "which does not have columns", "one column"),
+    ],
+    ids=["list", "dict", "str", "None", "Series", "Array", "ChunkedArray"],
 )
-def test_a19_a_null_text_is_never_an_empty_text(
-    tmp_path: Path, nulls: Any, fates: tuple[int, int, int, int]
-) -> None:
-    path = write_table(tmp_path / "in.parquet", table())
-    output, rejected = tmp_path / "out.parquet", tmp_path / "rejected.jsonl"
-    options = {} if nulls is None else {"nulls": nulls}
-    report = Pipeline(["trim"]).run(path, output, rejected=rejected, **options)
-    assert counts(report) == fates
-    texts = read_table(output)["text"].to_pylist()
-    assert texts == ["one", "two", *([None] if nulls == "keep" else []), "", "bad", "five"]
-    told = read_jsonl(rejected) + read_jsonl(tmp_path / "out.quarantine.jsonl")
-    assert [line["record"]["text"] for line in told] == ([] if nulls == "keep" else [None])
-    if nulls == "reject":
-        assert told[0]["reason"] == "null_text"
+def test_what_is_no_table_is_refused(wrong: Any, said: str, note: str) -> None:
+    with pytest.raises(TypeError, match=said) as caught:
+        Pipeline(["trim"]).process_table(wrong)
+    assert note in caught.value.__notes__[0]
 
 
-def test_the_quarantine_holds_the_row_with_its_bytes(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "in.parquet", table())
-    report = Pipeline(["trim", fail_on_bad]).run(path, tmp_path / "out.parquet", nulls="keep", isolation="thread")
-    assert counts(report) == (6, 5, 0, 1)
-    [line] = read_jsonl(tmp_path / "out.quarantine.jsonl")
-    assert (line["ordinal"], line["offset"], line["id"]) == (4, 4, "r4")
-    raw = base64.b64encode(b"b").decode()
-    assert line["record"] == {"id": "r4", "text": "bad", "score": 4.5, "raw": raw, "nested": {"a": [3]}}
+def test_a_pandas_without_arrow_is_told_what_to_do() -> None:
+    old = type("DataFrame", (), {"__module__": "pandas.core.frame"})()
+    with pytest.raises(TypeError) as caught:
+        Pipeline(["trim"]).process_table(old)
+    assert "2.2" in caught.value.__notes__[0]
+
+
+def test_an_exception_of_the_table_itself_is_raised_as_it_is() -> None:
+    class Broken:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            raise LookupError(self)
+
+    with pytest.raises(LookupError):
+        Pipeline(["trim"]).process_table(Broken())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        ({"text": "txt"}, ConfigError, "has no column `txt`.*Did you mean `text`"),
+        ({"text": "n"}, ConfigError, "column `n` must hold texts.*holds Int64"),
+        ({"nulls": "drop"}, ValueError, "`nulls` is `keep`, `reject` or `quarantine`, not `drop`"),
+        ({"on_error": "ignore"}, ValueError, "`on_error` is `quarantine` or `raise`, not `ignore`"),
+        ({"isolation": "container"}, ValueError, "`isolation` is"),
+        ({"workers": 0}, ConfigError, "number of workers"),
+        ({"memory_budget": 1}, ConfigError, "memory budget"),
+        ({"timeout": -1.0}, ValueError, "`timeout` is a number of seconds"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        Pipeline(["trim"]).process_table(table(["a"]), **arguments)
+
+
+def test_the_text_may_be_in_any_column() -> None:
+    named = pa.table({"body": [" a "], "text": [" b "]})
+    made = pa.table(Pipeline(["trim"]).process_table(named, text="body"))
+    assert made.to_pydict() == {"body": ["a"], "text": [" b "]}
+    assert pa.table(Pipeline(["trim"], text="body").process_table(named))["body"].to_pylist() == ["a"]
 
 
 @pytest.mark.parametrize("isolation", ["thread", "process"])
-def test_steps_get_fields_of_the_table_and_add_columns(tmp_path: Path, isolation: Any) -> None:
-    path = write_table(tmp_path / "in.parquet", table())
-    output = tmp_path / "out.parquet"
-    Pipeline(["trim", weigh, measure]).run(path, output, nulls="reject", isolation=isolation)
-    after = read_table(output)
-    assert after["text"].to_pylist() == ["one:1.5", "two:None", ":3.5", "bad:4.5", "five:5.5"]
-    assert after["length"].to_pylist() == [7, 8, 4, 7, 8]
-    assert after.schema.field("length").type == pa.int64()
+def test_null_texts_are_kept_rejected_or_quarantined(isolation: Any) -> None:
+    pipeline = Pipeline([reverse])
+
+    def made(**arguments: Any) -> Table | TableReader:
+        return pipeline.process_table(table(["ab", None, ""]), isolation=isolation, **arguments)
+
+    assert pa.table(made())["text"].to_pylist() == ["ba", None, ""]
+    rejected = made(nulls="reject", fates=True)
+    assert pa.table(rejected)["reason"].to_pylist() == [None, "null_text", None]
+    assert pa.table(rejected)["text"].to_pylist() == ["ba", None, ""]
+    assert rejected.report.rejected == 1
+    assert made(nulls="quarantine").report.quarantined == 1
+    with pytest.raises(RecordError, match="record 1 of the table: The text is null"):
+        made(nulls="quarantine", on_error="raise")
 
 
-def test_compression_and_row_groups_are_those_of_the_first_input(tmp_path: Path) -> None:
-    numbers = range(10_000)
-    before = pa.table({"id": numbers, "text": [f" text {number}" for number in numbers]})
-    path = tmp_path / "in.parquet"
-    pq.write_table(before, path, compression={"id": "GZIP", "text": "SNAPPY"}, row_group_size=3000)
-    output = tmp_path / "out.parquet"
-    Pipeline(["trim"]).run(path, output)
-    metadata = pq.ParquetFile(output).metadata
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    assert [group.num_rows for group in groups] == [3000, 3000, 3000, 1000]
-    assert {(group.column(0).compression, group.column(1).compression) for group in groups} == {("GZIP", "SNAPPY")}
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_fields_that_steps_add_are_typed_columns(isolation: Any) -> None:
+    pipeline = Pipeline([measure] if isolation == "thread" else ["trim"])
+    made = pa.table(pipeline.process_table(table(["text", None, "ab"]), isolation=isolation))
+    if isolation == "process":
+        assert made.column_names == ["n", "text"]
+        return
+    added = {"length": pa.int64(), "half": pa.float64(), "first": pa.string(), "long": pa.bool_(), "seen": pa.string()}
+    assert {name: made.schema.field(name).type for name in added} == added
+    assert made["length"].to_pylist() == [4, None, 2]
+    assert made["half"].to_pylist() == [2.0, None, 1.0]
+    assert made["long"].to_pylist() == [True, None, False]
+    assert made["seen"].to_pylist() == ['["text",null]', None, '["ab",null]']
 
 
-def test_a_large_table_comes_back_in_order_whatever_the_workers(tmp_path: Path) -> None:
-    numbers = range(60_000)
-    before = pa.table({"id": numbers, "text": [f" text {number} " + "x" * (number % 700) for number in numbers]})
-    path = write_table(tmp_path / "in.parquet", before, row_group_size=7000)
-    made = []
-    for workers in [1, 2, 5]:
-        output = tmp_path / f"out{workers}.parquet"
-        report = Pipeline(["trim"]).run(path, output, workers=workers)
-        assert counts(report) == (60_000, 60_000, 0, 0)
-        made.append(output.read_bytes())
-    after = read_table(output)
-    assert after["id"].to_pylist() == list(numbers)
-    assert after["text"].to_pylist() == [text.strip() for text in before["text"].to_pylist()]
-    assert made[0] == made[1] == made[2], "the same rows make the same file"
+def test_steps_are_given_the_columns_that_they_ask_for() -> None:
+    made = Pipeline([newer]).process_table(table(["a", "b", "c"], year=[1999, 2001, 2024]), fates=True)
+    assert pa.table(made)["fate"].to_pylist() == ["rejected", "out", "out"]
+    with pytest.raises(ConfigError, match="asks for the field `year`, and the table has no such column"):
+        Pipeline([newer]).process_table(table(["a"]))
 
 
-def test_the_first_bytes_tell_more_than_the_name(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "in.parquet", table()).rename(tmp_path / "in.jsonl")
-    output = tmp_path / "out.jsonl"
-    report = Pipeline(["trim"]).run(path, output, nulls="keep")
-    assert counts(report) == (6, 6, 0, 0)
-    assert read_jsonl(output)[0] == {
-        "id": "r0",
-        "text": "one",
-        "score": 1.5,
-        "raw": "AP8=",
-        "nested": {"a": [1, 2]},
-    }
-    assert read_jsonl(output)[2]["text"] is None
+def test_parts_of_a_split_have_the_other_columns_of_their_record() -> None:
+    made = pa.table(Pipeline([words]).process_table(table(["one two", None, "three", "  "])))
+    assert made.to_pydict() == {"n": [0, 0, 1, 2], "text": ["one", "two", None, "three"]}
 
 
-def test_columns_become_lines_of_text(tmp_path: Path) -> None:
-    path = write_table(tmp_path / "in.parquet", table())
-    output = tmp_path / "out.txt"
-    report = Pipeline(["trim"]).run(path, output, nulls="reject")
-    assert counts(report) == (6, 5, 1, 0)
-    assert output.read_bytes() == b"one\ntwo\n\nbad\nfive\n"
+def test_fates_tell_what_became_of_each_record() -> None:
+    made = Pipeline(["trim", fail_on_x, ("length", {"minimum": 1})]).process_table(table(TEXTS), fates=True)
+    told = pa.table(made)
+    assert told["text"].to_pylist() == ["one", LONG, None, "", "grüße, die länger sind", "x"]
+    assert told["fate"].to_pylist() == ["out", "out", "out", "rejected", "out", "quarantined"]
+    assert told["reason"].to_pylist() == [None, None, None, "too_short", None, "It raised `ValueError`: x"]
+    assert told["step"].to_pylist() == [None, None, None, "length", None, "test_tables.fail_on_x"]
+    with pytest.raises(ConfigError, match="`fate`"):
+        Pipeline([]).process_table(told, fates=True)
 
 
-def test_cells_that_nothing_changed_come_back(tmp_path: Path) -> None:
-    rows = [["id", "text", "note"], ["1", " a ", 'say "hi", twice'], ["2", "", "two\nlines"], ["3", " ", "007"]]
-    path = tmp_path / "in.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
-    for extension, delimiter in [(".csv", ","), (".tsv", "\t")]:
-        output = tmp_path / f"out{extension}"
-        report = Pipeline(["trim"]).run(path, output)
-        assert counts(report) == (3, 3, 0, 0)
-        with output.open(newline="", encoding="utf-8") as file:
-            after = list(csv.reader(file, delimiter=delimiter))
-        assert after == [rows[0], *([row[0], row[1].strip(), row[2]] for row in rows[1:])]
+def test_a_record_that_fails_is_left_out_with_a_warning_or_raised(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        made = Pipeline([fail_on_x]).process_table(table(["a", "x", "b"]))
+    assert pa.table(made)["text"].to_pylist() == ["a", "b"]
+    assert "1 records failed and were left out of the table" in caplog.text
+    for pipeline, policy in [(Pipeline([fail_on_x]), "raise"), (Pipeline([fail_on_x], on_error="raise"), None)]:
+        with pytest.raises(StepError, match="Step `test_tables.fail_on_x` failed on record 1 of the table") as caught:
+            pipeline.process_table(table(["a", "x", "b"]), on_error=policy)  # type: ignore[arg-type]
+        assert isinstance(caught.value.__cause__, ValueError)
+        assert caught.value.position == 1
 
 
-def test_a_record_of_another_width_is_quarantined_and_the_rest_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "in.csv"
-    path.write_bytes(b"id,text\n1, a \n2,b,c\n3,\xff\n4, d \n")
-    report = Pipeline(["trim"]).run(path, tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_bytes() == b"id,text\n1,a\n4,d\n"
-    assert report.exit_code == 5
-    lines = read_jsonl(tmp_path / "out.quarantine.jsonl")
-    assert [base64.b64decode(line["bytes_base64"]) for line in lines] == [b"2,b,c\n", b"3,\xff\n"]
-    assert "3 cells" in lines[0]["message"]
+def test_schema_field_metadata_and_chunks_survive() -> None:
+    schema = pa.schema(
+        [
+            pa.field("text", pa.string(), metadata={"of": "text"}),
+            pa.field("n", pa.int8(), nullable=False, metadata={"of": "n"}),
+        ],
+        metadata={"of": "schema"},
+    )
+    parts = [pa.record_batch([[" a "], [1]], schema), pa.record_batch([["b", "c"], [2, 3]], schema)]
+    made = pa.table(Pipeline(["trim"]).process_table(pa.Table.from_batches(parts)))
+    assert made.schema.equals(schema, check_metadata=True)
+    assert [len(chunk) for chunk in made["text"].chunks] == [1, 2]
 
 
-def test_cells_can_be_compressed_and_come_through_a_pipe(tmp_path: Path, program: Program) -> None:
-    done = program("run", "-s", "trim", "--format", "csv", "-o", "out.csv.gz", stdin=b"text\n a \n")
-    assert done.returncode == 0, done.stderr
-    done = program("run", "-s", "trim", "out.csv.gz", "-o", "out.parquet")
-    assert done.returncode == 0, done.stderr
-    assert read_table(program.folder / "out.parquet").to_pydict() == {"text": ["a"]}
-    with pa.BufferOutputStream() as stream:
-        with pa.ipc.new_stream(stream, table().schema) as writer:
-            writer.write_table(table())
-        content = stream.getvalue().to_pybytes()
-    done = program("run", "-s", "trim", "--nulls", "keep", "--format", "stream", stdin=content)
-    assert done.returncode == 0, done.stderr
-    assert pa.ipc.open_stream(done.stdout).read_all()["text"].to_pylist()[:2] == ["one", "two"]
-    done = program("run", "-s", "trim", "--format", "parquet", stdin=b"PAR1")
-    assert done.returncode == 2
-    assert b"cannot be read through a pipe" in done.stderr
+def test_a_table_without_rows_keeps_its_schema() -> None:
+    made = Pipeline([measure]).process_table(table([]))
+    assert (len(made), made.report.read) == (0, 0)  # type: ignore[arg-type]
+    assert pa.table(made).schema.names == ["n", "text", "length", "half", "first", "long", "seen"]
+    assert pl.DataFrame(made).schema["length"] == pl.Int64
+    rejected = Pipeline([("length", {"minimum": 100})]).process_table(table(["a"]))
+    assert pa.table(rejected).to_pydict() == {"n": [], "text": []}
 
 
-def test_objects_become_columns_of_what_the_first_tell(tmp_path: Path) -> None:
-    records = [
-        {"id": "a", "text": " one ", "n": 1, "tags": ["x"], "more": {"k": 1.5, "deep": [{"z": None}]}},
-        {"id": "b", "text": "two", "n": 2.5, "tags": [], "more": None},
-    ]
-    path = write_jsonl(tmp_path / "in.jsonl", records)
-    report = Pipeline(["trim", measure]).run(path, tmp_path / "mid.parquet", isolation="thread")
-    assert counts(report) == (2, 2, 0, 0)
-    Pipeline([]).run(tmp_path / "mid.parquet", tmp_path / "out.jsonl")
-    expected = [{**records[0], "text": "one", "n": 1.0, "length": 3}, {**records[1], "length": 3}]
-    assert read_jsonl(tmp_path / "out.jsonl") == expected
+def addresses(array: pa.ChunkedArray) -> list[int]:
+    return [buffer.address for chunk in array.chunks for buffer in chunk.buffers() if buffer is not None]
+
+
+@pytest.mark.parametrize("kind", TYPES[:4], ids=str)
+def test_what_no_step_changes_is_the_same_memory(kind: pa.DataType) -> None:
+    given = table([f"text number {number} of very many" for number in range(30_000)], kind)
+    kept = pa.table(Pipeline(["trim", ("length", {"minimum": 1})]).process_table(given))
+    assert addresses(kept["text"]) == addresses(given["text"])
+    assert addresses(kept["n"]) == addresses(given["n"])
+    changed = pa.table(Pipeline([shout]).process_table(given))
+    assert addresses(changed["n"]) == addresses(given["n"])
+    assert addresses(changed["text"]) != addresses(given["text"])
+
+
+def test_trimmed_views_are_not_copied() -> None:
+    given = table([f"   {LONG} {number}   " for number in range(20_000)], pa.string_view())
+    made = pa.table(Pipeline(["trim"]).process_table(given))
+    assert made["text"].to_pylist()[7] == f"{LONG} 7"
+    there = {buffer.address for chunk in given["text"].chunks for buffer in chunk.buffers()[2:]}
+    assert {buffer.address for chunk in made["text"].chunks for buffer in chunk.buffers()[2:]} <= there
+
+
+def test_a_table_outlives_what_it_was_made_of() -> None:
+    given = table([f"text number {number}" for number in range(10_000)])
+    made = Pipeline([]).process_table(given)
+    del given
+    gc.collect()
+    assert pa.table(made)["text"].to_pylist()[9_999] == "text number 9999"
+
+
+def test_a_reader_is_read_chunk_by_chunk() -> None:
+    taken = []
+
+    def source() -> Iterator[pa.RecordBatch]:
+        for chunk in chunks(1_000_000):
+            taken.append(chunk)
+            yield chunk
+
+    made = Pipeline(["trim"]).process_table(reader(source()))
+    assert isinstance(made, TableReader)
+    assert (made.column_names, repr(made)) == (["n", "text"], "TableReader(columns: n, text)")
+    assert made.report.read == 0
+    first, second = next(made), next(made)
+    assert isinstance(first, Table)
+    assert pa.table(first)["text"].to_pylist()[3] == "chunk 0, row 3"
+    assert pa.table(second)["text"].to_pylist()[0] == "chunk 1, row 0"
+    assert (len(taken), made.report.read, first.report.read) == (2, 20, 10)
+
+
+def test_a_reader_becomes_a_reader_of_other_libraries() -> None:
+    made = Pipeline(["trim"]).process_table(reader(chunks(5)))
+    again = pa.RecordBatchReader.from_stream(made)
+    assert [batch.num_rows for batch in again] == [10] * 5
+    assert (made.report.read, made.report.out) == (50, 50)
+    with pytest.raises(ValueError, match="read already") as caught:
+        pa.RecordBatchReader.from_stream(made)
+    assert "process_table" in caught.value.__notes__[0]
+    assert list(made) == []
+    frame = pl.DataFrame(Pipeline(["trim"]).process_table(reader(chunks(3))))
+    assert frame["text"][29] == "chunk 2, row 9"
+    stream = Pipeline(["trim"]).process_table(reader(chunks(3)))
+    assert duckdb.from_arrow(stream).aggregate("count(*), min(text)").fetchall() == [(30, "chunk 0, row 0")]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_one_may_say_whether_a_table_is_processed_as_it_is_read(stream: bool) -> None:
+    made = Pipeline(["trim"]).process_table(reader(chunks(2)) if not stream else table([" a "]), stream=stream)
+    assert isinstance(made, TableReader if stream else Table)
+    assert pa.table(made).num_rows == (1 if stream else 20)
+
+
+def test_a_large_chunk_is_processed_in_parts() -> None:
+    text = "x" * (1 << 20)
+    given = pa.table({"text": pa.array([text] * 150)})
+    made = list(Pipeline([]).process_table(given, stream=True))
+    assert len(made) > 1
+    assert sum(len(part) for part in made) == 150
+    assert addresses(pa.table(made[0])["text"]) == addresses(given["text"])
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_a_reader_works_wherever_steps_run(isolation: Any) -> None:
+    made = Pipeline([reverse]).process_table(reader(chunks(20)), isolation=isolation, workers=2)
+    texts = pa.RecordBatchReader.from_stream(made).read_all()["text"].to_pylist()
+    assert texts == [text.as_py()[::-1] for chunk in chunks(20) for text in chunk["text"]]
+    assert made.report.to_dict()["isolation"] == isolation
+
+
+def test_a_failure_reaches_whoever_reads() -> None:
+    def source() -> Iterator[pa.RecordBatch]:
+        yield from table(["a"]).to_batches()
+        yield from table(["b", "x"]).to_batches()
+
+    said = "Step `test_tables.fail_on_x` failed on record 2 of the table: It raised `ValueError`: x"
+    made = Pipeline([fail_on_x], on_error="raise").process_table(reader(source()))
+    assert len(next(made)) == 1  # type: ignore[arg-type]
+    with pytest.raises(StepError, match=said) as caught:
+        next(made)  # type: ignore[call-overload]
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert list(made) == []
+    made = Pipeline([fail_on_x], on_error="raise").process_table(reader(source()))
+    with pytest.raises(pa.ArrowInvalid, match=said):
+        pa.RecordBatchReader.from_stream(made).read_all()
+    made = Pipeline([fail_on_x], on_error="raise").process_table(reader(source()))
+    with pytest.raises(pl.exceptions.PolarsError, match=said):
+        pl.DataFrame(made)
+
+
+def test_a_source_that_breaks_off_is_an_input_error() -> None:
+    def source() -> Iterator[pa.RecordBatch]:
+        yield from table(["a"]).to_batches()
+        message = "no more"
+        raise LookupError(message)
+
+    made = Pipeline(["trim"]).process_table(reader(source()))
+    next(made)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match=r"The table cannot be read: .*no more"):
+        next(made)  # type: ignore[call-overload]
+    assert made.report.out == 1
+    with pytest.raises(pa.ArrowInvalid, match="no more"):
+        pa.RecordBatchReader.from_stream(Pipeline(["trim"]).process_table(reader(source()))).read_all()
+    with pytest.raises(InputError, match="no more"):
+        Pipeline(["trim"]).process_table(reader(source()), stream=False)
+
+
+def test_a_message_with_a_zero_does_not_end_the_process() -> None:
+    def zero(text: str) -> str:
+        raise ValueError(text + "\0b")
+
+    made = Pipeline([zero], on_error="raise").process_table(reader(chunks(1)))
+    with pytest.raises(pa.ArrowInvalid, match="ValueError"):
+        pa.RecordBatchReader.from_stream(made).read_all()
+
+
+def test_threads_may_share_a_pipeline_and_its_tables() -> None:
+    pipeline = Pipeline([shout])
+    given = table([f"text {number}" for number in range(5_000)])
+    made: list[list[str]] = []
+
+    def work() -> None:
+        made.append(pa.table(pipeline.process_table(given))["text"].to_pylist())
+        streamed = pipeline.process_table(reader(chunks(5)))
+        made.append(pa.RecordBatchReader.from_stream(streamed).read_all()["text"].to_pylist())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert [texts[-1] for texts in sorted(made, key=len)] == ["CHUNK 4, ROW 9 !".replace("C", " C", 1)] * 4 + [
+        "TEXT 4999!"
+    ] * 4
+
+
+def test_a_step_may_process_a_table_itself() -> None:
+    inner = Pipeline(["trim"])
+
+    def nested(text: str) -> str:
+        return str(pa.table(inner.process_table(table([text])))["text"][0])
+
+    assert pa.table(Pipeline([nested]).process_table(table([" a "])))["text"].to_pylist() == ["a"]
+
+
+INTERRUPTED = """
+    import _thread, threading, time
+    import pyarrow as pa
+    from text_processor import Pipeline
+
+    def slow(text):
+        time.sleep(0.05)
+        return text
+
+    def source():
+        while True:
+            yield pa.record_batch({{"text": ["a"] * 100}})
+
+    given = {given}
+    threading.Timer(0.5, _thread.interrupt_main).start()
+    begun = time.monotonic()
+    try:
+        {run}
+    except {error}:
+        print("interrupted", time.monotonic() - begun < 3)
+"""
+
+
+READER = "pa.RecordBatchReader.from_batches(next(source()).schema, {})"
 
 
 @pytest.mark.parametrize(
-    "misfit",
+    ("given", "run", "error"),
     [
-        {"text": "x", "n": "1"},
-        {"text": "x", "n": 1.5},
-        {"text": "x", "n": 2**63},
-        {"text": "x", "other": 1},
-        {"text": "x", "list": [1, "2"]},
-        {"text": "x", "object": {"unknown": 1}},
-        {"text": "x", "float": 2**53 + 1},
+        ("pa.table({'text': ['a'] * 10_000})", "Pipeline([slow]).process_table(given)", "KeyboardInterrupt"),
+        (READER.format("source()"), "list(Pipeline([slow]).process_table(given))", "KeyboardInterrupt"),
+        (READER.format("map(slow, source())"), "list(Pipeline([]).process_table(given))", "KeyboardInterrupt"),
+        # What reads through the C interface raises errors of its own.
+        (
+            READER.format("source()"),
+            "pa.RecordBatchReader.from_stream(Pipeline([slow]).process_table(given)).read_all()",
+            "pa.ArrowInvalid",
+        ),
     ],
+    ids=["table", "iterator", "source", "stream"],
 )
-def test_a_record_that_does_not_fit_is_quarantined_and_never_changed(tmp_path: Path, misfit: dict[str, Any]) -> None:
-    usual = {"text": "a", "n": 1, "list": [1], "object": {"k": 1}, "float": 0.5}
-    path = write_jsonl(tmp_path / "in.jsonl", [usual] * 1000 + [misfit, usual])
-    report = Pipeline([]).run(path, tmp_path / "out.parquet")
-    assert counts(report) == (1002, 1001, 0, 1)
-    [line] = read_jsonl(tmp_path / "out.quarantine.jsonl")
-    assert (line["kind"], line["record"]) == ("schema", misfit)
-    assert read_table(tmp_path / "out.parquet").to_pylist() == [usual] * 1001
+def test_c6_an_interrupt_ends_a_slow_step(given: str, run: str, error: str) -> None:
+    program = dedent(INTERRUPTED).format(given=given, run=run, error=error)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert done.stdout == "interrupted True\n", done.stderr
 
 
-def test_lines_become_an_identity_and_a_text(tmp_path: Path) -> None:
-    path = tmp_path / "in.txt"
-    path.write_text(" one \ntwo\n", encoding="utf-8")
-    Pipeline(["trim", measure]).run(path, tmp_path / "out.parquet", isolation="thread")
-    after = read_table(tmp_path / "out.parquet").to_pydict()
-    assert after == {"id": [f"{path}:0", f"{path}:1"], "text": ["one", "two"], "length": [3, 3]}
-
-
-@pytest.mark.parametrize(
-    ("output", "options", "message"),
-    [
-        ("out.csv", {"nulls": "keep"}, "`raw` holds Binary, which CSV cannot hold"),
-        ("out.txt", {"nulls": "keep"}, "plain text cannot hold a text that is null"),
-        ("out.parquet.gz", {}, "compressed within"),
-    ],
-)
-def test_what_cannot_be_represented_is_refused_before_anything_is_read(
-    tmp_path: Path, output: str, options: dict[str, Any], message: str
-) -> None:
-    path = write_table(tmp_path / "in.parquet", table())
-    with pytest.raises(ConfigError, match=message):
-        Pipeline(["trim"]).run(path, tmp_path / output, **options)
-    assert names(tmp_path) == ["in.parquet"]
-
-
-def test_inputs_have_the_same_columns(tmp_path: Path) -> None:
-    one = write_table(tmp_path / "a.parquet", table())
-    two = write_table(tmp_path / "b.arrow", table(score=pa.array(["x"] * 6)))
-    with pytest.raises(ConfigError, match="b.arrow.*`score` holds Utf8, and that of the first Float64"):
-        Pipeline(["trim"]).run([one, two], tmp_path / "out.parquet")
-    three = write_table(tmp_path / "c.arrow", table())
-    report = Pipeline(["trim"]).run([one, three], tmp_path / "out.parquet", nulls="keep")
-    assert counts(report) == (12, 12, 0, 0)
-    lines = write_jsonl(tmp_path / "d.jsonl", [{"text": "x"}])
-    with pytest.raises(ConfigError, match="no columns in common"):
-        Pipeline(["trim"]).run([one, lines], tmp_path / "out2.parquet")
-    report = Pipeline(["trim"]).run([one, lines], tmp_path / "out.jsonl", nulls="keep")
-    assert counts(report) == (7, 7, 0, 0)
-
-
-def test_an_input_that_is_no_table_is_damaged(tmp_path: Path) -> None:
-    path = tmp_path / "in.parquet"
-    path.write_bytes(b"<html>error</html>")
-    with pytest.raises(InputError, match=r"in.parquet. cannot be read as Parquet"):
-        Pipeline(["trim"]).run(path, tmp_path / "out.parquet")
-    good = write_table(tmp_path / "good.parquet", table())
-    report = Pipeline(["trim"]).run([path, good], tmp_path / "out.parquet", nulls="keep")
-    assert (counts(report), report.exit_code) == ((6, 6, 0, 0), 5)
-
-
-@pytest.mark.parametrize("extension", [*EXTENSIONS.values(), ".csv"])
-def test_a_directory_of_tables_goes_on_where_it_ended(tmp_path: Path, extension: str, program: Program) -> None:
-    numbers = range(3000)
-    texts = [" " + "x" * (number % 50) for number in numbers]
-    before = pa.table({"id": [f"r{number}" for number in numbers], "text": texts})
-    path = tmp_path / f"in{extension}"
-    if extension == ".csv":
-        lines = [f"r{number},{text}\n" for number, text in zip(numbers, texts, strict=True)]
-        path.write_text("id,text\n" + "".join(lines), encoding="utf-8")
-    else:
-        write_table(path, before)
-    folder = tmp_path / "out"
-    pipeline = Pipeline(["trim", ("length", {"minimum": 3})])
-    report = pipeline.run(path, target(folder), shard_bytes=20_000)
-    assert counts(report) == (3000, 2820, 180, 0)
-    whole = committed(folder)
-    shards = sorted((folder / "out").iterdir())
-    assert [shard.suffix for shard in shards] == [extension] * len(shards)
-    assert len(shards) > 3
-    cut_manifest(folder, 3)
-    assert pipeline.run(path, target(folder), shard_bytes=20_000, resume=True).read == 3000
-    assert committed(folder) == whole, "the same bytes"
-    done = program("verify", folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    [history] = json.loads(program("why", folder, "r2999", "--json").stdout)["records"]
-    assert (history["fate"], history["id"], history["ordinal"]) == ("out", "r2999", 2999)
-    [history] = json.loads(program("why", folder, "2950", "--json").stdout)["records"]
-    assert (history["fate"], history["id"], history["ordinal"]) == ("rejected", "r2950", 2950)
-    with pytest.raises(Exception, match="fate of null texts"):
-        pipeline.run(path, target(folder), shard_bytes=20_000, resume=True, nulls="reject")
-
-
-def test_the_first_records_of_a_table_can_be_traced(tmp_path: Path, program: Program) -> None:
-    path = write_table(tmp_path / "in.parquet", table())
-    done = program("trace", "-s", "trim", "--input", path, "--limit", "2", "--json")
-    assert done.returncode == 0, done.stderr
-    assert b'"one"' in done.stdout or b"one" in done.stdout
+def test_nothing_of_other_libraries_is_imported_for_nothing() -> None:
+    program = """
+        import sys
+        from text_processor import Pipeline
+        Pipeline(["trim"]).map_batches({"text": [" a "]})
+        print({"pyarrow", "polars", "pandas", "duckdb", "numpy"} & set(sys.modules))
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=False)
+    assert done.stdout == "set()\n", done.stderr

@@ -2,17 +2,42 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, final, overload
 
 from text_processor.exceptions import RecordError
 
-__all__ = ["Pipeline", "Record", "Report", "TraceEntry", "__version__", "command", "worker"]
+__all__ = [
+    "Column",
+    "Pipeline",
+    "Record",
+    "Report",
+    "Table",
+    "TableReader",
+    "TraceEntry",
+    "__version__",
+    "command",
+    "worker",
+]
 
 __version__: str
 
 _Step: TypeAlias = str | Callable[..., Any] | tuple[str | Callable[..., Any], Mapping[str, Any]]
 _Path: TypeAlias = str | PathLike[str]
 _OnError: TypeAlias = Literal["raise", "quarantine"]
+_Isolation: TypeAlias = Literal["auto", "thread", "process"]
+_Batch = TypeVar("_Batch")
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[object, object]: ...
+
+@final
+class Column:
+    def __len__(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_schema__(self) -> object: ...
 
 @final
 class Pipeline:
@@ -52,7 +77,7 @@ class Pipeline:
         compression: Literal["none", "gzip", "zstd"] | None = None,
         allow_repeat: bool = False,
         progress: bool | None = None,
-        isolation: Literal["auto", "thread", "process"] = "auto",
+        isolation: _Isolation = "auto",
         timeout: float | None = 300.0,
         memory: int | None = None,
         batch_size: int | None = None,
@@ -61,7 +86,54 @@ class Pipeline:
         quarantine_limit: int | None = None,
         quarantine_bytes: int | None = None,
     ) -> Report: ...
+    def process_table(
+        self,
+        table: _ArrowStream | _ArrowArray,
+        *,
+        text: str | None = None,
+        fates: bool = False,
+        nulls: Literal["keep", "reject", "quarantine"] = "keep",
+        on_error: _OnError | None = None,
+        workers: int | None = None,
+        isolation: _Isolation = "thread",
+        timeout: float | None = 300.0,
+        memory: int | None = None,
+        batch_size: int | None = None,
+        memory_budget: int | None = None,
+        stream: bool | None = None,
+    ) -> Table | TableReader: ...
+    @overload
+    def map_batches(self, batch: Mapping[str, Any], /) -> dict[str, Any]: ...
+    @overload
+    def map_batches(self, batch: _Batch, /) -> _Batch: ...
+    @overload
+    def __call__(self, batch: str, /) -> str | None: ...
+    @overload
+    def __call__(self, batch: Mapping[str, Any], /) -> dict[str, Any]: ...
+    @overload
+    def __call__(self, batch: _Batch, /) -> _Batch: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Table:
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def report(self) -> Report: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object: ...
+
+@final
+class TableReader:
+    @property
+    def column_names(self) -> list[str]: ...
+    @property
+    def report(self) -> Report: ...
+    def __iter__(self) -> TableReader: ...
+    def __next__(self) -> Table: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object: ...
 
 @final
 class Record:

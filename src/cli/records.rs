@@ -2,8 +2,8 @@
 
 use super::{Shell, numbers};
 use crate::batch::{Batch, Ending, State, Unread};
-use crate::error::Result;
 use crate::columns::{ColumnDecoder, Nulls};
+use crate::error::Result;
 use crate::io::{self, Decoder, Format, Input, KeptTables, Layout, Source, TableInputs};
 use crate::plan::{Plan, PlanField};
 use crate::record::{Place, Value};

@@ -59,6 +59,7 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         compression: arguments.compression.map(Into::into),
         workers: arguments.workers.number(),
         supervision,
+        on_error: None,
         limit: arguments.limit,
         nulls: arguments.nulls.into(),
         limits,

@@ -1,7 +1,7 @@
 //! Makes records of the rows of a record batch.
 
 use super::values::{Reading, values};
-use crate::batch::{Batch, Row, SourceRecord, View};
+use crate::batch::{Adopted, Batch, Row, SourceRecord, View};
 use crate::error::{ConfigError, Failure, FailureKind};
 use crate::io::Decoder;
 use crate::plan::Plan;
@@ -15,6 +15,7 @@ use arrow_buffer::{ArrowNativeType as _, ToByteSlice as _};
 use arrow_schema::{DataType, Schema};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// What becomes of a record whose text is null. A null text is never an empty text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -58,6 +59,15 @@ impl TextType {
         }
     }
 
+    /// How the values of a dictionary hold texts, or the column itself where it has none.
+    #[must_use]
+    pub fn without_dictionary(&self) -> &Self {
+        match self {
+            Self::Dictionary(_, values) => values,
+            flat => flat,
+        }
+    }
+
     /// The type that holds texts this way.
     #[must_use]
     pub fn data_type(&self) -> DataType {
@@ -97,12 +107,25 @@ impl ColumnDecoder {
     /// If there is no column for the text, more than one, or one that holds no texts, and if a step needs a field of which
     /// there is no column, or one whose values it could not be given.
     pub fn new(schema: &Schema, plan: &Plan, nulls: Nulls, limits: Limits) -> Result<Self, ConfigError> {
-        let text = find(schema, &plan.text)?.ok_or_else(|| no_text(schema, &plan.text))?;
+        Self::of_column(&plan.text, schema, plan, nulls, limits)
+    }
+
+    /// A decoder for the tables of a schema whose text is in the column of this name, whatever the plan says.
+    ///
+    /// # Errors
+    /// As of [`ColumnDecoder::new`].
+    pub fn of_column(
+        name: &str,
+        schema: &Schema,
+        plan: &Plan,
+        nulls: Nulls,
+        limits: Limits,
+    ) -> Result<Self, ConfigError> {
+        let text = find(schema, name)?.ok_or_else(|| no_text(schema, name))?;
         let found = schema.field(text).data_type();
         let text_type = TextType::of(found).ok_or_else(|| {
             ConfigError::new(format!(
-                "The column `{}` must hold texts (utf8, large_utf8, utf8_view, or a dictionary of them), and holds {found}.",
-                plan.text
+                "The column `{name}` must hold texts (utf8, large_utf8, utf8_view, or a dictionary of them), and holds {found}."
             ))
             .with_hint("Name the column that holds the text with `text`.")
         })?;
@@ -171,6 +194,7 @@ impl Decoder for ColumnDecoder {
         let nulls = texts.logical_nulls();
         for (index, view) in views.into_iter().enumerate() {
             let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
+            let view = if is_null { Ok(View::default()) } else { view };
             batch.sources.push(SourceRecord {
                 ordinal: batch.first_ordinal + index as u64,
                 offset: batch.first_offset + index as u64,
@@ -270,13 +294,18 @@ fn not_utf8() -> Box<Failure> {
     Box::new(Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault."))
 }
 
+fn outside() -> Box<Failure> {
+    let message = "The text lies outside of the memory of its column.";
+    Box::new(Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault."))
+}
+
 fn too_large(length: usize, limit: usize) -> Box<Failure> {
     let message = format!("The record has {length} bytes, more than the limit of {limit}; it was not loaded.");
     Box::new(Failure::new(FailureKind::RecordTooLarge, message))
 }
 
-/// How many bytes each text has.
-fn lengths<'t>(texts: &'t ArrayRef, text_type: &TextType) -> Box<dyn Iterator<Item = usize> + 't> {
+/// How many bytes each text has. Of what is null nothing is said.
+pub(super) fn lengths<'t>(texts: &'t ArrayRef, text_type: &TextType) -> Box<dyn Iterator<Item = usize> + 't> {
     let TextType::Dictionary(_, values) = text_type else {
         let length = length_in(texts, text_type);
         return Box::new((0..texts.len()).map(length));
@@ -313,7 +342,7 @@ fn length_in<'t>(texts: &'t ArrayRef, text_type: &TextType) -> Box<dyn Fn(usize)
 
 type Views = Vec<Result<View, Box<Failure>>>;
 
-/// The views of the texts of a column, which the batch shares from now on. What is null has an empty view.
+/// The views of the texts of a column, which the batch shares from now on. What is null has some view or other.
 fn views(texts: &ArrayRef, text_type: &TextType, limit: usize, batch: &mut Batch) -> Views {
     match text_type {
         TextType::Utf8 => views_by_offsets(texts.as_string::<i32>(), limit, batch),
@@ -325,13 +354,13 @@ fn views(texts: &ArrayRef, text_type: &TextType, limit: usize, batch: &mut Batch
                 return vec![Ok(View::default()); texts.len()];
             }
             let keys = dictionary.normalized_keys();
+            if dictionary.values().len() <= texts.len() {
+                let known = self::views(dictionary.values(), values, limit, batch);
+                return keys.into_iter().map(|key| known[key].clone()).collect();
+            }
             // Only the values in use are looked at: a dictionary may be far larger than a batch.
             let mut known: HashMap<usize, Result<View, Box<Failure>>> = HashMap::new();
-            let nulls = texts.logical_nulls();
-            let views = keys.into_iter().enumerate().map(|(row, key)| {
-                if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
-                    return Ok(View::default());
-                }
+            let views = keys.into_iter().map(|key| {
                 known
                     .entry(key)
                     .or_insert_with(|| {
@@ -357,13 +386,16 @@ where
     let offsets = texts.value_offsets();
     let at = |row: usize| offsets[row].as_usize();
     let (first, last) = (at(0), at(texts.len()));
-    let range = |row: usize| at(row) - first..at(row + 1) - first;
-    let whole = last - first;
-    if whole > u32::MAX as usize || first > last {
+    // Nobody has looked at the offsets of a table that came from elsewhere.
+    let range = |row: usize| at(row).wrapping_sub(first)..at(row + 1).wrapping_sub(first);
+    let Some(whole) = last.checked_sub(first) else {
+        return vec![Err(outside()); texts.len()];
+    };
+    if u32::try_from(whole).is_err() {
         return vec![Err(too_large(whole, limit)); texts.len()];
     }
     let buffer = batch.share(texts.values().slice_with_length(first, whole));
-    let checked = batch.check_shared(buffer).ok();
+    let checked = batch.check_shared(buffer, 0..whole);
     let view = |row: usize| {
         if texts.is_null(row) {
             return Ok(View::default());
@@ -381,30 +413,94 @@ where
     (0..texts.len()).map(view).collect()
 }
 
+/// What is so short lies in the view itself, behind its length.
+const INLINE: usize = 12;
+
+/// What a view says: how many bytes, and for a long text in which buffer and from where on.
+#[derive(Clone, Copy)]
+struct Place {
+    length: usize,
+    buffer: u32,
+    start: usize,
+}
+
+impl Place {
+    fn of(view: u128) -> Self {
+        let bytes = view.to_byte_slice();
+        let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Self {
+            length: number(0) as usize,
+            buffer: number(8),
+            start: number(12) as usize,
+        }
+    }
+}
+
+/// A buffer of a column of views, as far as a batch has texts in it.
+struct Region {
+    number: u16,
+    /// From the first text to the end of the last one.
+    range: Range<usize>,
+    /// How many bytes its texts have.
+    texts: usize,
+    /// That all of the range is UTF-8, if that is known.
+    checked: Option<Adopted>,
+}
+
 fn views_of_views(texts: &StringViewArray, limit: usize, batch: &mut Batch) -> Views {
-    /// What is so short lies in the view itself, behind its length.
-    const INLINE: usize = 12;
+    let is_long = |row: usize, place: Place| place.length > INLINE && place.length <= limit && !texts.is_null(row);
+    let places = || texts.views().iter().map(|view| Place::of(*view)).enumerate();
+    let mut regions: HashMap<u32, Region> = HashMap::new();
+    for (_, place) in places().filter(|&(row, place)| is_long(row, place)) {
+        let end = place.start + place.length;
+        match regions.get_mut(&place.buffer) {
+            Some(region) => {
+                region.range = region.range.start.min(place.start)..region.range.end.max(end);
+                region.texts += place.length;
+            }
+            None => {
+                let Some(buffer) = texts.data_buffers().get(place.buffer as usize) else {
+                    continue;
+                };
+                // Views reach as far as 32 bits count.
+                let reached = buffer.len().min(u32::MAX as usize);
+                let region = Region {
+                    number: batch.share(buffer.slice_with_length(0, reached)),
+                    range: place.start..end,
+                    texts: place.length,
+                    checked: None,
+                };
+                regions.insert(place.buffer, region);
+            }
+        }
+    }
+    // Looking through texts that lie side by side is quicker in one go than one by one.
+    for region in regions.values_mut() {
+        if region.texts >= region.range.len() / 2 {
+            region.checked = batch.check_shared(region.number, region.range.clone());
+        }
+    }
     let inline = batch.share(texts.views().inner().clone());
-    let mut shared: HashMap<u32, u16> = HashMap::new();
-    let view = |(row, view): (usize, &u128)| {
+    let view = |(row, place): (usize, Place)| {
         if texts.is_null(row) {
             return Ok(View::default());
         }
-        let bytes = view.to_byte_slice();
-        let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let length = number(0) as usize;
-        let (buffer, start) = if length <= INLINE {
-            (inline, row * size_of::<u128>() + 4)
-        } else if length > limit {
-            return Err(too_large(length, limit));
-        } else {
-            let index = number(8);
-            let buffer = *shared
-                .entry(index)
-                .or_insert_with(|| batch.share(texts.data_buffers()[index as usize].clone()));
-            (buffer, number(12) as usize)
-        };
-        batch.view_of_shared(buffer, start..start + length).ok_or_else(not_utf8)
+        if place.length <= INLINE {
+            let start = row * size_of::<u128>() + size_of::<u32>();
+            return batch
+                .view_of_shared(inline, start..start + place.length)
+                .ok_or_else(not_utf8);
+        }
+        if place.length > limit {
+            return Err(too_large(place.length, limit));
+        }
+        let region = regions.get(&place.buffer).ok_or_else(outside)?;
+        let part = place.start..place.start + place.length;
+        match &region.checked {
+            Some(all) => batch.view_of_adopted(all, part.start - region.range.start..part.end - region.range.start),
+            None => batch.view_of_shared(region.number, part),
+        }
+        .ok_or_else(not_utf8)
     };
-    texts.views().iter().enumerate().map(view).collect()
+    places().map(view).collect()
 }

@@ -1,6 +1,6 @@
 //! Makes a record batch of what became of records.
 
-use super::decoder::TextType;
+use super::decoder::{TextType, lengths};
 use super::texts::text_array;
 use super::values::{column, column_type};
 use crate::batch::{Batch, Ending, State, View};
@@ -8,9 +8,11 @@ use crate::error::{ConfigError, Error, Result};
 use crate::plan::Plan;
 use crate::record::{Fate, FieldType, Value};
 use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::take::take;
+use arrow_select::zip::zip;
 use std::sync::Arc;
 
 /// Which records a table is to hold.
@@ -142,8 +144,19 @@ impl ColumnEncoder {
 
     /// Makes a table of a batch whose fates are settled. Buffers of the batch may be handed over to it.
     pub fn encode(&self, batch: &mut Batch, fates: &[Fate]) -> Result<RecordBatch> {
-        self.table(batch, fates)
-            .map_err(|error| Error::Internal(format!("The output could not be made a table: {error}.")))
+        self.table(batch, fates).map_err(|error| match error {
+            ArrowError::DictionaryKeyOverflowError => {
+                let message = format!(
+                    "The steps make more different texts than the dictionary of the column `{}` can number, whose type is {}.",
+                    self.schema.field(self.text).name(),
+                    self.text_type.data_type()
+                );
+                ConfigError::new(message)
+                    .with_hint("Give the pipeline the column as texts: cast it to `utf8` first.")
+                    .into()
+            }
+            error => Error::Internal(format!("The output could not be made a table: {error}.")),
+        })
     }
 
     fn table(&self, batch: &mut Batch, fates: &[Fate]) -> Result<RecordBatch, ArrowError> {
@@ -227,24 +240,36 @@ impl ColumnEncoder {
         taken: ArrayRef,
     ) -> Result<ArrayRef, ArrowError> {
         let original = |place: &Place| batch.sources[place.source as usize].original;
-        let text = |place: &Place| -> Option<View> {
-            let row = &batch.rows[place.row? as usize];
-            Some(match fates[place.source as usize] {
-                Fate::Out => row.text,
-                Fate::Rejected | Fate::Quarantined => original(place),
-            })
+        let is_out = |place: &Place| fates[place.source as usize] == Fate::Out;
+        let text = |place: &Place| match place.row {
+            Some(row) if is_out(place) => batch.rows[row as usize].text,
+            _ => original(place),
         };
-        let is_changed = |place: &Place| text(place).is_some_and(|text| text != original(place));
-        if !places.iter().any(is_changed) {
+        if places.iter().all(|place| text(place) == original(place)) {
             return Ok(taken);
         }
-        // A record that did not go out may have no text at all.
+        let nulls = taken.logical_nulls();
+        let is_null = |index: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
+        // A text that could not be read is in quarantine, and stands in the source's column only.
+        let unread: BooleanArray = places
+            .iter()
+            .zip(lengths(&taken, &self.text_type))
+            .map(|(place, length)| Some(!is_out(place) && length > 0 && original(place).is_empty()))
+            .collect();
         let texts: Vec<Option<View>> = places
             .iter()
             .enumerate()
-            .map(|(index, place)| text(place).filter(|_| !taken.is_null(index)))
+            .map(|(index, place)| (!is_null(index)).then(|| text(place)))
             .collect();
-        text_array(batch, &texts, &self.text_type)
+        let flat = self.text_type.without_dictionary();
+        let mut made = text_array(batch, &texts, flat)?;
+        if unread.has_true() {
+            made = zip(&unread, &cast(&taken, &flat.data_type())?, &made)?;
+        }
+        match &self.text_type {
+            TextType::Dictionary(..) => cast(&made, &self.text_type.data_type()),
+            _ => Ok(made),
+        }
     }
 
     fn fate_columns(&self, batch: &Batch, fates: &[Fate], places: &[Place]) -> [ArrayRef; 3] {

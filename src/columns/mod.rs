@@ -13,4 +13,6 @@ mod values;
 pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
 pub use encoder::{ColumnEncoder, Fates, TableEncoder};
 pub use objects::{ObjectTable, SchemaLearner};
-pub use texts::{text_array, view_array};
+pub use texts::{lent_array, text_array, view_array};
+#[cfg(feature = "python")]
+pub(crate) use values::{Reading, column, values};

@@ -309,7 +309,8 @@ fn column_of(r#type: &DataType, values: &[Option<&Value>]) -> Result<ArrayRef, A
             Arc::new(ListArray::try_new(Arc::clone(item), offsets, items, Some(nulls))?)
         }
         DataType::Struct(fields) => {
-            let objects: Vec<Option<&Map<String, Value>>> = each.map(|value| value.and_then(Value::as_object)).collect();
+            let objects: Vec<Option<&Map<String, Value>>> =
+                each.map(|value| value.and_then(Value::as_object)).collect();
             let nulls: NullBuffer = objects.iter().map(Option::is_some).collect();
             let member = |field: &Arc<Field>| {
                 let values: Vec<Option<&Value>> = objects

@@ -5,7 +5,7 @@ use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringB
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, new_null_array};
-use arrow_cast::cast;
+use arrow_cast::{can_cast_types, cast};
 use arrow_json::EncoderOptions;
 use arrow_json::writer::make_encoder;
 use arrow_schema::{DataType, Field};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// How the values of a column become values of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(crate) enum Reading {
     Null,
     Boolean,
     Integer,
@@ -24,8 +24,8 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// How a column of this type is read; `None` for bytes that are no text.
-    pub(super) fn of(r#type: &DataType) -> Option<Self> {
+    /// How a column of this type is read; `None` for bytes, which are no text, and for what cannot be written as text.
+    pub(crate) fn of(r#type: &DataType) -> Option<Self> {
         Some(match r#type {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Boolean,
@@ -53,13 +53,14 @@ impl Reading {
             | DataType::FixedSizeBinary(_)
             | DataType::Union(..) => return None,
             // Texts, and what has no type of its own in JSON: dates, times and decimals are written as text.
-            _ => Self::Text,
+            other if can_cast_types(other, &DataType::Utf8View) => Self::Text,
+            _ => return None,
         })
     }
 }
 
 /// The values of a column.
-pub(super) fn values(column: &ArrayRef, reading: Reading) -> Vec<Value> {
+pub(crate) fn values(column: &ArrayRef, reading: Reading) -> Vec<Value> {
     let as_type = |r#type: &DataType| match cast(column, r#type) {
         Ok(column) => column,
         // `Reading::of` only names types that can be had.
@@ -122,7 +123,7 @@ pub(super) fn column_type(r#type: FieldType) -> DataType {
 }
 
 /// A column of values, each of the declared type. Where a record does not have the field it is null.
-pub(super) fn column<'v>(r#type: FieldType, values: impl Iterator<Item = &'v Value>) -> ArrayRef {
+pub(crate) fn column<'v>(r#type: FieldType, values: impl Iterator<Item = &'v Value>) -> ArrayRef {
     match r#type {
         FieldType::Boolean => {
             let mut column = BooleanBuilder::new();

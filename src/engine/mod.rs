@@ -41,12 +41,13 @@ pub use process::{Isolating, Isolation, Supervision};
 #[cfg(unix)]
 pub use process::{RemoteHost, Worker, serve};
 pub use run::run;
-pub use tables::{TablePlan, process_tables};
+pub use tables::{TablePlan, TableRun, process_tables};
 pub use trace::{TraceEntry, TraceOutcome, trace};
 
 use crate::columns::Nulls;
 use crate::error::{ConfigError, Interrupt, Result, Shown};
 use crate::io::{Compression, Format, Input, is_directory, is_within};
+use crate::plan::OnError;
 use crate::step::Limits;
 use std::path::{Path, PathBuf};
 
@@ -96,6 +97,8 @@ pub struct RunOptions {
     pub supervision: Option<Supervision>,
     /// The most records to read.
     pub limit: Option<u64>,
+    /// What happens to a record that fails; `None`: what the plan says.
+    pub on_error: Option<OnError>,
     /// What becomes of a record whose text is null, where records are rows of a table.
     pub nulls: Nulls,
     /// Limits on one record.

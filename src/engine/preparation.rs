@@ -30,11 +30,7 @@ pub(super) fn with_formats(options: &RunOptions) -> Result<Vec<(Input, Format)>>
             .with_hint("Name a file, or `-` for standard input.")
             .into());
     }
-    let format = |input: &Input| {
-        options
-            .format
-            .unwrap_or_else(|| Format::of(input))
-    };
+    let format = |input: &Input| options.format.unwrap_or_else(|| Format::of(input));
     Ok(options
         .inputs
         .iter()
@@ -91,9 +87,19 @@ fn check_compression(options: &RunOptions, sink: Format) -> Result<(), ConfigErr
     }
     let named = options.output.as_deref().filter(|_| options.directory().is_none());
     let by_name = named.is_some_and(|output| Compression::from_name(output) != Compression::None);
-    if by_name || options.compression.is_some_and(|compression| compression != Compression::None) {
-        let shown = options.output.as_deref().map_or(String::new(), |output| Shown(output).to_string());
-        let message = format!("`{shown}` cannot be compressed as a whole: {} is compressed within.", sink.title());
+    if by_name
+        || options
+            .compression
+            .is_some_and(|compression| compression != Compression::None)
+    {
+        let shown = options
+            .output
+            .as_deref()
+            .map_or(String::new(), |output| Shown(output).to_string());
+        let message = format!(
+            "`{shown}` cannot be compressed as a whole: {} is compressed within.",
+            sink.title()
+        );
         return Err(ConfigError::new(message)
             .with_hint("Leave out the compression. Parquet is compressed as the first input is, or with Zstandard."));
     }
@@ -150,16 +156,23 @@ pub(super) struct Shape {
 
 /// Finds how each format of the inputs becomes that of the output. Inputs that are tables, and the first input where the
 /// output is a table, are looked into.
-pub(super) fn prepare(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Result<Preparation> {
+pub(super) fn prepare(
+    plan: &Plan,
+    options: &RunOptions,
+    inputs: &[(Input, Format)],
+    sink: Format,
+) -> Result<Preparation> {
     let formats = distinct_formats(inputs);
     let labels = labels(plan);
     let mut kept = KeptTables::default();
     let facts = table_facts(inputs, options, &mut kept)?;
     if facts.is_some() && !sink.has_columns() && sink != Format::Jsonl && options.nulls == Nulls::Keep {
-        return Err(ConfigError::new("`nulls` is `keep`, and plain text cannot hold a text that is null.")
-            .with_hint("Reject or quarantine such records, or write to a `.jsonl` file.")
-            .with_key("nulls")
-            .into());
+        return Err(
+            ConfigError::new("`nulls` is `keep`, and plain text cannot hold a text that is null.")
+                .with_hint("Reject or quarantine such records, or write to a `.jsonl` file.")
+                .with_key("nulls")
+                .into(),
+        );
     }
     if sink.has_columns() && facts.is_some() && formats.iter().any(|format| !format.has_columns()) {
         let message = format!(
@@ -218,7 +231,14 @@ pub(super) fn prepare(plan: &Plan, options: &RunOptions, inputs: &[(Input, Forma
             if sink.is_table() {
                 let from = source.has_columns().then_some(source);
                 let group = options.memory_budget / GROUPS_IN_BUDGET;
-                shape.form = Some(TableForm::new(sink, table.schema(), from, &plan.text, &defaults, group)?);
+                shape.form = Some(TableForm::new(
+                    sink,
+                    table.schema(),
+                    from,
+                    &plan.text,
+                    &defaults,
+                    group,
+                )?);
                 Encoding::Table(table)
             } else {
                 let writer = RowWriter::new(sink, table.schema())?;

@@ -212,12 +212,7 @@ impl Reader {
             }
             // A file that is one record has no second, and need not be asked for it.
             if format == Format::File || !matches!(filled, Ok(true)) {
-                if let Err(error) = self.source.as_ref().map_or(Ok(()), |source| source.verify()) {
-                    shared.fail(error);
-                    return false;
-                }
                 self.bytes_before = position;
-                self.source = None;
                 if !self.end_input() {
                     return false;
                 }
@@ -260,13 +255,19 @@ impl Reader {
     /// Goes on to the next input. Returns `false` if the run cannot go on, because the input has changed meanwhile.
     fn end_input(&mut self) -> bool {
         let unchanged = self.check_unchanged(self.input);
+        self.source = None;
         self.input += 1;
         unchanged
     }
 
     fn check_unchanged(&self, input: usize) -> bool {
-        let Some(borders) = &self.borders else { return true };
-        match borders.identities[input].check_unchanged(&self.inputs[input].0) {
+        let checked = match (&self.borders, &self.source) {
+            // A run that goes on in a directory opens the input by its name again.
+            (Some(borders), _) => borders.identities[input].check_unchanged(&self.inputs[input].0),
+            (None, Some(source)) => source.check_unchanged(),
+            (None, None) => Ok(()),
+        };
+        match checked {
             Ok(()) => true,
             Err(error) => {
                 self.shared.fail(error);

@@ -74,7 +74,10 @@ pub(super) fn carry_out(
     let of_tables = inputs
         .iter()
         .all(|(input, format)| input.path.is_none() && *format == Format::Arrow);
-    log::info!(
+    // Tables may come by the thousand, each as a run of its own.
+    let level = if of_tables { log::Level::Debug } else { log::Level::Info };
+    log::log!(
+        level,
         "The run starts: {} inputs, {} steps, {} workers.",
         inputs.len(),
         plan.steps.len(),
@@ -115,6 +118,7 @@ pub(super) fn carry_out(
         inputs: &options.inputs,
         context: &context,
         supervised: options.supervision.is_some(),
+        on_error: options.on_error.unwrap_or(plan.on_error),
         shared: &shared,
         keep_casualties: !of_tables,
         keep_rejected: options.rejected.is_some() || for_shards.is_some(),
@@ -182,14 +186,7 @@ fn destination(
         let writer = Writer::new(Destination::Files(Box::new(outputs)), statistics, options);
         return Ok((writer, reader, None));
     };
-    let shards = Shards::new(
-        directory,
-        &header,
-        &earlier,
-        statistics.clone(),
-        shape.clone(),
-        shared,
-    )?;
+    let shards = Shards::new(directory, &header, &earlier, statistics.clone(), shape.clone(), shared)?;
     let mut writer = Writer::new(Destination::Shards(Box::new(shards)), statistics, options);
     writer.count_earlier(&earlier);
     let for_shards = ForShards {
@@ -214,7 +211,7 @@ fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()
 }
 
 /// Commits everything and tells of it.
-pub(super) fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
+fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
     writer.tell(report);
     report.seconds = started.elapsed().as_secs_f64();
     writer.commit(report)?;

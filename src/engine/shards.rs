@@ -4,9 +4,9 @@
 use crate::engine::committer::Committer;
 use crate::engine::directory::Directory;
 use crate::engine::job::{Job, Shared};
+use crate::engine::preparation::Shape;
 use crate::engine::statistics::Statistics;
 use crate::error::{Error, Result};
-use crate::engine::preparation::Shape;
 use crate::io::{Checksum, Compression, Folder, LastLine, PartialFile, TableWriter, WrittenFile};
 use crate::ledger::{
     Account, Commitment, EndEntry, FileEntry, Fingerprint, Header, Report, ShardEntry, ShardFile, ShardLedger, check,

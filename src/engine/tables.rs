@@ -4,12 +4,13 @@ use crate::batch::Batch;
 use crate::columns::{ColumnDecoder, ColumnEncoder, Fates, Nulls};
 use crate::engine::job::{Codec, Encoding, Job};
 use crate::engine::preparation::{check_resources, labels};
-use crate::engine::run::{carry_out, conclude};
+use crate::engine::run::carry_out;
+use crate::engine::statistics::Statistics;
 use crate::engine::writer::{Destination, Writer};
 use crate::engine::{RunOptions, Watcher};
 use crate::error::{Error, Result};
 use crate::io::{CasualtyEncoder, Format, Input, Layout, TableSource};
-use crate::ledger::Report;
+use crate::ledger::{Account, Report};
 use crate::plan::Plan;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
@@ -30,7 +31,22 @@ impl TablePlan {
     /// # Errors
     /// If the schema does not have what the plan needs.
     pub fn new(plan: &Plan, schema: &Schema, nulls: Nulls, fates: Fates, options: &RunOptions) -> Result<Self> {
-        let decoder = ColumnDecoder::new(schema, plan, nulls, options.limits)?;
+        Self::of_column(&plan.text, plan, schema, nulls, fates, options)
+    }
+
+    /// Finds what a plan makes of tables of a schema whose text is in the column of this name, whatever the plan says.
+    ///
+    /// # Errors
+    /// If the schema does not have what the plan needs.
+    pub fn of_column(
+        text: &str,
+        plan: &Plan,
+        schema: &Schema,
+        nulls: Nulls,
+        fates: Fates,
+        options: &RunOptions,
+    ) -> Result<Self> {
+        let decoder = ColumnDecoder::of_column(text, schema, plan, nulls, options.limits)?;
         let encoder = ColumnEncoder::new(schema, decoder.text(), plan, fates)?;
         Ok(Self { decoder, encoder })
     }
@@ -51,40 +67,137 @@ pub fn process_tables(
     options: &RunOptions,
     watcher: &mut dyn Watcher,
 ) -> Result<(Vec<RecordBatch>, Report)> {
-    let started = Instant::now();
-    check_resources(options)?;
-    let inputs = vec![Input {
-        path: None,
-        name: "the table".to_owned(),
-    }];
-    let options = &RunOptions {
-        inputs: inputs.clone(),
-        ..options.clone()
-    };
-    let layout = Layout {
-        text: plan.text.clone(),
-        id: plan.id.clone(),
-        fields: plan.fields.clone(),
-        source: Format::Arrow,
-        sink: Format::Arrow,
-        limits: options.limits,
-    };
-    let codec = Codec {
-        format: Format::Arrow,
-        decoder: Box::new(table_plan.decoder.clone()),
-        encoding: Encoding::Table(Box::new(table_plan.encoder.clone())),
-        casualties: CasualtyEncoder::new(&layout, &inputs, labels(plan)),
-    };
-    let source = TableSource::new(tables.clone(), table_plan.decoder.clone());
-    let made = Tables::new(tables, Arc::clone(table_plan.schema()));
-    let formats = inputs.into_iter().map(|input| (input, Format::Arrow)).collect();
-    let (mut writer, mut report) = carry_out(plan, options, formats, &[codec], watcher, |reader, statistics, _| {
-        let writer = Writer::new(Destination::Tables(Box::new(made)), statistics, options);
-        Ok((writer, reader.with_source(Box::new(source)), None))
-    })?;
-    let tables = writer.take_tables()?;
-    conclude(writer, &mut report, started)?;
-    Ok((tables, report))
+    let mut run = TableRun::new(plan, table_plan.clone(), options.clone())?;
+    let tables = run.process(plan, tables, watcher)?;
+    Ok((tables, run.report()))
+}
+
+/// A run over tables that come one after the other. Records are numbered and counted over all of them.
+#[derive(Debug)]
+pub struct TableRun {
+    table_plan: TablePlan,
+    options: RunOptions,
+    statistics: Statistics,
+    read: Account,
+    accounted: Account,
+    /// What of the report no writer knows.
+    report: Report,
+}
+
+impl TableRun {
+    /// A run that has not seen a table yet. Of the options, those about files are not used.
+    ///
+    /// # Errors
+    /// If the options ask for more or less of the machine than a run can do with.
+    pub fn new(plan: &Plan, table_plan: TablePlan, options: RunOptions) -> Result<Self> {
+        check_resources(&options)?;
+        let inputs = vec![Input {
+            path: None,
+            name: "the table".to_owned(),
+        }];
+        Ok(Self {
+            table_plan,
+            statistics: Statistics::new(plan),
+            read: Account::default(),
+            accounted: Account::default(),
+            report: Report {
+                inputs: 1,
+                workers: options.workers,
+                isolation: options.isolation(),
+                ..Report::default()
+            },
+            options: RunOptions { inputs, ..options },
+        })
+    }
+
+    /// The schema of the tables that come out.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        self.table_plan.schema()
+    }
+
+    /// Whether plugins run in workers, which are started anew for each call of [`TableRun::process`].
+    #[must_use]
+    pub fn has_workers(&self) -> bool {
+        self.options.supervision.is_some()
+    }
+
+    /// How many of a table's rows, from one on, have about so many bytes of text: one at least.
+    #[must_use]
+    pub fn rows_within(&self, table: &RecordBatch, first: usize, bytes: usize) -> usize {
+        let part = self.table_plan.decoder.cut(table, first, bytes, u64::MAX, usize::MAX);
+        part.rows
+    }
+
+    /// Processes further tables: for each that has rows, one comes out, unless all its records were rejected or quarantined.
+    /// An error ends the run; what the tables before have given is not touched by it.
+    pub fn process(
+        &mut self,
+        plan: &Plan,
+        tables: Vec<RecordBatch>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Vec<RecordBatch>> {
+        if tables.iter().all(|table| table.num_rows() == 0) {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let codec = self.codec(plan);
+        let TablePlan { decoder, encoder } = &self.table_plan;
+        let source = TableSource::new(tables.clone(), decoder.clone(), self.read.counts.read);
+        let made = Tables::new(tables, Arc::clone(encoder.schema()));
+        let inputs = self.options.inputs.iter().map(|input| (input.clone(), Format::Arrow));
+        let (mut writer, report) = carry_out(
+            plan,
+            &self.options,
+            inputs.collect(),
+            &[codec],
+            watcher,
+            |reader, _, _| {
+                let mut writer = Writer::new(
+                    Destination::Tables(Box::new(made)),
+                    self.statistics.clone(),
+                    &self.options,
+                );
+                (writer.read, writer.accounted) = (self.read, self.accounted);
+                Ok((writer, reader.with_source(Box::new(source)), None))
+            },
+        )?;
+        let tables = writer.take_tables()?;
+        (self.read, self.accounted) = (writer.read, writer.accounted);
+        self.statistics = writer.statistics;
+        self.report.restarts += report.restarts;
+        self.report.printed_bytes += report.printed_bytes;
+        self.report.seconds += started.elapsed().as_secs_f64();
+        Ok(tables)
+    }
+
+    /// What became of the records so far.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let mut report = self.report.clone();
+        report.counts = self.accounted.counts;
+        report.counts.read = self.read.counts.read;
+        report.fingerprint = self.read.fingerprint.to_string();
+        self.statistics.clone().tell(&mut report);
+        report
+    }
+
+    fn codec(&self, plan: &Plan) -> Codec {
+        let layout = Layout {
+            text: plan.text.clone(),
+            id: plan.id.clone(),
+            fields: plan.fields.clone(),
+            source: Format::Arrow,
+            sink: Format::Arrow,
+            limits: self.options.limits,
+        };
+        Codec {
+            format: Format::Arrow,
+            decoder: Box::new(self.table_plan.decoder.clone()),
+            encoding: Encoding::Table(Box::new(self.table_plan.encoder.clone())),
+            casualties: CasualtyEncoder::new(&layout, &self.options.inputs, labels(plan)),
+        }
+    }
 }
 
 /// Takes what was made of tables, batch by batch, and joins it.

@@ -20,6 +20,7 @@ use std::thread::ThreadId;
 use tempfile::TempDir;
 
 mod limits;
+mod tables;
 
 type Function = dyn for<'t> Fn(&'t str, &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> + Send + Sync;
 
@@ -128,7 +129,9 @@ impl Scene {
             shard_bytes: None,
             compression: None,
             workers: 2,
+            on_error: None,
             limit: None,
+            nulls: crate::columns::Nulls::default(),
             limits: Limits::default(),
             memory_budget: USUAL_MEMORY_BUDGET,
             quarantine_limit: None,

@@ -27,6 +27,8 @@ pub(super) struct Workshop<'r> {
     pub(super) keep_casualties: bool,
     /// Whether rejected records are.
     pub(super) keep_rejected: bool,
+    /// What happens to a record that fails.
+    pub(super) on_error: OnError,
     /// Whether the segments of plugins run in workers.
     pub(super) supervised: bool,
     /// How many bytes of text a batch may hold.
@@ -229,7 +231,7 @@ impl Workshop<'_> {
         }
         settle(&mut job.batch, &mut job.fates);
         let batch = &job.batch;
-        if self.plan.on_error == OnError::Raise {
+        if self.on_error == OnError::Raise {
             job.failure = self.first_failure(batch, codec);
             if job.failure.is_some() {
                 return Ok(());

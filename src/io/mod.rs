@@ -34,7 +34,8 @@ mod text;
 
 pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
 pub use checksum::Checksum;
-pub use folder::{FileState, Folder};
+pub(crate) use folder::folder_of;
+pub use folder::{FileState, Folder, FolderError};
 pub use identity::{InputIdentity, compression_of};
 pub use locate::{is_within, locate};
 pub use outputs::{Output, check_output, check_representable, is_directory};
@@ -43,8 +44,8 @@ pub use sink::{lazy_sink, open_sink};
 pub use source::{open_source, open_source_at};
 pub use table::TableSource;
 pub use tables::{
-    EncodedGroup, KeptTables, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs, TableWriter, facts_of, identities_of_table,
-    json_of_row, rows_of_table,
+    EncodedGroup, KeptTables, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs, TableWriter,
+    facts_of, identities_of_table, json_of_row, rows_of_table,
 };
 
 use crate::batch::Batch;
@@ -243,8 +244,8 @@ pub trait Source: Send {
     /// How many bytes of memory the source holds beside the batch: what was read behind it, and what decompression needs.
     fn held(&self) -> usize;
 
-    /// Makes sure, when everything was read, that nobody has changed the input meanwhile.
-    fn verify(&self) -> Result<()>;
+    /// Fails if somebody has written to the input since it was opened. To be asked when everything was read.
+    fn check_unchanged(&self) -> Result<()>;
 
     /// How many bytes of the file were read so far (before decompression), for progress.
     fn position(&self) -> u64;

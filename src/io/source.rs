@@ -224,8 +224,8 @@ impl Source for LineSource {
         self.stream.held() + self.carry.capacity()
     }
 
-    fn verify(&self) -> Result<()> {
-        self.stream.verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.stream.check_unchanged()
     }
 }
 
@@ -306,8 +306,8 @@ impl Source for FileSource {
         self.stream.held()
     }
 
-    fn verify(&self) -> Result<()> {
-        self.stream.verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.stream.check_unchanged()
     }
 }
 

@@ -21,15 +21,15 @@ pub struct TableSource {
 }
 
 impl TableSource {
-    /// A source of these tables, whose batches the decoder is to decode.
+    /// A source of these tables, whose batches the decoder is to decode. Their first record has this number.
     #[must_use]
-    pub fn new(tables: Vec<RecordBatch>, decoder: ColumnDecoder) -> Self {
+    pub fn new(tables: Vec<RecordBatch>, decoder: ColumnDecoder, first: u64) -> Self {
         Self {
             tables,
             decoder,
             table: 0,
             row: 0,
-            ordinal: 0,
+            ordinal: first,
             bytes: 0,
         }
     }
@@ -66,7 +66,7 @@ impl Source for TableSource {
         0
     }
 
-    fn verify(&self) -> Result<()> {
+    fn check_unchanged(&self) -> Result<()> {
         Ok(())
     }
 

@@ -290,7 +290,10 @@ impl ShardVerifier<'_> {
             tick()?;
             let rows = rows_of_table(&self.path.join(&out.path), format)?;
             if rows != texts {
-                self.find(&out.path, format!("It has {rows} rows; by the ledger it holds {texts} texts."));
+                self.find(
+                    &out.path,
+                    format!("It has {rows} rows; by the ledger it holds {texts} texts."),
+                );
             }
             return Ok(());
         }

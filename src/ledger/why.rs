@@ -148,11 +148,16 @@ impl Archive<'_> {
         let format = header.options.output_format;
         if kind == ShardFile::Out && format.has_columns() {
             let mut rows = Vec::new();
-            identities_of_table(&self.path.join(&entry.path), format, &header.plan.id, |number, found| {
-                if found == Some(id) {
-                    rows.push(number);
-                }
-            })?;
+            identities_of_table(
+                &self.path.join(&entry.path),
+                format,
+                &header.plan.id,
+                |number, found| {
+                    if found == Some(id) {
+                        rows.push(number);
+                    }
+                },
+            )?;
             tick()?;
             return Ok(rows);
         }
@@ -313,11 +318,16 @@ impl Archive<'_> {
             .extend((first..first + u64::from(history.texts)).map(place));
         if options.output_format.has_columns() {
             let path = self.path.join(&entry.path);
-            identities_of_table(&path, options.output_format, &self.manifest.header.plan.id, |number, id| {
-                if number == first {
-                    history.id = id.map(str::to_owned);
-                }
-            })?;
+            identities_of_table(
+                &path,
+                options.output_format,
+                &self.manifest.header.plan.id,
+                |number, id| {
+                    if number == first {
+                        history.id = id.map(str::to_owned);
+                    }
+                },
+            )?;
         }
         if options.output_format == Format::Jsonl {
             let depth = usize::try_from(options.json_depth).unwrap_or(usize::MAX);

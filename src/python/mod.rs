@@ -1,15 +1,20 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
-//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
-//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record` and `report` are
-//! what Python users see.
+//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `list_call` on a list
+//! of them and `arrow_call` on a column. `segment` runs fused steps over a batch, one record after the other, and `abreast`
+//! many records at a time; `single` runs them over one text, for which `entry` is the door. `pipeline`, `record`, `report`,
+//! `table` and `stream` are what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
 // PyO3 hands over what it converts; a method that only looks at it must take it all the same.
 #![allow(clippy::needless_pass_by_value)]
 
+mod abreast;
+mod arrow_call;
+mod arrow_verdict;
 mod call;
+mod column;
 mod command;
 mod discovery;
 mod entry;
@@ -17,8 +22,12 @@ mod exceptions;
 mod failure;
 mod host;
 mod iterators;
+mod list_call;
+mod list_verdict;
 mod load;
 mod logging;
+mod many;
+mod mapping;
 mod names;
 mod pipeline;
 mod record;
@@ -28,7 +37,10 @@ mod segment;
 mod signals;
 mod single;
 mod step;
+mod stream;
+mod table;
 mod text;
+mod texts;
 mod traceback;
 mod turn;
 mod values;
@@ -47,6 +59,8 @@ mod _engine {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::column::PyColumn;
+    #[pymodule_export]
     use super::command::command;
     #[pymodule_export]
     use super::pipeline::PyPipeline;
@@ -54,6 +68,10 @@ mod _engine {
     use super::record::PyRecord;
     #[pymodule_export]
     use super::report::{PyReport, PyTraceEntry};
+    #[pymodule_export]
+    use super::stream::PyTableReader;
+    #[pymodule_export]
+    use super::table::PyTable;
     #[cfg(unix)]
     #[pymodule_export]
     use super::worker::worker;

@@ -1,22 +1,28 @@
 //! `Pipeline`: the main door of the library.
 
+mod steps;
+mod texts;
+
+use steps::{pipeline_step, refuse_unnamed};
+
+use crate::columns::Fates;
 use crate::engine;
-use crate::error::{ConfigError, Error, Failure, FailureKind, RecordError};
-use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan, PlannedStep};
+use crate::plan::{OnError, OrderMode, Pipeline, Plan};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
+use crate::python::mapping::process_mapping;
 use crate::python::report::{PyReport, PyTraceEntry};
-use crate::python::run::{RunArguments, run};
-use crate::python::single::{Fields, Halt, Single};
-use crate::python::{load, values};
-use crate::record::{FieldType, Value};
-use crate::step::{Configuration, Kind, Step};
+use crate::python::run::{RunArguments, isolating_of, memory_budget_of, nulls_of, run, workers_of};
+use crate::python::single::{Fields, Single};
+use crate::python::table::TableArguments;
+use crate::python::{names, table};
+use crate::record::Value;
+use crate::step::Step;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
-use std::ops::ControlFlow;
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,22 +63,6 @@ pub(super) struct PyPipeline {
 }
 
 impl PyPipeline {
-    fn build(py: Python<'_>, pipeline: &Pipeline, given: Vec<(Arc<dyn Step>, Py<PyAny>)>) -> PyResult<Self> {
-        let host = PythonHost::default();
-        let plan = py
-            .detach(|| Plan::new(pipeline, &host))
-            .map_err(|error| raise(py, error))?;
-        let single = Arc::new(Single::new(&plan));
-        let splits = |planned: &PlannedStep| planned.step.declaration().kind == Kind::Split;
-        let split = plan.steps.iter().position(splits).map(|step| step as u16);
-        Ok(Self {
-            plan: Arc::new(plan),
-            single,
-            split,
-            given,
-        })
-    }
-
     /// The name of a step of the plan.
     pub(super) fn step_name(&self, step: u16) -> &str {
         &self.plan.steps[usize::from(step)].step.declaration().name
@@ -84,99 +74,6 @@ impl PyPipeline {
 
     pub(super) fn single(&self) -> &Arc<Single> {
         &self.single
-    }
-
-    /// A pipeline that splits has no single text to return.
-    #[inline]
-    pub(super) fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
-        match self.split {
-            Some(split) => Err(self.split_refused(py, split, method)),
-            None => Ok(()),
-        }
-    }
-
-    #[cold]
-    fn split_refused(&self, py: Python<'_>, split: u16, method: &str) -> PyErr {
-        let name = self.step_name(split);
-        let message = format!("`{method}` returns one text for each, and the step `{name}` makes many of one.");
-        let error = ConfigError::new(message).with_hint("Use `records`, which returns a record for each part.");
-        raise(py, error.into())
-    }
-
-    /// Runs the steps over one text of a pipeline that does not split.
-    pub(super) fn process_one<'py>(
-        &self,
-        py: Python<'py>,
-        text: &Bound<'py, PyString>,
-        ordinal: Option<u64>,
-    ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let mut text = text.clone();
-        match self.single.run_alone(&mut text) {
-            ControlFlow::Continue(()) => Ok(Some(text)),
-            ControlFlow::Break(halt) => self.halted(py, halt, ordinal).map(|()| None),
-        }
-    }
-
-    /// Raises the error of a text that did not go through all the steps, unless it was rejected.
-    #[cold]
-    pub(super) fn halted(&self, py: Python<'_>, halt: Halt<'_>, ordinal: Option<u64>) -> PyResult<()> {
-        match halt {
-            Halt::Rejected { .. } => Ok(()),
-            Halt::Failed { step, failure } => {
-                let error = RecordError {
-                    failure: *failure,
-                    step: Some(self.step_name(step).to_owned()),
-                    input: None,
-                    ordinal,
-                    id: None,
-                };
-                Err(raise(py, error.into()))
-            }
-            Halt::Interrupted(interrupt) => Err(raise(py, Error::Interrupted(interrupt))),
-            Halt::Split(..) => unreachable!("a pipeline that splits was refused"),
-        }
-    }
-
-    /// The values of the fields that steps ask for, from a mapping that came with a text.
-    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, Failure>> {
-        let mut known = Fields::new();
-        for (number, field) in self.plan.fields.iter().enumerate() {
-            if field.from_source && fields.contains(&field.name)? {
-                match values::from_python(&fields.get_item(&field.name)?, &field.name, FieldType::Json) {
-                    Ok(value) => known.push((number as u16, value)),
-                    // No step returned it: it came with the record.
-                    Err(mut failure) => {
-                        if failure.kind == FailureKind::BadReturn {
-                            failure.kind = FailureKind::FieldType;
-                        }
-                        return Ok(Err(*failure));
-                    }
-                }
-            }
-        }
-        Ok(Ok(known))
-    }
-
-    /// The steps as a caller would list them to get this pipeline again.
-    fn listed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let listed = PyList::empty(py);
-        for planned in &self.plan.steps {
-            let step = &planned.step;
-            let given = self.given.iter().find(|(given, _)| Arc::ptr_eq(given, step));
-            let (reference, configuration) = match given {
-                Some((_, callable)) => (callable.bind(py).clone(), step.configuration()),
-                None => (
-                    PyString::new(py, &step.declaration().name).into_any(),
-                    planned.configuration.clone(),
-                ),
-            };
-            if configuration.is_empty() {
-                listed.append(reference)?;
-            } else {
-                listed.append((reference, values::configuration_to_python(py, &configuration)?))?;
-            }
-        }
-        Ok(listed)
     }
 }
 
@@ -206,11 +103,7 @@ impl PyPipeline {
             "auto" => OrderMode::Auto,
             other => return Err(unknown_word("order", other, "`listed` or `auto`")),
         };
-        let on_error = match on_error {
-            "quarantine" => OnError::Quarantine,
-            "raise" => OnError::Raise,
-            other => return Err(unknown_word("on_error", other, "`quarantine` or `raise`")),
-        };
+        let on_error = policy(on_error)?;
         let pipeline = Pipeline {
             steps,
             order,
@@ -508,6 +401,117 @@ impl PyPipeline {
         run(py, &self.plan, inputs, arguments)
     }
 
+    /// Runs the steps over a table of any library that has Arrow's C interface: Polars, PyArrow, pandas, DuckDB and others.
+    ///
+    /// No text is copied that no step changes, and no other column is. Records that are rejected or fail are left out. Fields
+    /// that steps add become columns of their types, and each part of a split has the other columns of its record.
+    ///
+    /// Args:
+    ///     table: Anything with `__arrow_c_stream__` or `__arrow_c_array__` that has columns with names.
+    ///     text: The column that holds the text. `None`: the pipeline's `text`.
+    ///     fates: Whether to keep all records, with three more columns that tell their fates: `fate` (`"out"`, `"rejected"`,
+    ///         `"quarantined"`), `reason`, and `step`. A record that did not go out keeps the text it came with.
+    ///     nulls: What becomes of a record whose text is null: `"keep"` passes it on untouched, `"reject"` rejects it with
+    ///         the reason `null_text`, `"quarantine"` lets it fail.
+    ///     on_error: What becomes of a record that fails: `"quarantine"` leaves it out and counts it, `"raise"` raises its
+    ///         error. `None`: the pipeline's `on_error`.
+    ///     workers: How many threads work. `None`: one per processor.
+    ///     isolation: Where the steps run that Python executes: `"thread"`, in this process, on the calling thread; `"process"`,
+    ///         in as many workers as `workers` says; `"auto"`, as in `run`.
+    ///     timeout: How many seconds a worker may work on one record, as in `run`.
+    ///     memory: How many bytes of memory a worker may have, as in `run`.
+    ///     batch_size: The most records that are sent to a worker at once, as in `run`.
+    ///     memory_budget: About how many bytes of memory records may take that are being processed, as in `run`.
+    ///     stream: Whether to process the table as it is read, chunk by chunk. `None`: if it has no length, as readers have none.
+    ///
+    /// Returns:
+    ///     A `Table`, or a `TableReader` where the table is processed as it is read. Both have `__arrow_c_stream__`.
+    ///
+    /// Raises:
+    ///     TypeError: The table has none of Arrow's C interface, or is a column.
+    ///     ConfigError: There is no such column, it holds no texts, or a step asks for a column that there is not.
+    ///     InputError: The table's own library cannot hand it on.
+    ///     RecordError: A record failed and `on_error` is `"raise"`.
+    ///
+    /// Example:
+    ///     >>> import polars
+    ///     >>> from text_processor import Pipeline
+    ///     >>> pipeline = Pipeline(["trim", ("length", {"minimum": 3})])
+    ///     >>> frame = polars.DataFrame({"id": [1, 2], "text": [" long ", "a"]})
+    ///     >>> polars.DataFrame(pipeline.process_table(frame)).rows()
+    ///     [(1, 'long')]
+    #[pyo3(signature = (
+        table, *, text = None, fates = false, nulls = "keep", on_error = None, workers = None, isolation = "thread",
+        timeout = 300.0, memory = None, batch_size = None, memory_budget = None, stream = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the keyword arguments of a Python method"
+    )]
+    fn process_table(
+        &self,
+        py: Python<'_>,
+        table: &Bound<'_, PyAny>,
+        text: Option<&str>,
+        fates: bool,
+        nulls: &str,
+        on_error: Option<&str>,
+        workers: Option<i64>,
+        isolation: &str,
+        timeout: Option<f64>,
+        memory: Option<u64>,
+        batch_size: Option<usize>,
+        memory_budget: Option<i64>,
+        stream: Option<bool>,
+    ) -> PyResult<Py<PyAny>> {
+        let arguments = TableArguments {
+            text,
+            nulls: nulls_of(nulls)?,
+            fates: if fates { Fates::All } else { Fates::Out },
+            on_error: on_error.map(policy).transpose()?,
+            workers: workers_of(workers),
+            isolating: isolating_of(isolation, timeout, memory, batch_size)?,
+            memory_budget: memory_budget_of(memory_budget),
+            stream,
+        };
+        table::process_table(py, &self.plan, table, &arguments)
+    }
+
+    /// Runs the steps over a batch, and returns a batch of the kind that it got: for the functions of other libraries that
+    /// map one batch to another, which take this method, or the pipeline itself, as their function.
+    ///
+    /// Args:
+    ///     batch: A `pyarrow` `Table`, `RecordBatch` or `RecordBatchReader`, a `DataFrame` of Polars or pandas, a mapping of
+    ///         columns to lists, or an iterator of such batches. Null texts pass untouched.
+    ///
+    /// Returns:
+    ///     The same kind of thing; for an iterator an iterator.
+    ///
+    /// Raises:
+    ///     TypeError: It is none of these.
+    ///
+    /// Example:
+    ///     >>> from text_processor import Pipeline
+    ///     >>> Pipeline(["trim", ("length", {"minimum": 1})]).map_batches({"text": [" a ", "  "], "id": [1, 2]})
+    ///     {'text': ['a'], 'id': [1]}
+    #[pyo3(signature = (batch, /))]
+    fn map_batches<'py>(slf: &Bound<'py, Self>, batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        match batch.cast::<PyMapping>() {
+            Ok(columns) => Ok(process_mapping(slf.get(), columns)?.into_any()),
+            Err(_) => names::MAP_FRAME.get(slf.py())?.call1((slf, batch)),
+        }
+    }
+
+    /// Runs the steps over a text, as `process` does, or over a batch, as `map_batches` does.
+    #[pyo3(signature = (batch, /))]
+    fn __call__<'py>(slf: &Bound<'py, Self>, batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let Ok(text) = batch.cast::<PyString>() else {
+            return Self::map_batches(slf, batch);
+        };
+        let processed = slf.get().process(slf.py(), text)?;
+        Ok(processed.map_or_else(|| slf.py().None().into_bound(slf.py()), Bound::into_any))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("Pipeline({})", self.listed(py)?.repr()?))
     }
@@ -531,65 +535,15 @@ impl PyPipeline {
     }
 }
 
-/// A function that has no name by which another process could import it cannot be pickled; say so before pickle does.
-fn refuse_unnamed(py: Python<'_>, name: &str, callable: &Bound<'_, PyAny>) -> PyResult<()> {
-    let Ok(qualified) = callable
-        .getattr(intern!(py, "__qualname__"))
-        .and_then(|name| name.extract::<String>())
-    else {
-        return Ok(());
-    };
-    if !qualified.contains("<lambda>") && !qualified.contains("<locals>") {
-        return Ok(());
+/// What happens to a record that fails, by its word.
+fn policy(on_error: &str) -> PyResult<OnError> {
+    match on_error {
+        "quarantine" => Ok(OnError::Quarantine),
+        "raise" => Ok(OnError::Raise),
+        other => Err(unknown_word("on_error", other, "`quarantine` or `raise`")),
     }
-    let message = format!(
-        "The pipeline cannot be pickled: its step `{name}` is a function that other processes cannot import by its name."
-    );
-    let pickling = py
-        .import(intern!(py, "pickle"))?
-        .getattr(intern!(py, "PicklingError"))?;
-    let error = PyErr::from_value(pickling.call1((message,))?);
-    error.add_note(
-        py,
-        "Define the function at the top level of a module, or ship it as a plugin.",
-    )?;
-    Err(error)
 }
 
 fn unknown_word(argument: &str, found: &str, expected: &str) -> PyErr {
     PyValueError::new_err(format!("`{argument}` is {expected}, not `{found}`."))
-}
-
-/// Reads one entry of the list of steps.
-fn pipeline_step(
-    py: Python<'_>,
-    entry: &Bound<'_, PyAny>,
-    given: &mut Vec<(Arc<dyn Step>, Py<PyAny>)>,
-) -> PyResult<PipelineStep> {
-    let (reference, configuration) = match entry.cast::<PyTuple>() {
-        Ok(pair) if pair.len() == 2 => {
-            let configuration =
-                values::configuration_from_python(&pair.get_item(1)?).map_err(|error| raise(py, error))?;
-            (pair.get_item(0)?, configuration)
-        }
-        Ok(_) => return Err(not_a_step(entry)),
-        Err(_) => (entry.clone(), Configuration::new()),
-    };
-    if let Ok(name) = reference.cast::<PyString>() {
-        return Ok(PipelineStep::named(name.to_str()?, configuration));
-    }
-    if !reference.is_callable() {
-        return Err(not_a_step(entry));
-    }
-    let step = load::from_callable(&reference, &configuration).map_err(|error| raise(py, error))?;
-    let step: Arc<dyn Step> = Arc::new(step);
-    given.push((Arc::clone(&step), reference.unbind()));
-    Ok(PipelineStep::given(step))
-}
-
-fn not_a_step(entry: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!(
-        "A step is a name, a callable, or a pair `(step, {{configuration}})`, not `{}`.",
-        values::type_name(entry)
-    ))
 }

@@ -10,7 +10,7 @@ use crate::plugins::Host;
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::report::PyReport;
-use crate::python::signals::Watch;
+use crate::python::signals::{During, Watch};
 use crate::python::{logging, signals};
 use crate::step::Limits;
 use pyo3::exceptions::PyValueError;
@@ -48,9 +48,32 @@ pub(super) struct RunArguments<'a> {
 }
 
 /// What the progress bar asks: whether a signal arrived.
-struct CallingThread {
+pub(super) struct CallingThread {
     host: PythonHost,
     watch: Watch,
+    _during: During,
+}
+
+impl CallingThread {
+    /// Looks out for signals on this thread from now on.
+    pub(super) fn start(py: Python<'_>) -> PyResult<Self> {
+        let watch = Watch::start(py, false)?;
+        Ok(Self {
+            host: PythonHost::default(),
+            _during: signals::during(watch.arrived()),
+            watch,
+        })
+    }
+
+    /// The signal that arrived, if one did.
+    pub(super) fn arrived(&self) -> Option<Interrupt> {
+        self.watch.arrived().interrupt()
+    }
+
+    /// Puts everything back as it was.
+    pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
+        self.watch.end(py)
+    }
 }
 
 impl Shell for CallingThread {
@@ -74,28 +97,16 @@ pub(super) fn run(
     let patterns = patterns(inputs)?;
     let format = arguments.format.map(format).transpose()?;
     let compression = arguments.compression.map(compression).transpose()?;
-    let nulls = nulls(arguments.nulls)?;
-    let workers = match arguments.workers {
-        None => std::thread::available_parallelism().map_or(1, NonZero::get),
-        // The engine refuses what is out of its range, and says what that is.
-        Some(workers) => usize::try_from(workers).unwrap_or(0),
-    };
+    let workers = workers_of(arguments.workers);
+    let nulls = nulls_of(arguments.nulls)?;
     let isolating = isolating(&arguments)?;
-    let memory_budget = match arguments.memory_budget {
-        None => USUAL_MEMORY_BUDGET,
-        Some(bytes) => usize::try_from(bytes).unwrap_or(0),
-    };
+    let memory_budget = memory_budget_of(arguments.memory_budget);
     let expansion = match arguments.max_expansion.map(u64::try_from) {
         None => None,
         Some(Ok(times)) if times > 0 => Some(times),
         Some(_) => return Err(PyValueError::new_err("`max_expansion` is at least 1, or `None`.")),
     };
-    let watch = Watch::start(py, false)?;
-    let _during = signals::during(watch.arrived());
-    let calling_thread = CallingThread {
-        host: PythonHost::default(),
-        watch,
-    };
+    let calling_thread = CallingThread::start(py)?;
     let result = py.detach(|| {
         let limits = Limits {
             expansion,
@@ -113,6 +124,7 @@ pub(super) fn run(
             compression,
             workers,
             supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
+            on_error: None,
             limit: arguments.limit,
             nulls,
             limits,
@@ -123,12 +135,31 @@ pub(super) fn run(
         let mut watcher = cli::progress(&calling_thread, arguments.progress);
         engine::run(plan, &options, &mut *watcher)
     });
-    calling_thread.watch.end(py)?;
+    calling_thread.end(py)?;
     result.map(PyReport).map_err(|error| raise(py, error))
 }
 
 fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
-    let isolation = match arguments.isolation {
+    let isolating = isolating_of(
+        arguments.isolation,
+        arguments.timeout,
+        arguments.memory,
+        arguments.batch_size,
+    )?;
+    Ok(Isolating {
+        files: is_directory(&arguments.output),
+        ..isolating
+    })
+}
+
+/// Where plugins are to run, and what they may take there, as the arguments of a method say.
+pub(super) fn isolating_of(
+    isolation: &str,
+    timeout: Option<f64>,
+    memory: Option<u64>,
+    batch_size: Option<usize>,
+) -> PyResult<Isolating> {
+    let isolation = match isolation {
         "auto" => Isolation::Auto,
         "thread" => Isolation::Thread,
         "process" => Isolation::Process,
@@ -148,17 +179,33 @@ fn isolating(arguments: &RunArguments<'_>) -> PyResult<Isolating> {
             ))
         })
     };
-    if arguments.memory == Some(0) || arguments.batch_size == Some(0) {
+    if memory == Some(0) || batch_size == Some(0) {
         return Err(PyValueError::new_err("`memory` and `batch_size` are at least 1."));
     }
     Ok(Isolating {
         isolation,
-        timeout: arguments.timeout.map(seconds).transpose()?,
-        memory: arguments.memory,
-        batch_records: arguments.batch_size,
-        files: is_directory(&arguments.output),
+        timeout: timeout.map(seconds).transpose()?,
+        memory,
+        batch_records: batch_size,
         ..Isolating::default()
     })
+}
+
+/// How many threads or workers there are to be.
+pub(super) fn workers_of(workers: Option<i64>) -> usize {
+    match workers {
+        None => std::thread::available_parallelism().map_or(1, NonZero::get),
+        // The engine refuses what is out of its range, and says what that is.
+        Some(workers) => usize::try_from(workers).unwrap_or(0),
+    }
+}
+
+/// How many bytes of memory the batches of a run may hold.
+pub(super) fn memory_budget_of(bytes: Option<i64>) -> usize {
+    match bytes {
+        None => USUAL_MEMORY_BUDGET,
+        Some(bytes) => usize::try_from(bytes).unwrap_or(0),
+    }
 }
 
 fn format(name: &str) -> PyResult<Format> {
@@ -169,7 +216,8 @@ fn format(name: &str) -> PyResult<Format> {
     })
 }
 
-fn nulls(name: &str) -> PyResult<Nulls> {
+/// The policy for null texts of that name.
+pub(super) fn nulls_of(name: &str) -> PyResult<Nulls> {
     match name {
         "keep" => Ok(Nulls::Keep),
         "reject" => Ok(Nulls::Reject),

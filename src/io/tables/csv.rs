@@ -44,8 +44,8 @@ impl Unpacked {
         (unpacked, guard)
     }
 
-    pub(super) fn verify(&self) -> Result<()> {
-        self.stream.verify()
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.stream.check_unchanged()
     }
 }
 
@@ -182,7 +182,10 @@ impl CellTables {
         bytes.truncate(self.most as usize);
         let cut = if bytes.len() > KEPT_BYTES << 8 { " (cut)" } else { "" };
         bytes.truncate(KEPT_BYTES << 8);
-        let mut failure = lost(format!("The record in line {row} of {} {what}; it was left out{cut}.", self.name));
+        let mut failure = lost(format!(
+            "The record in line {row} of {} {what}; it was left out{cut}.",
+            self.name
+        ));
         failure.hint = Some("A cell that holds the delimiter, a quote or a line end stands in quotes.".to_owned());
         self.then = Some(Piece::Lost {
             rows: 1,
@@ -213,7 +216,10 @@ impl TableReader for CellTables {
         if rows == 0 {
             return self.then.take();
         }
-        let columns = columns.iter_mut().map(|column| Arc::new(column.finish()) as ArrayRef).collect();
+        let columns = columns
+            .iter_mut()
+            .map(|column| Arc::new(column.finish()) as ArrayRef)
+            .collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         match RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options) {
             Ok(table) => Some(Piece::Table(table)),
@@ -241,7 +247,7 @@ impl TableReader for CellTables {
         self.stream.held
     }
 
-    fn verify(&self) -> Result<()> {
-        self.reader.get_ref().verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.reader.get_ref().check_unchanged()
     }
 }

@@ -39,7 +39,10 @@ impl TableFacts {
                 field.as_ref().clone().with_nullable(nullable)
             })
             .collect();
-        Ok(Arc::new(Schema::new_with_metadata(fields, self.schema.metadata().clone())))
+        Ok(Arc::new(Schema::new_with_metadata(
+            fields,
+            self.schema.metadata().clone(),
+        )))
     }
 }
 
@@ -96,7 +99,11 @@ fn open(
 }
 
 fn unpack_first(input: &Input, format: Format) -> crate::error::FileError {
-    let message = format!("`{}` is compressed as a whole; expected {}.", input.name, format.title());
+    let message = format!(
+        "`{}` is compressed as a whole; expected {}.",
+        input.name,
+        format.title()
+    );
     let mut error = crate::error::FileError::new(input.path.clone().unwrap_or_default(), message);
     error.hint = Some("Unpack it first. Such a file is compressed within.".to_owned());
     error
@@ -192,6 +199,9 @@ impl std::fmt::Debug for TableInputs {
 fn changed(input: &Input, what: &dyn std::fmt::Display) -> Error {
     Error::input(
         input.path.clone().unwrap_or_default(),
-        format!("The input `{}` is not what it was when the run began: {what}.", input.name),
+        format!(
+            "The input `{}` is not what it was when the run began: {what}.",
+            input.name
+        ),
     )
 }

@@ -1,6 +1,7 @@
 //! Reads Arrow IPC: files, whose batches are found by their footer, and streams.
 
-use super::super::stream::{BUFFER, Opened, Stream};
+use super::super::identity::OpenInput;
+use super::super::stream::{BUFFER, Stream, open_in_parts};
 use super::{Piece, TableReader, guarded, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::{Format, Input};
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// An open IPC file.
 pub(super) struct IpcFile {
     name: String,
-    opened: Opened,
+    opened: OpenInput,
     reader: FileReader<BufReader<File>>,
     batch: usize,
     held: usize,
@@ -28,10 +29,10 @@ pub(super) struct IpcFile {
 
 impl IpcFile {
     pub(super) fn open(input: &Input, path: &Path) -> Result<Self> {
-        let opened = Opened::open(path)?;
+        let opened = open_in_parts(input, path)?;
         let broken = |reason: String| unreadable(&format!("`{}`", input.name), Some(path), "an Arrow file", &reason);
-        let file = opened.file.try_clone().map_err(|error| broken(error.to_string()))?;
         check(&opened).map_err(broken)?;
+        let file = opened.file().try_clone().map_err(|error| broken(error.to_string()))?;
         let reader = guarded(|| FileReader::try_new(BufReader::new(file), None)).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
@@ -93,17 +94,17 @@ impl TableReader for IpcFile {
         0
     }
 
-    fn verify(&self) -> Result<()> {
-        self.opened.verify(&self.name)
+    fn check_unchanged(&self) -> Result<()> {
+        self.opened.check_unchanged()
     }
 }
 
 /// Refuses a footer that tells of more than the file has: nothing is allocated for what is not there.
-fn check(opened: &Opened) -> Result<(), String> {
+fn check(opened: &OpenInput) -> Result<(), String> {
     const TAIL: u64 = 10;
     let failed = |error: std::io::Error| error.to_string();
     let size = opened.size();
-    let mut file = &opened.file;
+    let mut file = opened.file();
     let mut read = |from: u64, length: u64| {
         let mut bytes = vec![0; length as usize];
         file.seek(SeekFrom::Start(from)).map_err(failed)?;
@@ -238,8 +239,7 @@ impl TableReader for IpcStream {
         self.stream.held
     }
 
-    fn verify(&self) -> Result<()> {
-        self.unpacked.verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.unpacked.check_unchanged()
     }
 }
-

@@ -91,8 +91,8 @@ pub fn json_of_row(table: &RecordBatch, row: usize) -> Vec<u8> {
         .map(|(field, column)| (Arc::clone(field), column.slice(row, 1)))
         .unzip();
     let mut out = Vec::new();
-    let written = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-        .and_then(|table| write_rows(&table, &mut out));
+    let written =
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).and_then(|table| write_rows(&table, &mut out));
     out.pop();
     if written.is_err() || out.is_empty() {
         return b"{}".to_vec();

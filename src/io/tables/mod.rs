@@ -89,7 +89,7 @@ pub(super) trait TableReader: Send {
     fn held(&self) -> usize;
 
     /// Makes sure that nobody has changed the file.
-    fn verify(&self) -> Result<()>;
+    fn check_unchanged(&self) -> Result<()>;
 }
 
 fn gone(rows: u64) -> Error {
@@ -202,8 +202,8 @@ impl Source for ColumnSource {
         self.reader.held() + table
     }
 
-    fn verify(&self) -> Result<()> {
-        self.reader.verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.reader.check_unchanged()
     }
 
     fn position(&self) -> u64 {

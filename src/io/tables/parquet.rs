@@ -1,6 +1,7 @@
 //! Reads Parquet: row groups, one after the other, in parts of a few megabytes at most.
 
-use super::super::stream::Opened;
+use super::super::identity::OpenInput;
+use super::super::stream::open_in_parts;
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, guarded, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::Input;
@@ -27,7 +28,7 @@ pub struct TableDefaults {
 /// An open Parquet file.
 pub(super) struct ParquetTables {
     name: String,
-    opened: Opened,
+    opened: OpenInput,
     metadata: ArrowReaderMetadata,
     wanted: Option<Vec<usize>>,
     /// The row group that is read next, or is being read.
@@ -43,10 +44,11 @@ pub(super) struct ParquetTables {
 impl ParquetTables {
     /// Opens a file, of which only these columns are read. Of the others nothing is decoded.
     pub(super) fn open(input: &Input, path: &Path, wanted: Option<Vec<usize>>) -> Result<Self> {
-        let opened = Opened::open(path)?;
+        let opened = open_in_parts(input, path)?;
         let name = format!("`{}`", input.name);
         let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
-        let metadata = guarded(|| ArrowReaderMetadata::load(&opened.file, ArrowReaderOptions::new())).map_err(broken)?;
+        let metadata =
+            guarded(|| ArrowReaderMetadata::load(opened.file(), ArrowReaderOptions::new())).map_err(broken)?;
         check(metadata.metadata(), opened.size()).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
@@ -86,7 +88,7 @@ impl ParquetTables {
         let group = &self.groups()[self.group];
         let row_bytes = group.total_byte_size().max(1) as usize / group.num_rows().max(1) as usize;
         let rows = (TABLE_BYTES / row_bytes.max(1)).clamp(1, MOST_RECORDS);
-        let file = self.opened.file.try_clone().map_err(|error| error.to_string())?;
+        let file = self.opened.file().try_clone().map_err(|error| error.to_string())?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = match &self.wanted {
             None => ProjectionMask::all(),
@@ -183,8 +185,8 @@ impl TableReader for ParquetTables {
         self.metadata.metadata().memory_size() + if self.reader.is_some() { 2 * TABLE_BYTES } else { 0 }
     }
 
-    fn verify(&self) -> Result<()> {
-        self.opened.verify(&self.name)
+    fn check_unchanged(&self) -> Result<()> {
+        self.opened.check_unchanged()
     }
 }
 

@@ -1,0 +1,774 @@
+//! Runs over tables: texts of every type, fates, fields, and what is shared.
+
+use super::*;
+use crate::columns::{Fates, Nulls, TextType};
+use crate::engine::{LEAST_MEMORY_BUDGET, TablePlan, TableRun, process_tables};
+use crate::record::{Field as DeclaredField, FieldType};
+use crate::step::Asked;
+use arrow_array::builder::{ListBuilder, StringBuilder};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float64Type, Int8Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, DictionaryArray, Float64Array, Int8Array, Int64Array,
+    ListArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+};
+use arrow_buffer::ScalarBuffer;
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use std::collections::HashMap;
+
+/// Texts that lie in a view, beside one, in several bytes per character, and nowhere.
+const TEXTS: [Option<&str>; 7] = [
+    Some(" a "),
+    Some("a text that is longer than twelve bytes"),
+    None,
+    Some(""),
+    Some(" grüße, die länger sind "),
+    Some("7"),
+    Some("a text that is longer than twelve bytes"),
+];
+
+fn dictionary(keys: DataType, values: DataType) -> DataType {
+    DataType::Dictionary(Box::new(keys), Box::new(values))
+}
+
+fn text_types() -> Vec<DataType> {
+    let mut types = vec![DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View];
+    types.push(dictionary(DataType::Int8, DataType::Utf8));
+    types.push(dictionary(DataType::UInt16, DataType::LargeUtf8));
+    types.push(dictionary(DataType::Int32, DataType::Utf8View));
+    types
+}
+
+fn texts_as(r#type: &DataType, texts: &[Option<&str>]) -> ArrayRef {
+    let plain: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+    cast(&plain, r#type).expect("a type of texts")
+}
+
+fn table_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .expect("a table")
+}
+
+/// A table of texts, numbered from 0.
+fn numbered(texts: ArrayRef) -> RecordBatch {
+    let numbers = Int64Array::from_iter_values(0..texts.len() as i64);
+    table_of(vec![("n", Arc::new(numbers)), ("text", texts)])
+}
+
+fn options() -> RunOptions {
+    Scene::new("in.txt", "").options
+}
+
+struct Made {
+    tables: Vec<RecordBatch>,
+    schema: SchemaRef,
+    report: Report,
+}
+
+impl Made {
+    fn table(&self) -> &RecordBatch {
+        assert_eq!(self.tables.len(), 1);
+        &self.tables[0]
+    }
+
+    fn column(&self, name: &str) -> &ArrayRef {
+        self.table().column_by_name(name).expect("a column")
+    }
+
+    /// The values of a column as texts.
+    fn strings(&self, name: &str) -> Vec<Option<String>> {
+        strings(self.column(name))
+    }
+
+    fn numbers(&self) -> Vec<i64> {
+        self.column("n").as_primitive::<Int64Type>().values().to_vec()
+    }
+}
+
+fn strings(column: &ArrayRef) -> Vec<Option<String>> {
+    let plain = cast(column, &DataType::Utf8).expect("texts");
+    plain
+        .as_string::<i32>()
+        .iter()
+        .map(|text| text.map(str::to_owned))
+        .collect()
+}
+
+fn process_with(
+    steps: Vec<PipelineStep>,
+    tables: Vec<RecordBatch>,
+    nulls: Nulls,
+    fates: Fates,
+    options: &RunOptions,
+) -> Result<Made> {
+    let plan = plan(steps, OnError::Quarantine);
+    let table_plan = TablePlan::new(&plan, &tables[0].schema(), nulls, fates, options)?;
+    let schema = Arc::clone(table_plan.schema());
+    let (tables, report) = process_tables(&plan, &table_plan, tables, options, &mut ())?;
+    let counts = report.counts;
+    assert_eq!(counts.read, counts.out + counts.rejected + counts.quarantined);
+    Ok(Made { tables, schema, report })
+}
+
+fn process(steps: Vec<PipelineStep>, table: RecordBatch) -> Made {
+    process_with(steps, vec![table], Nulls::Keep, Fates::Out, &options()).expect("tables")
+}
+
+/// A map that trims, or any other built-in.
+fn built_in(name: &str, json: &str) -> PipelineStep {
+    PipelineStep::given(crate::steps::testing::step(name, json))
+}
+
+type Judgement = dyn Fn(&str, &[Value]) -> Result<Verdict<'static>, Failure> + Send + Sync;
+
+/// A step that looks at fields, or adds some.
+struct Judge {
+    declaration: Declaration,
+    judge: Box<Judgement>,
+}
+
+impl Step for Judge {
+    fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    fn configuration(&self) -> Configuration {
+        Configuration::new()
+    }
+
+    fn apply<'t>(&self, text: &'t str, asked: &[Value], _scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
+        (self.judge)(text, asked)
+    }
+}
+
+fn judge(
+    kind: Kind,
+    adds: &[(&str, FieldType)],
+    asks: &[&str],
+    judge: impl Fn(&str, &[Value]) -> Result<Verdict<'static>, Failure> + Send + Sync + 'static,
+) -> PipelineStep {
+    let field = |&(name, r#type): &(&str, FieldType)| DeclaredField {
+        name: name.to_owned(),
+        r#type,
+    };
+    let asked = |name: &&str| Asked {
+        name: (*name).to_owned(),
+        required: true,
+    };
+    let declaration = Declaration {
+        fields: adds.iter().map(field).collect(),
+        asks: asks.iter().map(asked).collect(),
+        ..Declaration::built_in("judge", kind, Stage::Transform, "")
+    };
+    let judge = Box::new(judge);
+    PipelineStep::given(Arc::new(Judge { declaration, judge }))
+}
+
+fn failing_on(bad: &'static str) -> PipelineStep {
+    judge(Kind::Filter, &[], &[], move |text, _| {
+        if text == bad {
+            return Err(Failure::new(FailureKind::StepError, "It is bad."));
+        }
+        Ok(Verdict::Keep)
+    })
+}
+
+fn owned(texts: &[Option<&str>]) -> Vec<Option<String>> {
+    texts.iter().map(|text| text.map(str::to_owned)).collect()
+}
+
+#[test]
+fn texts_of_every_type_keep_it() {
+    for r#type in text_types() {
+        let made = process(vec![built_in("trim", "{}")], numbered(texts_as(&r#type, &TEXTS)));
+        let expected = TEXTS.map(|text| text.map(str::trim));
+        assert_eq!(made.strings("text"), owned(&expected), "{type}");
+        assert_eq!(made.column("text").data_type(), &r#type);
+        assert_eq!(made.report.counts.out, 7);
+        let shouted = process(
+            vec![step(Kind::Map, Runtime::Python, shout)],
+            numbered(texts_as(&r#type, &TEXTS)),
+        );
+        let expected = TEXTS.map(|text| text.map(|text| format!("{text}!")));
+        assert_eq!(shouted.strings("text"), expected.to_vec(), "{type}");
+        assert_eq!(shouted.column("text").data_type(), &r#type);
+    }
+}
+
+#[test]
+fn a_part_of_a_table_is_read_where_it_begins() {
+    for r#type in text_types() {
+        let whole = numbered(texts_as(&r#type, &TEXTS));
+        for (first, count) in [(1, 5), (4, 3), (2, 1), (6, 1)] {
+            let made = process(vec![step(Kind::Map, Runtime::Rust, shout)], whole.slice(first, count));
+            let expected: Vec<Option<String>> = TEXTS[first..first + count]
+                .iter()
+                .map(|text| text.map(|text| format!("{text}!")))
+                .collect();
+            assert_eq!(made.strings("text"), expected, "{type} from {first}");
+            assert_eq!(made.numbers()[0], first as i64);
+        }
+    }
+}
+
+#[test]
+fn null_texts_are_kept_rejected_or_quarantined() {
+    for r#type in text_types() {
+        let run = |nulls, fates| {
+            let table = numbered(texts_as(&r#type, &TEXTS));
+            let steps = vec![step(Kind::Map, Runtime::Rust, shout)];
+            process_with(steps, vec![table], nulls, fates, &options()).expect("tables")
+        };
+        assert_eq!(run(Nulls::Keep, Fates::Out).strings("text")[2], None);
+        let rejected = run(Nulls::Reject, Fates::Out);
+        assert_eq!(rejected.numbers(), [0, 1, 3, 4, 5, 6]);
+        assert_eq!(rejected.report.rejected_by_reader["null_text"], 1);
+        let quarantined = run(Nulls::Quarantine, Fates::All);
+        assert_eq!(quarantined.report.quarantined_by_reader["field_type"], 1);
+        assert_eq!(quarantined.strings("text")[2], None, "{type}");
+        assert_eq!(quarantined.strings("fate")[2].as_deref(), Some("quarantined"));
+        assert_eq!(quarantined.strings("reason")[2].as_deref(), Some("The text is null."));
+    }
+}
+
+#[test]
+fn a_null_in_the_values_of_a_dictionary_is_a_null_text() {
+    let values = StringArray::from(vec![Some("one"), None, Some("two")]);
+    let keys = Int8Array::from(vec![Some(0), Some(1), None, Some(2), Some(0)]);
+    let texts: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(keys, Arc::new(values)));
+    let made = process(
+        vec![step(Kind::Map, Runtime::Rust, shout)],
+        numbered(Arc::clone(&texts)),
+    );
+    let expected = [Some("one!"), None, None, Some("two!"), Some("one!")];
+    assert_eq!(made.strings("text"), owned(&expected));
+    let steps = vec![step(Kind::Map, Runtime::Rust, shout)];
+    let rejected = process_with(steps, vec![numbered(texts)], Nulls::Reject, Fates::All, &options()).expect("tables");
+    assert_eq!(rejected.report.counts.rejected, 2);
+    assert_eq!(rejected.strings("text"), owned(&expected));
+}
+
+#[test]
+fn a_dictionary_without_values_holds_nulls() {
+    let values: ArrayRef = Arc::new(StringArray::from(Vec::<&str>::new()));
+    let texts: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(Int8Array::new_null(3), values));
+    let made = process(vec![step(Kind::Map, Runtime::Rust, shout)], numbered(texts));
+    assert_eq!(made.strings("text"), [None, None, None]);
+}
+
+#[test]
+fn a_dictionary_that_grows_beyond_its_keys_is_told_of() {
+    let texts: Vec<String> = (0..300).map(|number| format!("text {}", number % 100)).collect();
+    let texts: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_str())).collect();
+    let table = numbered(texts_as(&dictionary(DataType::Int8, DataType::Utf8), &texts));
+    let count = AtomicUsize::new(0);
+    let steps = vec![step(Kind::Map, Runtime::Rust, move |_, scratch| {
+        scratch
+            .text
+            .push_str(&count.fetch_add(1, Ordering::Relaxed).to_string());
+        Ok(Verdict::Text(&scratch.text))
+    })];
+    let told = process_with(steps, vec![table], Nulls::Keep, Fates::Out, &options())
+        .err()
+        .expect("an error");
+    assert!(matches!(told, Error::Config(_)), "{told:?}");
+    assert_eq!(
+        told.to_string(),
+        "The steps make more different texts than the dictionary of the column `text` can number, whose type is \
+         Dictionary(Int8, Utf8)."
+    );
+}
+
+#[test]
+fn records_that_do_not_go_out_are_left_out_or_told_of() {
+    let steps = || {
+        vec![
+            built_in("trim", "{}"),
+            failing_on("7"),
+            built_in("length", r#"{"minimum": 1}"#),
+        ]
+    };
+    for r#type in text_types() {
+        let table = || vec![numbered(texts_as(&r#type, &TEXTS))];
+        let out = process_with(steps(), table(), Nulls::Keep, Fates::Out, &options()).expect("tables");
+        assert_eq!(out.numbers(), [0, 1, 2, 4, 6]);
+        let counts = out.report.counts;
+        assert_eq!((counts.out, counts.rejected, counts.quarantined), (5, 1, 1));
+        let all = process_with(steps(), table(), Nulls::Keep, Fates::All, &options()).expect("tables");
+        assert_eq!(all.numbers(), [0, 1, 2, 3, 4, 5, 6]);
+        let mut expected = TEXTS.map(|text| text.map(str::trim));
+        expected[3] = TEXTS[3];
+        assert_eq!(all.strings("text"), owned(&expected), "{type}");
+        let mut fates = ["out"; 7];
+        (fates[3], fates[5]) = ("rejected", "quarantined");
+        assert_eq!(all.strings("fate"), owned(&fates.map(Some)));
+        let mut reasons = [None; 7];
+        (reasons[3], reasons[5]) = (Some("too_short"), Some("It is bad."));
+        assert_eq!(all.strings("reason"), owned(&reasons));
+        let mut told = [None; 7];
+        (told[3], told[5]) = (Some("length"), Some("judge"));
+        assert_eq!(all.strings("step"), owned(&told));
+        assert!(!all.schema.field_with_name("fate").expect("a field").is_nullable());
+    }
+}
+
+#[test]
+fn a_column_that_is_to_tell_of_fates_cannot_be_there_already() {
+    let table = table_of(vec![
+        ("text", texts_as(&DataType::Utf8, &TEXTS)),
+        ("reason", texts_as(&DataType::Utf8, &TEXTS)),
+    ]);
+    let run = |fates| process_with(Vec::new(), vec![table.clone()], Nulls::Keep, fates, &options());
+    assert!(run(Fates::Out).is_ok());
+    let told = run(Fates::All).err().expect("an error").to_string();
+    assert!(told.contains("`reason`"), "{told}");
+}
+
+#[test]
+fn parts_of_a_split_have_the_columns_of_their_record() {
+    let split = || {
+        step(Kind::Split, Runtime::Rust, |text, _| {
+            Ok(Verdict::Split(text.split_whitespace().map(str::to_owned).collect()))
+        })
+    };
+    let texts = [Some("one two three"), None, Some("   "), Some("four"), Some("five bad")];
+    for r#type in text_types() {
+        let table = || vec![numbered(texts_as(&r#type, &texts))];
+        let steps = || vec![split(), failing_on("bad"), built_in("length", r#"{"minimum": 4}"#)];
+        let made = process_with(steps(), table(), Nulls::Keep, Fates::Out, &options()).expect("tables");
+        assert_eq!(
+            made.strings("text"),
+            owned(&[Some("three"), None, Some("four")]),
+            "{type}"
+        );
+        assert_eq!(made.numbers(), [0, 1, 3]);
+        assert_eq!(made.report.parts_rejected, 2);
+        let all = process_with(steps(), table(), Nulls::Keep, Fates::All, &options()).expect("tables");
+        let expected = [Some("three"), None, Some("   "), Some("four"), Some("five bad")];
+        assert_eq!(all.strings("text"), owned(&expected), "{type}");
+        assert_eq!(all.numbers(), [0, 1, 2, 3, 4]);
+        let split = process_with(vec![split()], table(), Nulls::Keep, Fates::Out, &options()).expect("tables");
+        assert_eq!(split.numbers(), [0, 0, 0, 1, 3, 4, 4]);
+    }
+}
+
+fn measure() -> PipelineStep {
+    let fields = [
+        ("bytes", FieldType::Integer),
+        ("half", FieldType::Float),
+        ("empty", FieldType::Boolean),
+        ("first", FieldType::Text),
+        ("all", FieldType::Json),
+    ];
+    judge(Kind::Annotate, &fields, &[], |text, _| {
+        Ok(Verdict::Annotate(vec![
+            Value::Integer(text.len() as i64),
+            Value::Float(text.len() as f64 / 2.0),
+            Value::Boolean(text.is_empty()),
+            text.chars()
+                .next()
+                .map_or(Value::Null, |first| Value::Text(first.into())),
+            Value::Json(format!("[{}]", text.len())),
+        ]))
+    })
+}
+
+#[test]
+fn fields_that_steps_add_are_columns_of_their_types() {
+    let texts = [Some("ab"), None, Some("")];
+    let made = process(vec![measure()], numbered(texts_as(&DataType::Utf8, &texts)));
+    let column = |name: &str| made.column(name);
+    assert_eq!(**column("bytes"), Int64Array::from(vec![Some(2), None, Some(0)]));
+    assert_eq!(**column("half"), Float64Array::from(vec![Some(1.0), None, Some(0.0)]));
+    assert_eq!(
+        **column("empty"),
+        BooleanArray::from(vec![Some(false), None, Some(true)])
+    );
+    assert_eq!(**column("first"), StringArray::from(vec![Some("a"), None, None]));
+    assert_eq!(**column("all"), StringArray::from(vec![Some("[2]"), None, Some("[0]")]));
+    assert!(column("half").as_primitive_opt::<Float64Type>().is_some());
+    let names: Vec<&String> = made.schema.fields().iter().map(|field| field.name()).collect();
+    assert_eq!(names, ["n", "text", "bytes", "half", "empty", "first", "all"]);
+}
+
+#[test]
+fn a_field_that_is_there_already_is_replaced_where_it_stands() {
+    let table = table_of(vec![
+        ("bytes", texts_as(&DataType::Utf8, &[Some("many"), Some("few")])),
+        ("text", texts_as(&DataType::Utf8, &[Some("ab"), Some("")])),
+    ]);
+    let made = process(vec![measure()], table);
+    assert_eq!(**made.column("bytes"), Int64Array::from(vec![2, 0]));
+    assert_eq!(made.schema.field(0).name(), "bytes");
+    assert_eq!(made.schema.fields().len(), 6);
+}
+
+#[test]
+fn steps_are_given_the_columns_that_they_ask_for() {
+    let mut tags = ListBuilder::new(StringBuilder::new());
+    tags.append_value([Some("x"), None]);
+    tags.append_null();
+    tags.append_value([] as [Option<&str>; 0]);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "truth",
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+        ),
+        ("small", Arc::new(Int8Array::from(vec![Some(-7), None, Some(1)]))),
+        (
+            "large",
+            Arc::new(UInt64Array::from(vec![Some(u64::MAX), Some(5), None])),
+        ),
+        ("real", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(-1.0)]))),
+        (
+            "word",
+            texts_as(
+                &dictionary(DataType::Int8, DataType::Utf8),
+                &[Some("a"), None, Some("")],
+            ),
+        ),
+        (
+            "time",
+            Arc::new(TimestampMicrosecondArray::from(vec![Some(1_500_000), None, Some(0)])),
+        ),
+        ("tags", Arc::new(tags.finish())),
+        (
+            "text",
+            texts_as(&DataType::Utf8View, &[Some("0"), Some("1"), Some("2")]),
+        ),
+    ];
+    let names = ["truth", "small", "large", "real", "word", "time", "tags"];
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = Arc::clone(&seen);
+    let look = judge(Kind::Filter, &[], &names, move |_, asked| {
+        note.lock().expect("a lock").push(asked.to_vec());
+        Ok(Verdict::Keep)
+    });
+    process(vec![look], table_of(columns));
+    let text = |text: &str| Value::Text(text.to_owned());
+    let json = |json: &str| Value::Json(json.to_owned());
+    let seen = seen.lock().expect("a lock");
+    assert_eq!(
+        seen[0],
+        [
+            Value::Boolean(true),
+            Value::Integer(-7),
+            json("18446744073709551615"),
+            Value::Float(0.5),
+            text("a"),
+            text("1970-01-01T00:00:01.500"),
+            json(r#"["x",null]"#)
+        ]
+    );
+    assert_eq!(seen[1][2], Value::Integer(5));
+    let nulls = [0, 1, 3, 4, 5, 6].map(|index: usize| seen[1][index].clone());
+    assert!(nulls.iter().all(|value| *value == Value::Null), "{nulls:?}");
+    assert_eq!(seen[2][6], json("[]"));
+}
+
+#[test]
+fn a_column_that_a_step_needs_must_be_there_and_hold_what_it_can_be_given() {
+    let ask = || judge(Kind::Filter, &[], &["tags"], |_, _| Ok(Verdict::Keep));
+    let texts = || texts_as(&DataType::Utf8, &[Some("a")]);
+    let told = |table: RecordBatch| {
+        let made = process_with(vec![ask()], vec![table], Nulls::Keep, Fates::Out, &options());
+        made.err().expect("an error").to_string()
+    };
+    assert!(
+        told(table_of(vec![("text", texts())])).contains("asks for the field `tags`, and the table has no such column")
+    );
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"a"[..]]));
+    let table = table_of(vec![("text", texts()), ("tags", bytes)]);
+    assert!(told(table).contains("whose column holds Binary, which a step cannot be given"));
+}
+
+#[test]
+fn a_table_must_have_one_column_of_texts() {
+    let numbers = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let texts = || texts_as(&DataType::Utf8, &[Some("a")]);
+    let told = |columns: Vec<(&str, ArrayRef)>| {
+        let made = process_with(Vec::new(), vec![table_of(columns)], Nulls::Keep, Fates::Out, &options());
+        made.err().expect("an error").to_string()
+    };
+    assert_eq!(
+        told(vec![("texts", texts()), ("n", numbers())]),
+        "The table has no column `text`, which should hold the text; it has the columns `texts`, `n`. Did you mean `texts`?"
+    );
+    assert!(told(vec![("text", numbers())]).contains("must hold texts"));
+    assert!(told(vec![("text", texts()), ("text", texts())]).contains("more than one column `text`"));
+}
+
+/// Bytes, and where each text of them lies.
+const DAMAGED: [&[u8]; 6] = [
+    b"one",
+    b"\xff",
+    b"gr\xc3\xbc\xc3\x9fe",
+    b"a text of more than twelve bytes \xff, which is broken",
+    b"\xc3",
+    b"two",
+];
+
+/// Columns of bytes that only say of themselves that they are text.
+#[expect(unsafe_code, reason = "what other programs hand over is not checked either")]
+fn damaged() -> [ArrayRef; 2] {
+    let bytes = BinaryArray::from(DAMAGED.to_vec());
+    let views = BinaryViewArray::from(DAMAGED.to_vec());
+    let (offsets, values, nulls) = bytes.into_parts();
+    let (views, buffers, no_nulls) = views.into_parts();
+    // SAFETY: It is not: some of the bytes are no UTF-8. Nothing here makes a `str` of them.
+    unsafe {
+        [
+            Arc::new(StringArray::new_unchecked(offsets, values, nulls)),
+            Arc::new(StringViewArray::new_unchecked(views, buffers, no_nulls)),
+        ]
+    }
+}
+
+fn bytes_of(texts: &ArrayRef) -> Vec<Vec<u8>> {
+    let binary = match texts.data_type() {
+        DataType::Utf8 => DataType::Binary,
+        _ => DataType::BinaryView,
+    };
+    let bytes = cast(&cast(texts, &binary).expect("bytes"), &DataType::Binary).expect("bytes");
+    let bytes = bytes.as_binary::<i32>();
+    bytes.iter().map(|bytes| bytes.unwrap_or_default().to_vec()).collect()
+}
+
+#[test]
+fn a_text_that_is_not_utf8_is_quarantined_alone() {
+    for texts in damaged() {
+        let run = |fates| {
+            let steps = vec![step(Kind::Map, Runtime::Rust, shout)];
+            process_with(
+                steps,
+                vec![numbered(Arc::clone(&texts))],
+                Nulls::Keep,
+                fates,
+                &options(),
+            )
+            .expect("tables")
+        };
+        let out = run(Fates::Out);
+        assert_eq!(
+            out.strings("text"),
+            owned(&[Some("one!"), Some("grüße!"), Some("two!")])
+        );
+        assert_eq!(out.report.quarantined_by_reader["utf8"], 3);
+        let all = run(Fates::All);
+        let expected = [
+            &b"one!"[..],
+            DAMAGED[1],
+            "grüße!".as_bytes(),
+            DAMAGED[3],
+            DAMAGED[4],
+            b"two!",
+        ];
+        assert_eq!(bytes_of(all.column("text")), expected);
+        assert_eq!(all.column("text").data_type(), texts.data_type());
+    }
+}
+
+#[test]
+fn views_that_lead_outside_of_their_column_are_quarantined() {
+    let good = StringViewArray::from(vec!["a text that is longer than twelve bytes", "short"]);
+    let (views, buffers, nulls) = good.into_parts();
+    let mut views = views.to_vec();
+    // The buffer's number stands in the third quarter of a view, the offset in the fourth.
+    views.extend([views[0] | 7 << 64, views[0] | 1000 << 96]);
+    #[expect(unsafe_code, reason = "what other programs hand over is not checked either")]
+    // SAFETY: It is not: two views lead nowhere. Nothing here follows them.
+    let texts = unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls) };
+    let made = process(vec![built_in("trim", "{}")], numbered(Arc::new(texts)));
+    assert_eq!(made.numbers(), [0, 1]);
+    assert_eq!(made.report.quarantined_by_reader["utf8"], 2);
+}
+
+#[test]
+fn a_text_beyond_the_limit_is_quarantined_and_kept_as_it_is() {
+    let large = "x".repeat(100);
+    for r#type in text_types() {
+        let mut options = options();
+        options.limits.record_bytes = 50;
+        let texts = texts_as(&r#type, &[Some("a"), Some(&large), Some("b")]);
+        let steps = vec![step(Kind::Map, Runtime::Rust, shout)];
+        let made = process_with(steps, vec![numbered(texts)], Nulls::Keep, Fates::All, &options).expect("tables");
+        assert_eq!(
+            made.strings("text"),
+            owned(&[Some("a!"), Some(&large), Some("b!")]),
+            "{type}"
+        );
+        assert_eq!(made.report.quarantined_by_reader["record_too_large"], 1);
+    }
+}
+
+#[test]
+fn what_grows_far_beyond_its_table_is_processed_a_few_records_at_a_time() {
+    let texts: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+    let texts: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_str())).collect();
+    let mut options = options();
+    options.memory_budget = LEAST_MEMORY_BUDGET;
+    for (workers, runtime) in [(1, Runtime::Rust), (4, Runtime::Python)] {
+        options.workers = workers;
+        let grow = step(Kind::Map, runtime, |text, scratch| {
+            (0..2000).for_each(|_| scratch.text.push_str(text));
+            Ok(Verdict::Text(&scratch.text))
+        });
+        let table = numbered(texts_as(&DataType::Utf8View, &texts));
+        let made = process_with(vec![grow], vec![table], Nulls::Keep, Fates::Out, &options).expect("tables");
+        let column = made.column("text").as_string_view();
+        let lengths = column.iter().map(|text| text.map_or(0, str::len));
+        assert!(lengths.eq(texts.iter().map(|text| text.map_or(0, str::len) * 2000)));
+        assert_eq!(made.numbers().len(), 20_000);
+    }
+}
+
+#[test]
+fn tables_without_rows_or_columns_come_out_as_they_are() {
+    let empty = numbered(texts_as(&DataType::Utf8, &[]));
+    let made = process(vec![measure()], empty.clone());
+    assert!(made.tables.is_empty());
+    assert_eq!(made.schema.fields().len(), 7);
+    assert_eq!(made.report.counts.read, 0);
+    let one = numbered(texts_as(&DataType::Utf8, &[Some("a")]));
+    let tables = vec![empty.clone(), one.clone(), empty, one];
+    let made = process_with(Vec::new(), tables, Nulls::Keep, Fates::Out, &options()).expect("tables");
+    assert_eq!(made.tables.len(), 2);
+    let drop_all = vec![built_in("length", r#"{"minimum": 99}"#)];
+    let made = process(drop_all, numbered(texts_as(&DataType::Utf8, &TEXTS[3..])));
+    assert!(made.tables.is_empty());
+}
+
+#[test]
+fn schema_and_field_metadata_survive() {
+    let metadata = |key: &str| HashMap::from([(key.to_owned(), "kept".to_owned())]);
+    let fields = vec![
+        Field::new("text", DataType::Utf8, true).with_metadata(metadata("text")),
+        Field::new("n", DataType::Int64, false).with_metadata(metadata("n")),
+    ];
+    let schema = Arc::new(Schema::new_with_metadata(fields.clone(), metadata("schema")));
+    let columns: Vec<ArrayRef> = vec![
+        texts_as(&DataType::Utf8, &[Some(" a ")]),
+        Arc::new(Int64Array::from(vec![1])),
+    ];
+    let table = RecordBatch::try_new(schema, columns).expect("a table");
+    let made = process(vec![built_in("trim", "{}"), measure()], table);
+    assert_eq!(made.table().schema().metadata(), &metadata("schema"));
+    assert_eq!(made.schema.field(0), &fields[0]);
+    assert_eq!(made.schema.field(1), &fields[1]);
+}
+
+#[test]
+fn columns_that_nothing_has_changed_are_the_same_memory() {
+    let texts: Vec<String> = (0..50_000).map(|number| format!("text number {number}")).collect();
+    let texts: Vec<Option<&str>> = texts.iter().map(|text| Some(text.as_str())).collect();
+    for r#type in text_types().into_iter().filter(|r#type| TextType::of(r#type).is_some()) {
+        if matches!(&r#type, DataType::Dictionary(keys, _) if **keys == DataType::Int8) {
+            continue;
+        }
+        let table = numbered(texts_as(&r#type, &texts));
+        let kept = process(
+            vec![built_in("trim", "{}"), built_in("length", r#"{"minimum": 1}"#)],
+            table.clone(),
+        );
+        let changed = process(vec![step(Kind::Map, Runtime::Rust, shout)], table.clone());
+        let same = |made: &Made, column: usize| {
+            made.table()
+                .column(column)
+                .to_data()
+                .ptr_eq(&table.column(column).to_data())
+        };
+        assert!(same(&kept, 0) && same(&kept, 1) && same(&changed, 0), "{type}");
+        assert!(!same(&changed, 1));
+    }
+}
+
+#[test]
+fn records_are_numbered_and_counted_over_all_tables_of_a_run() {
+    let plan = plan(vec![failing_on("7")], OnError::Raise);
+    let table = |texts: &[Option<&str>]| numbered(texts_as(&DataType::Utf8, texts));
+    let schema = table(&TEXTS).schema();
+    let table_plan = TablePlan::new(&plan, &schema, Nulls::Reject, Fates::Out, &options()).expect("a plan for tables");
+    let mut run = TableRun::new(&plan, table_plan, options()).expect("a run");
+    for _ in 0..3 {
+        let made = run.process(&plan, vec![table(&TEXTS[..4])], &mut ()).expect("tables");
+        assert_eq!(made[0].num_rows(), 3);
+    }
+    let counts = run.report().counts;
+    assert_eq!((counts.read, counts.out, counts.rejected), (12, 9, 3));
+    let error = run.process(&plan, vec![table(&TEXTS)], &mut ()).expect_err("an error");
+    let Error::Record(error) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!((error.ordinal, error.input.as_deref()), (Some(17), Some("the table")));
+    assert_eq!(run.report().counts.read, 12);
+    assert_eq!(run.report().steps[0].entered, 9);
+}
+
+#[test]
+fn the_policy_of_a_run_overrides_that_of_the_plan() {
+    let table = || vec![numbered(texts_as(&DataType::Utf8, &TEXTS))];
+    let raise = RunOptions {
+        on_error: Some(OnError::Raise),
+        ..options()
+    };
+    let made = process_with(vec![failing_on("7")], table(), Nulls::Keep, Fates::Out, &raise);
+    assert!(matches!(made.err(), Some(Error::Record(_))));
+}
+
+/// Any table of texts with other columns beside them, in parts.
+fn any_table() -> impl Strategy<Value = Vec<RecordBatch>> {
+    let text = proptest::option::of("\\PC{0,20}");
+    let row = (
+        text,
+        any::<Option<i64>>(),
+        proptest::option::of(proptest::collection::vec(any::<Option<i64>>(), 0..3)),
+    );
+    let rows = proptest::collection::vec(row, 0..40);
+    let types = proptest::sample::select(text_types());
+    (proptest::collection::vec(rows, 1..4), types, 0..3_usize).prop_map(|(parts, r#type, offset)| {
+        let table = |rows: Vec<(Option<String>, Option<i64>, Option<Vec<Option<i64>>>)>| {
+            let texts: Vec<Option<&str>> = rows.iter().map(|(text, ..)| text.as_deref()).collect();
+            let numbers: Int64Array = rows.iter().map(|(_, number, _)| *number).collect();
+            let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(rows.iter().map(|(.., list)| list.clone()));
+            let columns: Vec<(&str, ArrayRef)> = vec![
+                ("text", texts_as(&r#type, &texts)),
+                ("numbers", Arc::new(numbers)),
+                ("lists", Arc::new(lists)),
+            ];
+            let table = table_of(columns);
+            let offset = offset.min(table.num_rows());
+            table.slice(offset, table.num_rows() - offset)
+        };
+        parts.into_iter().map(table).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_empty_plan_returns_an_equal_table_that_shares_its_memory(tables in any_table()) {
+        let made = process_with(Vec::new(), tables.clone(), Nulls::Keep, Fates::Out, &options()).expect("tables");
+        let expected: Vec<&RecordBatch> = tables.iter().filter(|table| table.num_rows() > 0).collect();
+        prop_assert_eq!(made.tables.iter().collect::<Vec<_>>(), expected.clone());
+        for (made, given) in made.tables.iter().zip(expected) {
+            for (made, given) in made.columns().iter().zip(given.columns()) {
+                prop_assert!(made.to_data().ptr_eq(&given.to_data()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_becomes_the_same_in_any_column(tables in any_table()) {
+        let steps = || vec![step(Kind::Map, Runtime::Rust, shout)];
+        let made = process_with(steps(), tables.clone(), Nulls::Keep, Fates::Out, &options()).expect("tables");
+        let expected: Vec<Option<String>> = tables
+            .iter()
+            .flat_map(|table| strings(table.column(0)))
+            .map(|text| text.map(|text| format!("{text}!")))
+            .collect();
+        let found: Vec<Option<String>> = made.tables.iter().flat_map(|table| strings(table.column(0))).collect();
+        prop_assert_eq!(found, expected);
+    }
+}

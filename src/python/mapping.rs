@@ -1,0 +1,171 @@
+//! A pipeline over columns that are lists in a mapping, as `datasets.Dataset.map(batched=True)` hands them on.
+
+use crate::error::{ConfigError, Failure, RecordError};
+use crate::plan::OnError;
+use crate::plugins::nearest;
+use crate::python::exceptions::to_python as raise;
+use crate::python::pipeline::PyPipeline;
+use crate::python::single::{Fields, Outcome};
+use crate::python::values;
+use crate::record::{FieldType, Value};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+
+/// A text that goes out: the row it comes from, the text if it is not null, and the fields of its record.
+type Out<'py> = (usize, Option<Bound<'py, PyString>>, Fields);
+
+/// How many rows are worked on before signals are looked for.
+const ROWS_PER_LOOK: usize = 1024;
+
+/// Processes the columns of a mapping to those of a `dict`: the texts that go out, the columns that steps have added, and
+/// of all other columns the rows that belong to them. What nothing was left out of is the same object.
+pub(super) fn process_mapping<'py>(
+    pipeline: &PyPipeline,
+    columns: &Bound<'py, PyMapping>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let py = columns.py();
+    let key = &pipeline.plan().text;
+    if !columns.contains(key)? {
+        return Err(no_text(columns, key));
+    }
+    let texts = columns.get_item(key)?;
+    let asked = asked(pipeline, columns)?;
+    let mut out = Vec::new();
+    let mut count = 0;
+    for text in texts.try_iter()? {
+        let row = count;
+        count += 1;
+        if count % ROWS_PER_LOOK == 0 {
+            py.check_signals()?;
+        }
+        let text = text?;
+        if text.is_none() {
+            out.push((row, None, Fields::new()));
+            continue;
+        }
+        let Ok(text) = text.cast_into::<PyString>() else {
+            let message = format!("Item {row} of the column `{key}` is no `str` and not `None`.");
+            return Err(PyTypeError::new_err(message));
+        };
+        process_row(pipeline, row, &text, &asked, &mut out)?;
+    }
+    let is_whole = out.len() == count && out.iter().enumerate().all(|(index, (row, ..))| *row == index);
+    let made = PyDict::new(py);
+    for name in columns.keys()?.iter() {
+        let column = columns.get_item(&name)?;
+        if name.eq(key)? {
+            made.set_item(name, PyList::new(py, out.iter().map(|(_, text, _)| text))?)?;
+        } else if is_whole {
+            made.set_item(name, column)?;
+        } else {
+            let taken = out.iter().map(|(row, ..)| column.get_item(row));
+            made.set_item(name, PyList::new(py, taken.collect::<PyResult<Vec<_>>>()?)?)?;
+        }
+    }
+    for (number, field) in pipeline.plan().fields.iter().enumerate() {
+        if field.added_by.is_some() {
+            let values = out.iter().map(|(_, _, fields)| value_of(py, fields, number as u16));
+            made.set_item(&field.name, PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?)?;
+        }
+    }
+    Ok(made)
+}
+
+/// The columns that steps ask for, with the numbers of their fields.
+fn asked<'py>(pipeline: &PyPipeline, columns: &Bound<'py, PyMapping>) -> PyResult<Vec<(u16, Bound<'py, PyAny>)>> {
+    let mut asked = Vec::new();
+    for (number, field) in pipeline.plan().fields.iter().enumerate() {
+        if field.from_source && columns.contains(&field.name)? {
+            asked.push((number as u16, columns.get_item(&field.name)?));
+        }
+    }
+    Ok(asked)
+}
+
+/// Processes one text to those that go out.
+fn process_row<'py>(
+    pipeline: &PyPipeline,
+    row: usize,
+    text: &Bound<'py, PyString>,
+    asked: &[(u16, Bound<'py, PyAny>)],
+    out: &mut Vec<Out<'py>>,
+) -> PyResult<()> {
+    let mut fields = Fields::new();
+    for (number, column) in asked {
+        let name = &pipeline.plan().fields[usize::from(*number)].name;
+        match values::from_python(&column.get_item(row)?, name, FieldType::Json) {
+            Ok(value) => fields.push((*number, value)),
+            Err(failure) => return failed(pipeline, text.py(), row, None, *failure),
+        }
+    }
+    let before = out.len();
+    let mut failure = None;
+    pipeline
+        .single()
+        .run(text.py(), text.clone(), &mut fields, &mut |outcome, fields| {
+            match outcome {
+                Outcome::Text(text) => out.push((row, Some(text), fields.clone())),
+                Outcome::Rejected { .. } => {}
+                Outcome::Failed { step, failure: told } => {
+                    failure.get_or_insert((step, told));
+                }
+            }
+            Ok(())
+        })?;
+    // One failed part takes its record with it, as in a run over files.
+    match failure {
+        None => Ok(()),
+        Some((step, failure)) => {
+            out.truncate(before);
+            failed(pipeline, text.py(), row, Some(step), *failure)
+        }
+    }
+}
+
+/// A record that fails is left out, or ends it all.
+fn failed(pipeline: &PyPipeline, py: Python<'_>, row: usize, step: Option<u16>, failure: Failure) -> PyResult<()> {
+    let error = RecordError {
+        failure,
+        step: step.map(|step| pipeline.step_name(step).to_owned()),
+        input: None,
+        ordinal: Some(row as u64),
+        id: None,
+    };
+    if pipeline.plan().on_error == OnError::Raise {
+        return Err(raise(py, error.into()));
+    }
+    py.detach(|| log::warn!("A record failed and was left out: {error}"));
+    Ok(())
+}
+
+fn value_of<'py>(py: Python<'py>, fields: &Fields, number: u16) -> PyResult<Bound<'py, PyAny>> {
+    match fields.iter().rev().find(|(known, _)| *known == number) {
+        None | Some((_, Value::Missing)) => Ok(py.None().into_bound(py)),
+        Some((_, value)) => values::to_python(py, value),
+    }
+}
+
+fn no_text(columns: &Bound<'_, PyMapping>, key: &str) -> PyErr {
+    let py = columns.py();
+    let names: Vec<String> = columns
+        .keys()
+        .map(|names| names.iter().map(|name| name.to_string()).collect())
+        .unwrap_or_default();
+    let message = format!(
+        "The batch has no column `{key}`, which should hold the text; it has {}.",
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+    );
+    let error = ConfigError::new(message)
+        .with_suggestion(nearest(key, names.iter().map(String::as_str)))
+        .with_hint("The pipeline's `text` says which column holds the text.");
+    raise(py, error.into())
+}

@@ -1,0 +1,238 @@
+//! A reader of tables that are processed as they are read.
+
+use crate::engine::TableRun;
+use crate::error::{Error, Interrupt, Result};
+use crate::ledger::Report;
+use crate::plan::{Plan, panic_message};
+use crate::python::exceptions::to_python as raise;
+use crate::python::report::PyReport;
+use crate::python::table::{PyTable, names, stream_capsule, unreadable, watched};
+use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_schema::{ArrowError, SchemaRef};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+use pyo3_arrow::ffi::to_schema_pycapsule;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// About how many bytes of text are processed at once: what is made of them waits in memory until it is read.
+const AT_ONCE: usize = 64 << 20;
+
+/// How many rows are collected before workers get any: starting workers takes far longer than a small table does.
+const FOR_WORKERS: usize = 1 << 16;
+
+/// Tables that are processed as they are read.
+pub(super) struct Reader {
+    source: Box<dyn RecordBatchReader + Send>,
+    plan: Arc<Plan>,
+    run: TableRun,
+    /// A table of the source, and its first row that was not processed yet.
+    begun: Option<(RecordBatch, usize)>,
+    /// What was made and not read yet.
+    made: VecDeque<RecordBatch>,
+    ended: bool,
+    told: Arc<Mutex<Report>>,
+}
+
+impl Reader {
+    pub(super) fn new(source: Box<dyn RecordBatchReader + Send>, plan: Arc<Plan>, run: TableRun) -> Self {
+        let told = Arc::new(Mutex::new(run.report()));
+        Self {
+            source,
+            plan,
+            run,
+            begun: None,
+            made: VecDeque::new(),
+            ended: false,
+            told,
+        }
+    }
+
+    /// The next table that was made, if there is one. After an error there is none.
+    fn next_table(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(table) = self.made.pop_front() {
+                return Ok(Some(table));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.work() {
+                Ok(made) => self.made = made.into(),
+                Err(error) => {
+                    self.ended = true;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn work(&mut self) -> Result<Vec<RecordBatch>> {
+        // Some readers are read by threads that Python does not know. Attaching makes it know this one, once for all steps, and
+        // detaching lets go of an interpreter that whoever reads holds.
+        let done = Python::try_attach(|py| {
+            watched(py, |watcher| {
+                let tables = self.collect()?;
+                self.ended = tables.is_empty();
+                self.run.process(&self.plan, tables, watcher)
+            })
+        });
+        // Without an interpreter the process is about to end.
+        let made = done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))?;
+        *lock(&self.told) = self.run.report();
+        Ok(made)
+    }
+
+    /// What is to be processed next; nothing at the end.
+    fn collect(&mut self) -> Result<Vec<RecordBatch>> {
+        let mut tables = Vec::new();
+        let mut rows = 0;
+        loop {
+            let (table, first) = match self.begun.take() {
+                Some(begun) => begun,
+                None => match self.source.next() {
+                    Some(table) => (table.map_err(|error| unreadable(&error))?, 0),
+                    None => return Ok(tables),
+                },
+            };
+            if first == table.num_rows() {
+                continue;
+            }
+            let count = self.run.rows_within(&table, first, AT_ONCE);
+            tables.push(table.slice(first, count));
+            rows += count;
+            if first + count < table.num_rows() {
+                self.begun = Some((table, first + count));
+                return Ok(tables);
+            }
+            if !self.run.has_workers() || rows >= FOR_WORKERS {
+                return Ok(tables);
+            }
+        }
+    }
+
+    /// Like [`Reader::next_table`], and never unwinds: whoever reads through Arrow's C interface cannot be unwound into.
+    fn next_safely(&mut self) -> Result<Option<RecordBatch>> {
+        catch_unwind(AssertUnwindSafe(|| self.next_table())).unwrap_or_else(|panic| {
+            self.ended = true;
+            Err(Error::Internal(panic_message("The reader of tables", &*panic)))
+        })
+    }
+}
+
+/// The reader for Arrow's C interface.
+struct Stream(Reader);
+
+impl Iterator for Stream {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_safely().map_err(|error| told(&error)).transpose()
+    }
+}
+
+/// An error as those read it who know nothing of its class: with its way out. They read up to the first zero.
+fn told(error: &Error) -> ArrowError {
+    let mut message = error.to_string();
+    if let Some(hint) = error.hint() {
+        message = format!("{message} {hint}");
+    }
+    ArrowError::ComputeError(message.replace('\0', "\u{fffd}"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tables that are processed as they are read: what `Pipeline.process_table` returns for a reader.
+///
+/// It is read once: through Arrow's C interface, which any library that has it uses, as in
+/// `pyarrow.RecordBatchReader.from_stream(reader)` or `polars.DataFrame(reader)`, or as an iterator of `Table`s. No more than a
+/// chunk of the source is in memory at once.
+///
+/// Example:
+///     >>> import pyarrow
+///     >>> from text_processor import Pipeline
+///     >>> chunk = pyarrow.record_batch({"text": [" a ", "b"]})
+///     >>> source = pyarrow.RecordBatchReader.from_batches(chunk.schema, iter([chunk, chunk]))
+///     >>> reader = Pipeline(["trim"]).process_table(source)
+///     >>> [len(table) for table in reader], reader.report.out
+///     ([2, 2], 4)
+#[pyclass(frozen, name = "TableReader", module = "text_processor")]
+pub(super) struct PyTableReader {
+    schema: SchemaRef,
+    report: Arc<Mutex<Report>>,
+    /// `None` once it was handed over to a stream.
+    reader: Mutex<Option<Reader>>,
+}
+
+impl PyTableReader {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self {
+            schema: Arc::clone(reader.run.schema()),
+            report: Arc::clone(&reader.told),
+            reader: Mutex::new(Some(reader)),
+        }
+    }
+}
+
+#[pymethods]
+impl PyTableReader {
+    /// The names of the columns, in order.
+    #[getter]
+    fn column_names(&self) -> Vec<&str> {
+        names(&self.schema)
+    }
+
+    /// What became of the records that were read so far: a `Report` of counts, reasons and times. It is complete when
+    /// everything was read.
+    #[getter]
+    fn report(&self) -> PyReport {
+        PyReport(lock(&self.report).clone())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("TableReader(columns: {})", names(&self.schema).join(", "))
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        Ok(to_schema_pycapsule(py, self.schema.as_ref())?)
+    }
+
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        // Somebody may be reading: the lock is waited for without the interpreter, which they may need to be done.
+        let reader = py.detach(|| lock(&self.reader).take());
+        let Some(reader) = reader else {
+            let error = PyValueError::new_err("This `TableReader` was read already, and can be read once.");
+            error.add_note(
+                py,
+                "`process_table` makes another one of another reader; a table that is in memory can be read again.",
+            )?;
+            return Err(error);
+        };
+        stream_capsule(py, &self.schema, Stream(reader), requested_schema)
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<PyTable>> {
+        let next = py.detach(|| match &mut *lock(&self.reader) {
+            Some(reader) => reader.next_safely(),
+            None => Ok(None),
+        });
+        let Some(table) = next.map_err(|error| raise(py, error))? else {
+            return Ok(None);
+        };
+        let report = Py::new(py, self.report())?;
+        Ok(Some(PyTable::new(Arc::clone(&self.schema), vec![table], report)))
+    }
+}

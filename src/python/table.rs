@@ -1,0 +1,278 @@
+//! `Pipeline.process_table`: tables of any library that speaks Arrow's C interface, in and out.
+
+use crate::cli;
+use crate::columns::{Fates, Nulls};
+use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Watcher};
+use crate::error::{Error, Result};
+use crate::plan::{OnError, Plan};
+use crate::python::exceptions::{describe, to_python as raise};
+use crate::python::host::PythonHost;
+use crate::python::logging;
+use crate::python::report::PyReport;
+use crate::python::run::CallingThread;
+use crate::python::stream::{PyTableReader, Reader};
+use crate::python::values::type_name;
+use crate::step::Limits;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
+use arrow_schema::{ArrowError, Field, SchemaRef};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyCapsule;
+use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
+use pyo3_arrow::{PyRecordBatch, PyRecordBatchReader};
+use std::sync::Arc;
+
+/// A table that a pipeline has made: what `Pipeline.process_table` returns.
+///
+/// It has Arrow's C interface, so that any library that has it too takes the table without copying it, as often as one
+/// likes: `polars.DataFrame(table)`, `pyarrow.table(table)`, `pandas.DataFrame.from_arrow(table)`, `duckdb.from_arrow(table)`.
+///
+/// Example:
+///     >>> import polars
+///     >>> from text_processor import Pipeline
+///     >>> table = Pipeline(["trim"]).process_table(polars.DataFrame({"text": [" a ", "b"]}))
+///     >>> table
+///     Table(2 rows, columns: text)
+///     >>> polars.DataFrame(table)["text"].to_list()
+///     ['a', 'b']
+#[pyclass(frozen, name = "Table", module = "text_processor")]
+pub(super) struct PyTable {
+    schema: SchemaRef,
+    tables: Vec<RecordBatch>,
+    report: Py<PyReport>,
+}
+
+impl PyTable {
+    pub(super) fn new(schema: SchemaRef, tables: Vec<RecordBatch>, report: Py<PyReport>) -> Self {
+        Self { schema, tables, report }
+    }
+
+    fn rows(&self) -> usize {
+        self.tables.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+#[pymethods]
+impl PyTable {
+    /// The names of the columns, in order.
+    #[getter]
+    fn column_names(&self) -> Vec<&str> {
+        names(&self.schema)
+    }
+
+    /// What became of the records: a `Report` of counts, reasons and times. Of a table that a `TableReader` has handed out
+    /// it tells what became of all records up to the table's last one.
+    #[getter]
+    fn report(&self, py: Python<'_>) -> Py<PyReport> {
+        self.report.clone_ref(py)
+    }
+
+    fn __len__(&self) -> usize {
+        self.rows()
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Table({} rows, columns: {})",
+            self.rows(),
+            names(&self.schema).join(", ")
+        )
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        Ok(to_schema_pycapsule(py, self.schema.as_ref())?)
+    }
+
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let tables = self.tables.clone().into_iter().map(Ok);
+        stream_capsule(py, &self.schema, tables, requested_schema)
+    }
+}
+
+/// The names of the columns of a schema.
+pub(super) fn names(schema: &SchemaRef) -> Vec<&str> {
+    schema.fields().iter().map(|field| field.name().as_str()).collect()
+}
+
+/// Tables as a stream of Arrow's C interface.
+pub(super) fn stream_capsule<'py>(
+    py: Python<'py>,
+    schema: &SchemaRef,
+    tables: impl Iterator<Item = Result<RecordBatch, ArrowError>> + Send + 'static,
+    requested: Option<Bound<'py, PyCapsule>>,
+) -> PyResult<Bound<'py, PyCapsule>> {
+    let field = Field::new_struct("", schema.fields().clone(), false).with_metadata(schema.metadata().clone());
+    let arrays = tables.map(|table| Ok(Arc::new(StructArray::from(table?)) as ArrayRef));
+    let arrays = ArrayIterator::new(arrays, Arc::new(field));
+    Ok(to_stream_pycapsule(py, Box::new(arrays), requested)?)
+}
+
+/// The keyword arguments of `Pipeline.process_table`.
+pub(super) struct TableArguments<'a> {
+    pub(super) text: Option<&'a str>,
+    pub(super) nulls: Nulls,
+    pub(super) fates: Fates,
+    pub(super) on_error: Option<OnError>,
+    pub(super) workers: usize,
+    pub(super) isolating: Isolating,
+    pub(super) memory_budget: usize,
+    pub(super) stream: Option<bool>,
+}
+
+impl TableArguments<'_> {
+    /// What the engine is to do with tables of a schema.
+    fn run(&self, plan: &Plan, schema: &SchemaRef) -> Result<TableRun> {
+        let limits = Limits::default();
+        let options = RunOptions {
+            inputs: Vec::new(),
+            format: None,
+            output: None,
+            rejected: None,
+            quarantine: None,
+            overwrite: false,
+            resume: false,
+            shard_bytes: None,
+            compression: None,
+            workers: self.workers,
+            supervision: Supervision::of(plan, &PythonHost::default(), limits, &self.isolating)?,
+            limit: None,
+            nulls: self.nulls,
+            on_error: self.on_error,
+            limits,
+            memory_budget: self.memory_budget,
+            quarantine_limit: None,
+            quarantine_bytes: None,
+        };
+        let text = self.text.unwrap_or(&plan.text);
+        let table_plan = TablePlan::of_column(text, plan, schema, self.nulls, self.fates, &options)?;
+        TableRun::new(plan, table_plan, options)
+    }
+}
+
+/// Runs a plan over a table, or makes a reader that does as it is read.
+pub(super) fn process_table(
+    py: Python<'_>,
+    plan: &Arc<Plan>,
+    table: &Bound<'_, PyAny>,
+    arguments: &TableArguments<'_>,
+) -> PyResult<Py<PyAny>> {
+    let source = source(table)?;
+    let schema = source.schema();
+    let is_stream = match arguments.stream {
+        Some(stream) => stream,
+        None => !table.hasattr(intern!(py, "__len__"))?,
+    };
+    if is_stream {
+        let run = py
+            .detach(|| arguments.run(plan, &schema))
+            .map_err(|error| raise(py, error))?;
+        let reader = Reader::new(source, Arc::clone(plan), run);
+        return Ok(Py::new(py, PyTableReader::new(reader))?.into_any());
+    }
+    let done = watched(py, |watcher| {
+        let mut run = arguments.run(plan, &schema)?;
+        let tables = run.process(plan, read_all(source)?, watcher)?;
+        Ok((Arc::clone(run.schema()), tables, run.report()))
+    });
+    let (schema, tables, report) = done.map_err(|error| raise(py, error))?;
+    let failed = report.counts.quarantined;
+    if failed > 0 && arguments.fates == Fates::Out {
+        py.detach(|| {
+            log::warn!("{failed} records failed and were left out of the table; `fates=True` keeps them, and says why.")
+        });
+    }
+    let report = Py::new(py, PyReport(report))?;
+    Ok(Py::new(py, PyTable::new(schema, tables, report))?.into_any())
+}
+
+/// Reads all tables of a reader.
+fn read_all(source: Box<dyn RecordBatchReader + Send>) -> Result<Vec<RecordBatch>> {
+    source
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unreadable(&error))
+}
+
+/// The error of a table that its library cannot hand on.
+pub(super) fn unreadable(error: &ArrowError) -> Error {
+    let message = match error {
+        ArrowError::CDataInterface(message) => message.clone(),
+        other => other.to_string(),
+    };
+    Error::input("the table", format!("The table cannot be read: {}", message.trim_end()))
+}
+
+/// The tables of an object.
+fn source(table: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
+    let py = table.py();
+    if table.hasattr(intern!(py, "__arrow_c_stream__"))? {
+        let capsule = table.call_method0(intern!(py, "__arrow_c_stream__"))?;
+        let capsule = capsule.cast_into::<PyCapsule>()?;
+        return PyRecordBatchReader::from_arrow_pycapsule(&capsule)
+            .and_then(PyRecordBatchReader::into_reader)
+            .map_err(|error| no_table(py, table, error));
+    }
+    if table.hasattr(intern!(py, "__arrow_c_array__"))? {
+        let table: PyRecordBatch = table.extract().map_err(|error| no_table(py, table, error))?;
+        let table = table.into_inner();
+        let schema = table.schema();
+        return Ok(Box::new(arrow_array::RecordBatchIterator::new([Ok(table)], schema)));
+    }
+    Err(not_arrow(table))
+}
+
+/// The error of an object that speaks Arrow and is a column, or something else that is no table.
+fn no_table(py: Python<'_>, table: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
+    let message = format!(
+        "`table` is a `{}`, which does not have columns with names: it is a column, or something else that is no table.",
+        type_name(table)
+    );
+    let error = PyTypeError::new_err(message);
+    error.set_cause(py, Some(cause));
+    with_note(py, error, "Make it a table with one column, which is called `text`.")
+}
+
+fn not_arrow(table: &Bound<'_, PyAny>) -> PyErr {
+    let py = table.py();
+    let message = format!(
+        "`table` is a `{}`, which has none of Arrow's C interface: neither `__arrow_c_stream__` nor `__arrow_c_array__`.",
+        type_name(table)
+    );
+    let module = table.get_type().module();
+    let is_pandas = module.is_ok_and(|module| module.to_string_lossy().starts_with("pandas"));
+    let note = if is_pandas {
+        "pandas has it from version 2.2 on. With an older one, pass `pyarrow.Table.from_pandas(frame)`."
+    } else {
+        "Make a table of it first, with `pyarrow.table(...)` or `polars.DataFrame(...)`; `records` takes mappings, and \
+         `map_batches` a `dict` of columns."
+    };
+    with_note(py, PyTypeError::new_err(message), note)
+}
+
+fn with_note(py: Python<'_>, error: PyErr, note: &str) -> PyErr {
+    match error.add_note(py, note) {
+        Ok(()) => error,
+        Err(second) => second,
+    }
+}
+
+/// Works detached, and looks out for signals on this thread meanwhile.
+pub(super) fn watched<T: Send>(py: Python<'_>, work: impl FnOnce(&mut dyn Watcher) -> Result<T> + Send) -> Result<T> {
+    logging::reset();
+    let foreign =
+        |error: PyErr| Error::Internal(format!("Signals cannot be looked out for: {}.", describe(py, &error)));
+    let calling_thread = CallingThread::start(py).map_err(foreign)?;
+    let done = py.detach(|| work(&mut *cli::progress(&calling_thread, Some(false))));
+    let interrupt = calling_thread.arrived();
+    calling_thread.end(py).map_err(foreign)?;
+    match (done, interrupt) {
+        // The library that the table comes from was interrupted, and told of that as of any error.
+        (Err(Error::Input(_)), Some(interrupt)) => Err(Error::Interrupted(interrupt)),
+        (done, _) => done,
+    }
+}
