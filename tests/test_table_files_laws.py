@@ -34,7 +34,10 @@ SCALARS: dict[pa.DataType, st.SearchStrategy[Any]] = {
     pa.decimal128(10, 2): st.decimals(-999, 999, places=2),
 }
 TYPES = st.sampled_from(list(SCALARS)) | st.sampled_from(
-    [pa.list_(pa.int64()), pa.struct([("a", pa.string()), ("b", pa.list_(pa.bool_()))])]
+    [
+        pa.list_(pa.field("element", pa.int64())),
+        pa.struct([("a", pa.string()), ("b", pa.list_(pa.field("element", pa.bool_())))]),
+    ]
 )
 
 

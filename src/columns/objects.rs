@@ -244,7 +244,7 @@ fn fits(r#type: &DataType, value: &Value) -> Result<(), String> {
         (DataType::Int64, Value::Number(number)) => number.is_i64(),
         (DataType::Float64, Value::Number(number)) => {
             let float = number.as_f64().unwrap_or(f64::INFINITY);
-            float.abs() <= EXACT || float.fract() != 0.0 || (number.is_f64() && float.abs() > 1e22)
+            float.abs() < EXACT || float.fract() != 0.0
         }
         (DataType::List(item), Value::Array(items)) => {
             for (index, value) in items.iter().enumerate() {

@@ -3,11 +3,17 @@
 use crate::engine::RunOptions;
 use crate::engine::job::Job;
 use crate::engine::preparation::Shape;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::{EncodedGroup, Format, LastLine, Sink, TableGroup, TableWriter, lazy_sink, open_sink};
 use crate::ledger::Commitment;
+use crate::plan::panic_message;
 use crate::step::Cancel;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How long to wait before looking whether a file has its end.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// An open output with what it has taken so far.
 pub(super) struct Output {
@@ -141,12 +147,33 @@ impl Outputs {
         }
     }
 
-    /// Ends a file of tables.
-    pub(super) fn finish(&mut self) -> Result<()> {
-        match self.table.take() {
-            Some(writer) => self.out.write(&writer.finish()?),
-            None => Ok(()),
-        }
+    /// Ends a file of tables. `pulse` is called meanwhile: what is left may take a while to encode, or to be read.
+    pub(super) fn finish(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let Some(writer) = self.table.take() else { return Ok(()) };
+        // The threads of the run were told to stop, and with them all that waited for a reader.
+        let cancel = Cancel::default();
+        self.out.sink.heed(&cancel);
+        let out = &mut self.out;
+        thread::scope(|scope| {
+            let ending = scope.spawn(move || out.write(&writer.finish()?));
+            let mut interrupted = None;
+            while !ending.is_finished() {
+                thread::sleep(PAUSE);
+                if let Err(error) = pulse() {
+                    cancel.cancel();
+                    interrupted.get_or_insert(error);
+                }
+            }
+            let ended = ending
+                .join()
+                .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The encoder", &*panic))));
+            interrupted.map_or(ended, Err)
+        })
+    }
+
+    /// Leaves a file of tables without an end: the run was stopped, and nothing will be committed.
+    pub(super) fn give_up(&mut self) {
+        self.table = None;
     }
 
     /// How many bytes went to the output.

@@ -200,7 +200,7 @@ fn destination(
 
 /// Finishes what is written, unless the run was stopped, and checks the account.
 fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()>) -> Result<Writer> {
-    let ended = writer.finish(pulse);
+    let ended = writer.finish(shared, pulse);
     if let Some(error) = shared.take_error() {
         log::info!("The run was stopped: {error}");
         return Err(error);

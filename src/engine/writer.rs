@@ -1,7 +1,7 @@
 //! The writer: writes the bytes of batches, in order, and keeps the account.
 
 use crate::engine::RunOptions;
-use crate::engine::job::{Job, Meter};
+use crate::engine::job::{Job, Meter, Shared};
 use crate::engine::outputs::Outputs;
 use crate::engine::shards::Shards;
 use crate::engine::statistics::Statistics;
@@ -119,9 +119,13 @@ impl Writer {
 
     /// Finishes what is written: of an output directory the last shard, and waits until all are committed. `pulse` is called
     /// meanwhile.
-    pub(super) fn finish(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    pub(super) fn finish(&mut self, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         match &mut self.destination {
-            Destination::Files(outputs) => outputs.finish(),
+            Destination::Files(outputs) if shared.has_failed() => {
+                outputs.give_up();
+                Ok(())
+            }
+            Destination::Files(outputs) => outputs.finish(pulse),
             Destination::Tables(_) => Ok(()),
             Destination::Shards(shards) => shards.end(&mut self.statistics, pulse),
         }

@@ -1,16 +1,18 @@
 //! Reads Arrow IPC: files, whose batches are found by their footer, and streams.
 
 use super::super::identity::OpenInput;
-use super::super::stream::{Stream, open_in_parts};
+use super::super::stream::{BUFFER, Stream, open_in_parts};
 use super::{Piece, TableReader, guarded, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
 use arrow_array::RecordBatch;
-use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::SchemaRef;
+use arrow_buffer::Buffer;
+use arrow_ipc::reader::{FileReader, StreamDecoder};
+use arrow_ipc::root_as_footer;
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +31,7 @@ impl IpcFile {
     pub(super) fn open(input: &Input, path: &Path) -> Result<Self> {
         let opened = open_in_parts(input, path)?;
         let broken = |reason: String| unreadable(&format!("`{}`", input.name), Some(path), "an Arrow file", &reason);
+        check(&opened).map_err(broken)?;
         let file = opened.file().try_clone().map_err(|error| broken(error.to_string()))?;
         let reader = guarded(|| FileReader::try_new(BufReader::new(file), None)).map_err(broken)?;
         Ok(Self {
@@ -96,10 +99,43 @@ impl TableReader for IpcFile {
     }
 }
 
+/// Refuses a footer that tells of more than the file has: nothing is allocated for what is not there.
+fn check(opened: &OpenInput) -> Result<(), String> {
+    const TAIL: u64 = 10;
+    let failed = |error: std::io::Error| error.to_string();
+    let size = opened.size();
+    let mut file = opened.file();
+    let mut read = |from: u64, length: u64| {
+        let mut bytes = vec![0; length as usize];
+        file.seek(SeekFrom::Start(from)).map_err(failed)?;
+        file.read_exact(&mut bytes).map_err(failed)?;
+        Ok::<_, String>(bytes)
+    };
+    let tail = read(size.checked_sub(TAIL).ok_or("it is too short")?, TAIL)?;
+    let length = tail.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+    let begin = size.checked_sub(TAIL + u64::from(length)).ok_or("its footer is cut off")?;
+    let footer = read(begin, u64::from(length))?;
+    let footer = guarded(|| root_as_footer(&footer))?;
+    let blocks = footer.recordBatches().into_iter().flatten();
+    for block in blocks.chain(footer.dictionaries().into_iter().flatten()) {
+        let length = i64::from(block.metaDataLength()).checked_add(block.bodyLength());
+        let end = length.and_then(|length| length.checked_add(block.offset()));
+        let is_within = block.offset() >= 0 && block.metaDataLength() >= 0 && block.bodyLength() >= 0;
+        if !is_within || end.is_none_or(|end| end as u64 > size) {
+            return Err("one of its batches lies beyond the end of the file".to_owned());
+        }
+    }
+    Ok(())
+}
+
 /// An open IPC stream.
 pub(super) struct IpcStream {
     name: String,
-    reader: StreamReader<BufReader<super::csv::Unpacked>>,
+    unpacked: super::csv::Unpacked,
+    decoder: StreamDecoder,
+    schema: SchemaRef,
+    /// What was read and is not decoded yet.
+    bytes: Buffer,
     stream: super::csv::Guard,
     ended: bool,
     back: Option<RecordBatch>,
@@ -113,19 +149,49 @@ impl IpcStream {
             .path
             .as_deref()
             .map_or(input.name.clone(), |path| format!("`{}`", Shown(path)));
-        let reader = guarded(|| StreamReader::try_new(BufReader::new(unpacked), None))
-            .map_err(|reason| unreadable(&name, input.path.as_deref(), "an Arrow stream", &reason))?;
-        Ok(Self {
+        let mut tables = Self {
             name,
-            reader,
+            unpacked,
+            decoder: StreamDecoder::new(),
+            schema: Arc::new(Schema::empty()),
+            bytes: Buffer::default(),
             stream,
             ended: false,
             back: None,
-        })
+        };
+        // The schema is known with the first batch at the latest, and a stream may have none.
+        tables.back = guarded(|| tables.decode(true))
+            .map_err(|reason| unreadable(&tables.name, input.path.as_deref(), "an Arrow stream", &reason))?;
+        Ok(tables)
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
-        self.reader.schema()
+        Arc::clone(&self.schema)
+    }
+
+    /// Decodes the next batch, or up to the schema.
+    fn decode(&mut self, to_schema: bool) -> Result<Option<RecordBatch>, ArrowError> {
+        loop {
+            let table = self.decoder.decode(&mut self.bytes)?;
+            if let Some(schema) = self.decoder.schema() {
+                self.schema = schema;
+                if to_schema || table.is_some() {
+                    return Ok(table);
+                }
+            } else if let Some(table) = table {
+                return Ok(Some(table));
+            }
+            if self.bytes.is_empty() {
+                let mut chunk = vec![0; BUFFER];
+                let read = self.unpacked.read(&mut chunk)?;
+                if read == 0 {
+                    self.decoder.finish()?;
+                    return Ok(None);
+                }
+                chunk.truncate(read);
+                self.bytes = Buffer::from_vec(chunk);
+            }
+        }
     }
 }
 
@@ -137,13 +203,8 @@ impl TableReader for IpcStream {
         if self.ended {
             return None;
         }
-        let reader = &mut self.reader;
-        match guarded(|| reader.next().transpose()) {
+        match guarded(|| self.decode(false)) {
             Ok(Some(table)) => Some(Piece::Table(table)),
-            Ok(None) if self.reader.is_finished() => {
-                self.ended = true;
-                None
-            }
             Ok(None) => {
                 self.ended = true;
                 None
@@ -179,6 +240,6 @@ impl TableReader for IpcStream {
     }
 
     fn check_unchanged(&self) -> Result<()> {
-        self.reader.get_ref().get_ref().check_unchanged()
+        self.unpacked.check_unchanged()
     }
 }
