@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -275,7 +276,10 @@ def test_a_record_that_fails_is_left_out_with_a_warning_or_raised(caplog: pytest
     with caplog.at_level(logging.WARNING):
         made = Pipeline([fail_on_x]).process_table(table(["a", "x", "b"]))
     assert pa.table(made)["text"].to_pylist() == ["a", "b"]
-    assert "1 records failed and were left out of the table" in caplog.text
+        streamed = Pipeline([fail_on_x]).process_table(table(["x", "b"]), stream=True)
+        assert pa.table(streamed)["text"].to_pylist() == ["b"]
+    assert "1 of 3 records failed and were left out of the table" in caplog.text
+    assert "1 of 2 records failed and were left out of the table" in caplog.text
     for pipeline, policy in [(Pipeline([fail_on_x]), "raise"), (Pipeline([fail_on_x], on_error="raise"), None)]:
         with pytest.raises(StepError, match=r"Step `test_tables\.fail_on_x` failed on record 1 of the table") as caught:
             pipeline.process_table(table(["a", "x", "b"]), on_error=policy)  # type: ignore[arg-type]
@@ -327,6 +331,31 @@ def test_trimmed_views_are_not_copied() -> None:
     assert made["text"].to_pylist()[7] == f"{LONG} 7"
     there = {buffer.address for chunk in given["text"].chunks for buffer in chunk.buffers()[2:]}
     assert {buffer.address for chunk in made["text"].chunks for buffer in chunk.buffers()[2:]} <= there
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the highest memory of late")
+@pytest.mark.parametrize("kind", ["large_string", "string_view"])
+def test_an_empty_pipeline_allocates_next_to_nothing(kind: str) -> None:
+    program = f"""
+        import pathlib
+        import pyarrow as pa
+        from text_processor import Pipeline
+
+        def resident(key):
+            lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+            return next(int(line.split()[1]) << 10 for line in lines if line.startswith(key))
+
+        table = pa.table({{"text": pa.array(["a text of a kilobyte" * 50] * (256 << 10), pa.{kind}())}})
+        Pipeline([]).process_table(table.slice(0, 100))
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        before = resident("VmRSS")
+        made = Pipeline([]).process_table(table)
+        print((resident("VmHWM") - before) / table.nbytes, len(made))
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=False)
+    grown, rows = done.stdout.split()
+    assert float(grown) < 0.05, done.stderr
+    assert int(rows) == 256 << 10
 
 
 def test_a_table_outlives_what_it_was_made_of() -> None:

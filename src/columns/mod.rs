@@ -8,6 +8,7 @@ mod decoder;
 mod encoder;
 mod texts;
 mod values;
+mod views;
 
 pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
 pub use encoder::{ColumnEncoder, Fates};
