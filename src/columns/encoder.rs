@@ -1,8 +1,9 @@
 //! Makes a record batch of what became of records.
 
-use super::decoder::{TextType, lengths};
+use super::decoder::TextType;
 use super::texts::text_array;
 use super::values::{column, column_type};
+use super::views::lengths;
 use crate::batch::{Batch, Ending, State, View};
 use crate::error::{ConfigError, Error, Result};
 use crate::plan::Plan;

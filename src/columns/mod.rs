@@ -9,6 +9,7 @@ mod encoder;
 mod objects;
 mod texts;
 mod values;
+mod views;
 
 pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
 pub use encoder::{ColumnEncoder, Fates, TableEncoder};

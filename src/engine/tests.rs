@@ -20,6 +20,7 @@ use std::thread::ThreadId;
 use tempfile::TempDir;
 
 mod limits;
+mod table_laws;
 mod tables;
 
 type Function = dyn for<'t> Fn(&'t str, &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> + Send + Sync;
