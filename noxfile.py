@@ -219,6 +219,8 @@ def bench(session: nox.Session) -> None:
     [release] = wheels.glob("*.whl")
     plugins = [ROOT / "example-plugins" / f"text-processor-{name}" for name in ("reverse", "capitalize")]
     session.install("--force-reinstall", str(release), *map(str, plugins), str(ROOT / "benches" / "noop-plugin"))
+    # Tables are compared in one process.
+    session.install(*_group("tables"))
     environment = {
         "TEXT_PROCESSOR_PEERS_PYTHON": _peers_python(session),
         "TEXT_PROCESSOR_FLOOR": _floor(session, Path(folder)),

@@ -53,6 +53,16 @@ FIGURES = {
     "clean-loop": Figure("Cleaning: throughput over the plain Python loop", 15, at_most=False, spelled=_times),
     "redact": Figure("Redaction: throughput over the straight Rust program", 1, at_most=False, spelled=_times),
     "transcoding": Figure("Texts that are not ASCII: making and reading a `str` over CPython", 0.6, at_most=True),
+    "table-cleaning": Figure(
+        "Tables: cleaning a Polars frame, throughput over Polars' expressions", 5, at_most=False, spelled=_times
+    ),
+    "table-python": Figure("Tables: a Python function over Polars' `map_elements`", 0.4, at_most=True),
+    "table-identity": Figure(
+        "Tables: what an empty pipeline allocates, over its column of 1 GiB",
+        0.05,
+        at_most=True,
+        spelled="{:.1%}".format,
+    ),
     "import": Figure(
         "Start-up: `import text_processor` above the interpreter", 15, at_most=True, spelled=_milliseconds
     ),

@@ -53,6 +53,12 @@ def _transcoding(_peers: Path, _peers_python: str, scores: Scores) -> bool:
     return _program(HERE / "transcoding.py", [str(CORPUS / "docs.jsonl")], scores)
 
 
+def _tables(_peers: Path, _peers_python: str, scores: Scores) -> bool:
+    """Measure tables in memory, against Polars in the same process."""
+    say("\nTables in memory")
+    return _program(HERE / "tables.py", [str(CORPUS / "docs.jsonl")], scores)
+
+
 def _milliseconds(command: list[str]) -> float:
     started = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
@@ -140,6 +146,7 @@ def _discovery(_peers: Path, _peers_python: str, scores: Scores) -> bool:
 OWN_FIGURES: dict[str, Callable[[Path, str, Scores], bool]] = {
     "one-string": _one_string,
     "transcoding": _transcoding,
+    "tables": _tables,
     "start-up": _start_up,
     "discovery": _discovery,
     "article-workers": worker_figures.article,

@@ -46,7 +46,10 @@ def test_everything_public_is_documented(name: str) -> None:
     assert [key for key in bare if not inspect.getdoc(getattr(thing, key))] == []
 
 
-@pytest.mark.parametrize("method", ["process", "process_many", "records", "trace", "run", "from_file", "discover"])
+@pytest.mark.parametrize(
+    "method",
+    ["process", "process_many", "records", "trace", "run", "process_table", "map_batches", "from_file", "discover"],
+)
 def test_the_methods_of_a_pipeline_show_how_they_are_used(method: str) -> None:
     """Each has an example, and its arguments where it has some."""
     docstring = inspect.getdoc(getattr(text_processor.Pipeline, method)) or ""

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from text_processor._engine import Pipeline, Table
+    from text_processor._engine import Pipeline, Table, TableReader
 
 # Whoever maps batches runs many of them side by side.
 _WORKERS = 1
@@ -46,7 +46,7 @@ def _each(pipeline: Pipeline, batches: Iterator[Any]) -> Iterator[Any]:
         yield pipeline.map_batches(batch)
 
 
-def _pyarrow(pyarrow: Any, made: Table, batch: Any) -> Any:
+def _pyarrow(pyarrow: Any, made: Table | TableReader, batch: Any) -> Any:
     table = pyarrow.table(made)
     if not isinstance(batch, pyarrow.RecordBatch):
         return table
@@ -54,13 +54,17 @@ def _pyarrow(pyarrow: Any, made: Table, batch: Any) -> Any:
     return batches[0] if batches else pyarrow.RecordBatch.from_pylist([], schema=table.schema)
 
 
-def _polars(polars: Any, made: Table, _batch: Any) -> Any:
+def _polars(polars: Any, made: Table | TableReader, _batch: Any) -> Any:
     return polars.DataFrame(made)
 
 
-def _pandas(_pandas: Any, made: Table, _batch: Any) -> Any:
+def _pandas(_pandas: Any, made: Table | TableReader, _batch: Any) -> Any:
     # pandas hands its frames on through pyarrow, which notes in the schema what index and types they had.
     return sys.modules["pyarrow"].table(made).to_pandas()
 
 
-_BACK: dict[str, Callable[[Any, Table, Any], Any]] = {"pyarrow": _pyarrow, "polars": _polars, "pandas": _pandas}
+_BACK: dict[str, Callable[[Any, Table | TableReader, Any], Any]] = {
+    "pyarrow": _pyarrow,
+    "polars": _polars,
+    "pandas": _pandas,
+}

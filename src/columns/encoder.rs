@@ -1,8 +1,9 @@
 //! Makes a record batch of what became of records.
 
-use super::decoder::{TextType, lengths};
+use super::decoder::TextType;
 use super::texts::text_array;
 use super::values::{column, column_type};
+use super::views::lengths;
 use crate::batch::{Batch, Ending, State, View};
 use crate::error::{ConfigError, Error, Result};
 use crate::plan::Plan;
@@ -47,6 +48,28 @@ pub struct ColumnEncoder {
     from_source: usize,
     fates: Fates,
     steps: Vec<String>,
+}
+
+/// Makes tables of batches.
+pub trait TableEncoder: Send + Sync {
+    /// The schema of the tables that it makes.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Checks, before fates are settled, that each live row has its place in a table; one that has not is quarantined.
+    fn check(&self, _batch: &mut Batch) {}
+
+    /// Makes a table of a batch whose fates are settled. Buffers of the batch may be handed over to it.
+    fn encode(&self, batch: &mut Batch, fates: &[Fate]) -> Result<RecordBatch>;
+}
+
+impl TableEncoder for ColumnEncoder {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn encode(&self, batch: &mut Batch, fates: &[Fate]) -> Result<RecordBatch> {
+        Self::encode(self, batch, fates)
+    }
 }
 
 /// One row of a table.
@@ -283,7 +306,7 @@ impl ColumnEncoder {
 }
 
 /// The type of a field of the plan, if a step adds it.
-fn added_type(plan: &Plan, number: usize) -> Option<FieldType> {
+pub(super) fn added_type(plan: &Plan, number: usize) -> Option<FieldType> {
     let field = &plan.fields[number];
     let step = &plan.steps[usize::from(field.added_by?)].step;
     let declared = step

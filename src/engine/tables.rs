@@ -13,7 +13,7 @@ use crate::io::{CasualtyEncoder, Format, Input, Layout, TableSource};
 use crate::ledger::{Account, Report};
 use crate::plan::Plan;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{Schema, SchemaRef};
+use arrow_schema::{ArrowError, Schema, SchemaRef};
 use arrow_select::concat::concat;
 use std::sync::Arc;
 use std::time::Instant;
@@ -194,7 +194,7 @@ impl TableRun {
         Codec {
             format: Format::Arrow,
             decoder: Box::new(self.table_plan.decoder.clone()),
-            encoding: Encoding::Table(self.table_plan.encoder.clone()),
+            encoding: Encoding::Table(Box::new(self.table_plan.encoder.clone())),
             casualties: CasualtyEncoder::new(&layout, &self.options.inputs, labels(plan)),
         }
     }
@@ -260,7 +260,7 @@ impl Tables {
     }
 
     /// Joins the pieces of a source. Columns that are the source's own in all of them are the source's own.
-    fn join(&mut self, whole: &RecordBatch, pieces: Vec<Piece>) -> Result<()> {
+    fn join(&mut self, whole: &RecordBatch, mut pieces: Vec<Piece>) -> Result<()> {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for index in 0..self.schema.fields().len() {
             let is_own = |piece: &Piece| {
@@ -277,11 +277,14 @@ impl Tables {
             let parts: Vec<&dyn Array> = pieces.iter().map(|piece| piece.made.column(index).as_ref()).collect();
             match concat(&parts) {
                 Ok(column) => columns.push(column),
-                // More than offsets of 32 bits can tell apart: then it is more than one table.
+                Err(error) if pieces.len() == 1 => return Err(unjoined(&error)),
+                // More than offsets of 32 bits, or the keys of a dictionary, can tell apart: then it is more than one table.
                 Err(error) => {
                     log::debug!("What was made of a table is not joined: {error}.");
-                    self.made.extend(pieces.into_iter().map(|piece| piece.made));
-                    return Ok(());
+                    let rest = pieces.split_off(pieces.len() / 2);
+                    let rows = pieces.iter().map(|piece| piece.source.num_rows()).sum();
+                    self.join(&whole.slice(0, rows), pieces)?;
+                    return self.join(&whole.slice(rows, whole.num_rows() - rows), rest);
                 }
             }
         }
@@ -291,7 +294,7 @@ impl Tables {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let joined = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)
-            .map_err(|error| Error::Internal(format!("What was made of a table does not fit together: {error}.")))?;
+            .map_err(|error| unjoined(&error))?;
         self.made.push(joined);
         Ok(())
     }
@@ -305,7 +308,52 @@ impl Tables {
     }
 }
 
+fn unjoined(error: &ArrowError) -> Error {
+    Error::Internal(format!("What was made of a table does not fit together: {error}."))
+}
+
 /// Whether two columns are the same memory.
 fn is_same(one: &ArrayRef, other: &ArrayRef) -> bool {
     Arc::ptr_eq(one, other) || one.to_data().ptr_eq(&other.to_data())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray as _;
+    use arrow_array::types::Int8Type;
+    use arrow_array::{DictionaryArray, Int8Array, StringArray};
+    use arrow_schema::{DataType, Field};
+
+    #[test]
+    fn what_cannot_be_one_table_becomes_several() {
+        let r#type = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        let schema = Arc::new(Schema::new(vec![Field::new("text", r#type, true)]));
+        let table = |first: usize| {
+            let texts = StringArray::from_iter_values((first..first + 100).map(|number| number.to_string()));
+            let keys = Int8Array::from_iter_values(0..100);
+            let column = DictionaryArray::<Int8Type>::new(keys, Arc::new(texts));
+            RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(column)]).expect("a table")
+        };
+        let whole = {
+            let texts = StringArray::from_iter_values(["one"]);
+            let column = DictionaryArray::<Int8Type>::new(Int8Array::from_iter_values([0; 400]), Arc::new(texts));
+            RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(column)]).expect("a table")
+        };
+        let mut tables = Tables::new(Vec::new(), Arc::clone(&schema));
+        let piece = |number: usize| Piece {
+            source: whole.slice(number * 100, 100),
+            made: table(number * 50),
+        };
+        tables.join(&whole, (0..4).map(piece).collect()).expect("joined");
+        let made = tables.take().expect("tables");
+        assert!(made.len() > 1);
+        let texts = made.iter().flat_map(|table| {
+            let column = table.column(0).as_dictionary::<Int8Type>();
+            let texts = column.downcast_dict::<StringArray>().expect("texts");
+            texts.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>()
+        });
+        let expected = (0..4).flat_map(|number| number * 50..number * 50 + 100);
+        assert!(texts.eq(expected.map(|number| number.to_string())));
+    }
 }

@@ -20,6 +20,7 @@ use std::thread::ThreadId;
 use tempfile::TempDir;
 
 mod limits;
+mod table_laws;
 mod tables;
 
 type Function = dyn for<'t> Fn(&'t str, &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> + Send + Sync;
@@ -131,6 +132,7 @@ impl Scene {
             workers: 2,
             on_error: None,
             limit: None,
+            nulls: crate::columns::Nulls::default(),
             limits: Limits::default(),
             memory_budget: USUAL_MEMORY_BUDGET,
             quarantine_limit: None,

@@ -49,13 +49,15 @@ pub enum FailureKind {
     Fanout,
     /// The output's format cannot hold the text.
     Unrepresentable,
+    /// The record does not fit the columns of the output.
+    Schema,
     /// A part of an input whose records cannot be counted is damaged.
     Segment,
 }
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Utf8,
         Self::Json,
         Self::JsonDepth,
@@ -77,6 +79,7 @@ impl FailureKind {
         Self::Invalid,
         Self::Fanout,
         Self::Unrepresentable,
+        Self::Schema,
         Self::Segment,
     ];
 
@@ -111,6 +114,7 @@ impl FailureKind {
             Self::Invalid => "invalid",
             Self::Fanout => "fanout",
             Self::Unrepresentable => "unrepresentable",
+            Self::Schema => "schema",
             Self::Segment => "segment",
         }
     }

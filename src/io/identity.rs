@@ -78,6 +78,16 @@ impl OpenInput {
         }))
     }
 
+    /// The file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// How many bytes it had when it was opened.
+    pub(super) fn size(&self) -> u64 {
+        self.before.size
+    }
+
     /// Fails if the file was written to since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let now = self.file.metadata();

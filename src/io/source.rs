@@ -28,7 +28,9 @@ pub fn open_source(input: &Input, format: Format, limits: Limits, cancel: &Cance
     Ok(match format {
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),
         Format::File => Box::new(FileSource { stream, limit }),
-        Format::Arrow => unreachable!("a table is given, and not opened"),
+        Format::Arrow | Format::Stream | Format::Parquet | Format::Csv | Format::Tsv => {
+            unreachable!("an input of columns is opened by those who know its schema")
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use super::{Compression, Format, Input};
 use crate::batch::{Batch, Unread};
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
 use crate::step::{Cancel, Limits};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,22 +73,42 @@ pub(super) enum StreamState {
     Done,
 }
 
+/// Opens what a path leads to, unless it is a directory.
+fn open_no_directory(path: &Path) -> Result<(File, Metadata)> {
+    let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+    let metadata = file.metadata().map_err(|error| not_opened(path, &error))?;
+    if metadata.is_dir() {
+        let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
+        return Err(Error::input(path, message));
+    }
+    Ok((file, metadata))
+}
+
+/// Opens a file of which parts are read in any order.
+pub(super) fn open_in_parts(input: &Input, path: &Path) -> Result<OpenInput> {
+    let (file, metadata) = open_no_directory(path)?;
+    let opened = OpenInput::of(&file, &metadata, input).map_err(|error| not_opened(path, &error))?;
+    opened.ok_or_else(|| {
+        let message = format!(
+            "{} is no ordinary file, and its end must be read first.",
+            sniff::quoted(path)
+        );
+        Error::input(path, message)
+    })
+}
+
+fn not_opened(path: &Path, error: &io::Error) -> Error {
+    Error::Input(Box::new(FileError::of(path, "opening", error)))
+}
+
 impl Stream {
     pub(super) fn open(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let Some(path) = &input.path else {
             return Self::new(Box::new(io::stdin()), input, format, None, limits, cancel);
         };
-        let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
-        if metadata.is_dir() {
-            let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
-            return Err(Error::input(path, message));
-        }
+        let (file, metadata) = open_no_directory(path)?;
         let total = metadata.is_file().then_some(metadata.len());
-        let opened = OpenInput::of(&file, &metadata, input)
-            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
+        let opened = OpenInput::of(&file, &metadata, input).map_err(|error| not_opened(path, &error))?;
         let mut stream = Self::new(Box::new(file), input, format, total, limits, cancel)?;
         stream.file = opened;
         Ok(stream)

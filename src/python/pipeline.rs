@@ -13,7 +13,7 @@ use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::mapping::process_mapping;
 use crate::python::report::{PyReport, PyTraceEntry};
-use crate::python::run::{RunArguments, isolating_of, memory_budget_of, run, workers_of};
+use crate::python::run::{RunArguments, isolating_of, memory_budget_of, nulls_of, run, workers_of};
 use crate::python::single::{Fields, Single};
 use crate::python::table::TableArguments;
 use crate::python::{names, table};
@@ -284,12 +284,14 @@ impl PyPipeline {
     ///         (`.jsonl`, `.ndjson`), plain or compressed with gzip or Zstandard.
     ///     output: The file to make; it is compressed if its name ends in `.gz` or `.zst`. A `str` that ends in `/`, or a
     ///         directory that exists: the directory to make.
-    ///     format: How the inputs lie: `"text"` (a record per line), `"file"` (a record per file) or `"jsonl"`. `None`
-    ///         tells it from each name.
+    ///     format: How the inputs lie: `"text"` (a record per line), `"file"` (a record per file), `"jsonl"`, `"parquet"`,
+    ///         `"arrow"` (an IPC file), `"stream"` (an IPC stream), `"csv"` or `"tsv"`. `None` tells it from the first bytes
+    ///         of each, or else from its name.
     ///     rejected: A file for the rejected records, with their reasons.
     ///     quarantine: A file for the records that failed, with their errors. `None`: one beside the output, which is
     ///         made only if a record fails.
     ///     workers: How many threads read, run Rust steps and write. `None`: as many as there are processors.
+    ///     nulls: What becomes of a row whose text is null: `"keep"` (it passes untouched), `"reject"` or `"quarantine"`.
     ///     limit: The most records to read.
     ///     overwrite: Whether files that exist, or the run in the output directory, may be replaced.
     ///     resume: Whether to go on with the run in the output directory where it ended. It begins if there is none, and
@@ -337,7 +339,8 @@ impl PyPipeline {
     ///     >>> report.read, report.out
     ///     (2, 2)
     #[pyo3(signature = (
-        inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
+        inputs, output, *, format = None, rejected = None, quarantine = None, workers = None,
+        nulls = "quarantine", limit = None,
         overwrite = false, resume = false, shard_bytes = None, compression = None, allow_repeat = false,
         progress = None, isolation = "auto", timeout = 300.0, memory = None, batch_size = None,
         memory_budget = None, max_expansion = 200, quarantine_limit = None, quarantine_bytes = None
@@ -355,6 +358,7 @@ impl PyPipeline {
         rejected: Option<PathBuf>,
         quarantine: Option<PathBuf>,
         workers: Option<i64>,
+        nulls: &str,
         limit: Option<u64>,
         overwrite: bool,
         resume: bool,
@@ -377,6 +381,7 @@ impl PyPipeline {
             rejected,
             quarantine,
             workers,
+            nulls,
             limit,
             overwrite,
             resume,
@@ -461,7 +466,7 @@ impl PyPipeline {
     ) -> PyResult<Py<PyAny>> {
         let arguments = TableArguments {
             text,
-            nulls: table::nulls(nulls)?,
+            nulls: nulls_of(nulls)?,
             fates: if fates { Fates::All } else { Fates::Out },
             on_error: on_error.map(policy).transpose()?,
             workers: workers_of(workers),

@@ -1,12 +1,13 @@
 //! A reader of tables that are processed as they are read.
 
+use crate::columns::Fates;
 use crate::engine::TableRun;
 use crate::error::{Error, Interrupt, Result};
 use crate::ledger::Report;
 use crate::plan::{Plan, panic_message};
 use crate::python::exceptions::to_python as raise;
 use crate::python::report::PyReport;
-use crate::python::table::{PyTable, names, stream_capsule, unreadable, watched};
+use crate::python::table::{PyTable, names, stream_capsule, unreadable, warn_of_failures, watched};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
 use pyo3::exceptions::PyValueError;
@@ -33,11 +34,12 @@ pub(super) struct Reader {
     /// What was made and not read yet.
     made: VecDeque<RecordBatch>,
     ended: bool,
+    fates: Fates,
     told: Arc<Mutex<Report>>,
 }
 
 impl Reader {
-    pub(super) fn new(source: Box<dyn RecordBatchReader + Send>, plan: Arc<Plan>, run: TableRun) -> Self {
+    pub(super) fn new(source: Box<dyn RecordBatchReader + Send>, plan: Arc<Plan>, run: TableRun, fates: Fates) -> Self {
         let told = Arc::new(Mutex::new(run.report()));
         Self {
             source,
@@ -46,6 +48,7 @@ impl Reader {
             begun: None,
             made: VecDeque::new(),
             ended: false,
+            fates,
             told,
         }
     }
@@ -81,7 +84,11 @@ impl Reader {
         });
         // Without an interpreter the process is about to end.
         let made = done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))?;
-        *lock(&self.told) = self.run.report();
+        let report = self.run.report();
+        if self.ended && self.fates == Fates::Out {
+            warn_of_failures(&report);
+        }
+        *lock(&self.told) = report;
         Ok(made)
     }
 

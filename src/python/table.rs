@@ -4,6 +4,7 @@ use crate::cli;
 use crate::columns::{Fates, Nulls};
 use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Watcher};
 use crate::error::{Error, Result};
+use crate::ledger::Report;
 use crate::plan::{OnError, Plan};
 use crate::python::exceptions::{describe, to_python as raise};
 use crate::python::host::PythonHost;
@@ -15,7 +16,7 @@ use crate::python::values::type_name;
 use crate::step::Limits;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Field, SchemaRef};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -142,6 +143,7 @@ impl TableArguments<'_> {
             workers: self.workers,
             supervision: Supervision::of(plan, &PythonHost::default(), limits, &self.isolating)?,
             limit: None,
+            nulls: self.nulls,
             on_error: self.on_error,
             limits,
             memory_budget: self.memory_budget,
@@ -171,7 +173,7 @@ pub(super) fn process_table(
         let run = py
             .detach(|| arguments.run(plan, &schema))
             .map_err(|error| raise(py, error))?;
-        let reader = Reader::new(source, Arc::clone(plan), run);
+        let reader = Reader::new(source, Arc::clone(plan), run, arguments.fates);
         return Ok(Py::new(py, PyTableReader::new(reader))?.into_any());
     }
     let done = watched(py, |watcher| {
@@ -180,14 +182,23 @@ pub(super) fn process_table(
         Ok((Arc::clone(run.schema()), tables, run.report()))
     });
     let (schema, tables, report) = done.map_err(|error| raise(py, error))?;
-    let failed = report.counts.quarantined;
-    if failed > 0 && arguments.fates == Fates::Out {
-        py.detach(|| {
-            log::warn!("{failed} records failed and were left out of the table; `fates=True` keeps them, and says why.")
-        });
+    if arguments.fates == Fates::Out {
+        py.detach(|| warn_of_failures(&report));
     }
     let report = Py::new(py, PyReport(report))?;
     Ok(Py::new(py, PyTable::new(schema, tables, report))?.into_any())
+}
+
+/// Tells of records that are nowhere in what comes out.
+pub(super) fn warn_of_failures(report: &Report) {
+    let counts = report.counts;
+    if counts.quarantined > 0 {
+        log::warn!(
+            "{} of {} records failed and were left out of the table; `fates=True` keeps them, and says why.",
+            counts.quarantined,
+            counts.read
+        );
+    }
 }
 
 /// Reads all tables of a reader.
@@ -257,18 +268,6 @@ fn with_note(py: Python<'_>, error: PyErr, note: &str) -> PyErr {
     match error.add_note(py, note) {
         Ok(()) => error,
         Err(second) => second,
-    }
-}
-
-/// The policy for null texts of that name.
-pub(super) fn nulls(name: &str) -> PyResult<Nulls> {
-    match name {
-        "keep" => Ok(Nulls::Keep),
-        "reject" => Ok(Nulls::Reject),
-        "quarantine" => Ok(Nulls::Quarantine),
-        other => Err(PyValueError::new_err(format!(
-            "`nulls` is `keep`, `reject` or `quarantine`, not `{other}`."
-        ))),
     }
 }
 

@@ -8,6 +8,11 @@ pub(in crate::cli) enum Format {
     Text,
     File,
     Jsonl,
+    Parquet,
+    Arrow,
+    Stream,
+    Csv,
+    Tsv,
 }
 
 impl From<Format> for crate::io::Format {
@@ -16,6 +21,29 @@ impl From<Format> for crate::io::Format {
             Format::Text => Self::Text,
             Format::File => Self::File,
             Format::Jsonl => Self::Jsonl,
+            Format::Parquet => Self::Parquet,
+            Format::Arrow => Self::Arrow,
+            Format::Stream => Self::Stream,
+            Format::Csv => Self::Csv,
+            Format::Tsv => Self::Tsv,
+        }
+    }
+}
+
+/// What becomes of a record whose text is null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Nulls {
+    Keep,
+    Reject,
+    Quarantine,
+}
+
+impl From<Nulls> for crate::columns::Nulls {
+    fn from(nulls: Nulls) -> Self {
+        match nulls {
+            Nulls::Keep => Self::Keep,
+            Nulls::Reject => Self::Reject,
+            Nulls::Quarantine => Self::Quarantine,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can be written behind `text-processor run`.
 
-use super::choices::{Compression, Format, Isolation, OnError};
+use super::choices::{Compression, Format, Isolation, Nulls, OnError};
 use super::values::{Expansion, Timeout, Workers, count, expansion, limit, seconds, size, timeout, workers};
 use super::{INPUT, PipelineArguments};
 use clap::Args;
@@ -52,7 +52,7 @@ pub(in crate::cli) struct RunArguments {
         long,
         value_name = "FORMAT",
         help_heading = INPUT,
-        help = "How records lie in the inputs: text, a record per line; file, a record per file; jsonl, an object per line. Without it, the names tell: `.jsonl` and `.ndjson` mean jsonl, all others text."
+        help = "How records lie in the inputs: text, a record per line; file, a record per file; jsonl, an object per line; parquet, arrow (an IPC file), stream (an IPC stream), csv and tsv, a record per row. Without it, the first bytes tell, or else the names."
     )]
     pub(in crate::cli) format: Option<Format>,
 
@@ -71,6 +71,16 @@ pub(in crate::cli) struct RunArguments {
         help = "The JSON key that identifies a record. It overrides the pipeline file."
     )]
     pub(in crate::cli) id: Option<String>,
+
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "quarantine",
+        hide_possible_values = true,
+        help_heading = INPUT,
+        help = "What becomes of a row whose text is null: keep, it passes untouched; reject; quarantine."
+    )]
+    pub(in crate::cli) nulls: Nulls,
 
     #[arg(
         long,

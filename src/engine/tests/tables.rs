@@ -9,10 +9,9 @@ use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int8Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BinaryArray, BinaryViewArray, BooleanArray, DictionaryArray, Float64Array, Int8Array, Int64Array,
-    ListArray, RecordBatch, StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int8Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray, UInt64Array,
 };
-use arrow_buffer::ScalarBuffer;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashMap;
@@ -32,7 +31,7 @@ fn dictionary(keys: DataType, values: DataType) -> DataType {
     DataType::Dictionary(Box::new(keys), Box::new(values))
 }
 
-fn text_types() -> Vec<DataType> {
+pub(super) fn text_types() -> Vec<DataType> {
     let mut types = vec![DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View];
     types.push(dictionary(DataType::Int8, DataType::Utf8));
     types.push(dictionary(DataType::UInt16, DataType::LargeUtf8));
@@ -40,53 +39,53 @@ fn text_types() -> Vec<DataType> {
     types
 }
 
-fn texts_as(r#type: &DataType, texts: &[Option<&str>]) -> ArrayRef {
+pub(super) fn texts_as(r#type: &DataType, texts: &[Option<&str>]) -> ArrayRef {
     let plain: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
     cast(&plain, r#type).expect("a type of texts")
 }
 
-fn table_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+pub(super) fn table_of(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
         .expect("a table")
 }
 
 /// A table of texts, numbered from 0.
-fn numbered(texts: ArrayRef) -> RecordBatch {
+pub(super) fn numbered(texts: ArrayRef) -> RecordBatch {
     let numbers = Int64Array::from_iter_values(0..texts.len() as i64);
     table_of(vec![("n", Arc::new(numbers)), ("text", texts)])
 }
 
-fn options() -> RunOptions {
+pub(super) fn options() -> RunOptions {
     Scene::new("in.txt", "").options
 }
 
-struct Made {
-    tables: Vec<RecordBatch>,
-    schema: SchemaRef,
-    report: Report,
+pub(super) struct Made {
+    pub(super) tables: Vec<RecordBatch>,
+    pub(super) schema: SchemaRef,
+    pub(super) report: Report,
 }
 
 impl Made {
-    fn table(&self) -> &RecordBatch {
+    pub(super) fn table(&self) -> &RecordBatch {
         assert_eq!(self.tables.len(), 1);
         &self.tables[0]
     }
 
-    fn column(&self, name: &str) -> &ArrayRef {
+    pub(super) fn column(&self, name: &str) -> &ArrayRef {
         self.table().column_by_name(name).expect("a column")
     }
 
     /// The values of a column as texts.
-    fn strings(&self, name: &str) -> Vec<Option<String>> {
+    pub(super) fn strings(&self, name: &str) -> Vec<Option<String>> {
         strings(self.column(name))
     }
 
-    fn numbers(&self) -> Vec<i64> {
+    pub(super) fn numbers(&self) -> Vec<i64> {
         self.column("n").as_primitive::<Int64Type>().values().to_vec()
     }
 }
 
-fn strings(column: &ArrayRef) -> Vec<Option<String>> {
+pub(super) fn strings(column: &ArrayRef) -> Vec<Option<String>> {
     let plain = cast(column, &DataType::Utf8).expect("texts");
     plain
         .as_string::<i32>()
@@ -95,7 +94,7 @@ fn strings(column: &ArrayRef) -> Vec<Option<String>> {
         .collect()
 }
 
-fn process_with(
+pub(super) fn process_with(
     steps: Vec<PipelineStep>,
     tables: Vec<RecordBatch>,
     nulls: Nulls,
@@ -111,7 +110,7 @@ fn process_with(
     Ok(Made { tables, schema, report })
 }
 
-fn process(steps: Vec<PipelineStep>, table: RecordBatch) -> Made {
+pub(super) fn process(steps: Vec<PipelineStep>, table: RecordBatch) -> Made {
     process_with(steps, vec![table], Nulls::Keep, Fates::Out, &options()).expect("tables")
 }
 
@@ -174,7 +173,7 @@ fn failing_on(bad: &'static str) -> PipelineStep {
     })
 }
 
-fn owned(texts: &[Option<&str>]) -> Vec<Option<String>> {
+pub(super) fn owned(texts: &[Option<&str>]) -> Vec<Option<String>> {
     texts.iter().map(|text| text.map(str::to_owned)).collect()
 }
 
@@ -499,91 +498,6 @@ fn a_table_must_have_one_column_of_texts() {
     assert!(told(vec![("text", texts()), ("text", texts())]).contains("more than one column `text`"));
 }
 
-/// Bytes, and where each text of them lies.
-const DAMAGED: [&[u8]; 6] = [
-    b"one",
-    b"\xff",
-    b"gr\xc3\xbc\xc3\x9fe",
-    b"a text of more than twelve bytes \xff, which is broken",
-    b"\xc3",
-    b"two",
-];
-
-/// Columns of bytes that only say of themselves that they are text.
-#[expect(unsafe_code, reason = "what other programs hand over is not checked either")]
-fn damaged() -> [ArrayRef; 2] {
-    let bytes = BinaryArray::from(DAMAGED.to_vec());
-    let views = BinaryViewArray::from(DAMAGED.to_vec());
-    let (offsets, values, nulls) = bytes.into_parts();
-    let (views, buffers, no_nulls) = views.into_parts();
-    // SAFETY: It is not: some of the bytes are no UTF-8. Nothing here makes a `str` of them.
-    unsafe {
-        [
-            Arc::new(StringArray::new_unchecked(offsets, values, nulls)),
-            Arc::new(StringViewArray::new_unchecked(views, buffers, no_nulls)),
-        ]
-    }
-}
-
-fn bytes_of(texts: &ArrayRef) -> Vec<Vec<u8>> {
-    let binary = match texts.data_type() {
-        DataType::Utf8 => DataType::Binary,
-        _ => DataType::BinaryView,
-    };
-    let bytes = cast(&cast(texts, &binary).expect("bytes"), &DataType::Binary).expect("bytes");
-    let bytes = bytes.as_binary::<i32>();
-    bytes.iter().map(|bytes| bytes.unwrap_or_default().to_vec()).collect()
-}
-
-#[test]
-fn a_text_that_is_not_utf8_is_quarantined_alone() {
-    for texts in damaged() {
-        let run = |fates| {
-            let steps = vec![step(Kind::Map, Runtime::Rust, shout)];
-            process_with(
-                steps,
-                vec![numbered(Arc::clone(&texts))],
-                Nulls::Keep,
-                fates,
-                &options(),
-            )
-            .expect("tables")
-        };
-        let out = run(Fates::Out);
-        assert_eq!(
-            out.strings("text"),
-            owned(&[Some("one!"), Some("grüße!"), Some("two!")])
-        );
-        assert_eq!(out.report.quarantined_by_reader["utf8"], 3);
-        let all = run(Fates::All);
-        let expected = [
-            &b"one!"[..],
-            DAMAGED[1],
-            "grüße!".as_bytes(),
-            DAMAGED[3],
-            DAMAGED[4],
-            b"two!",
-        ];
-        assert_eq!(bytes_of(all.column("text")), expected);
-        assert_eq!(all.column("text").data_type(), texts.data_type());
-    }
-}
-
-#[test]
-fn views_that_lead_outside_of_their_column_are_quarantined() {
-    let good = StringViewArray::from(vec!["a text that is longer than twelve bytes", "short"]);
-    let (views, buffers, nulls) = good.into_parts();
-    let mut views = views.to_vec();
-    // The buffer's number stands in the third quarter of a view, the offset in the fourth.
-    views.extend([views[0] | 7 << 64, views[0] | 1000 << 96]);
-    #[expect(unsafe_code, reason = "what other programs hand over is not checked either")]
-    // SAFETY: It is not: two views lead nowhere. Nothing here follows them.
-    let texts = unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), buffers, nulls) };
-    let made = process(vec![built_in("trim", "{}")], numbered(Arc::new(texts)));
-    assert_eq!(made.numbers(), [0, 1]);
-    assert_eq!(made.report.quarantined_by_reader["utf8"], 2);
-}
-
 #[test]
 fn a_text_beyond_the_limit_is_quarantined_and_kept_as_it_is() {
     let large = "x".repeat(100);
@@ -714,61 +628,4 @@ fn the_policy_of_a_run_overrides_that_of_the_plan() {
     };
     let made = process_with(vec![failing_on("7")], table(), Nulls::Keep, Fates::Out, &raise);
     assert!(matches!(made.err(), Some(Error::Record(_))));
-}
-
-/// Any table of texts with other columns beside them, in parts.
-fn any_table() -> impl Strategy<Value = Vec<RecordBatch>> {
-    let text = proptest::option::of("\\PC{0,20}");
-    let row = (
-        text,
-        any::<Option<i64>>(),
-        proptest::option::of(proptest::collection::vec(any::<Option<i64>>(), 0..3)),
-    );
-    let rows = proptest::collection::vec(row, 0..40);
-    let types = proptest::sample::select(text_types());
-    (proptest::collection::vec(rows, 1..4), types, 0..3_usize).prop_map(|(parts, r#type, offset)| {
-        let table = |rows: Vec<(Option<String>, Option<i64>, Option<Vec<Option<i64>>>)>| {
-            let texts: Vec<Option<&str>> = rows.iter().map(|(text, ..)| text.as_deref()).collect();
-            let numbers: Int64Array = rows.iter().map(|(_, number, _)| *number).collect();
-            let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(rows.iter().map(|(.., list)| list.clone()));
-            let columns: Vec<(&str, ArrayRef)> = vec![
-                ("text", texts_as(&r#type, &texts)),
-                ("numbers", Arc::new(numbers)),
-                ("lists", Arc::new(lists)),
-            ];
-            let table = table_of(columns);
-            let offset = offset.min(table.num_rows());
-            table.slice(offset, table.num_rows() - offset)
-        };
-        parts.into_iter().map(table).collect()
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    #[test]
-    fn an_empty_plan_returns_an_equal_table_that_shares_its_memory(tables in any_table()) {
-        let made = process_with(Vec::new(), tables.clone(), Nulls::Keep, Fates::Out, &options()).expect("tables");
-        let expected: Vec<&RecordBatch> = tables.iter().filter(|table| table.num_rows() > 0).collect();
-        prop_assert_eq!(made.tables.iter().collect::<Vec<_>>(), expected.clone());
-        for (made, given) in made.tables.iter().zip(expected) {
-            for (made, given) in made.columns().iter().zip(given.columns()) {
-                prop_assert!(made.to_data().ptr_eq(&given.to_data()));
-            }
-        }
-    }
-
-    #[test]
-    fn a_text_becomes_the_same_in_any_column(tables in any_table()) {
-        let steps = || vec![step(Kind::Map, Runtime::Rust, shout)];
-        let made = process_with(steps(), tables.clone(), Nulls::Keep, Fates::Out, &options()).expect("tables");
-        let expected: Vec<Option<String>> = tables
-            .iter()
-            .flat_map(|table| strings(table.column(0)))
-            .map(|text| text.map(|text| format!("{text}!")))
-            .collect();
-        let found: Vec<Option<String>> = made.tables.iter().flat_map(|table| strings(table.column(0))).collect();
-        prop_assert_eq!(found, expected);
-    }
 }

@@ -186,6 +186,7 @@ fn obey(lines: &str, isolating: Isolating, workers: usize) -> Result<(Report, St
         supervision: Supervision::of(&plan, &Obedient, Limits::default(), &isolating)?,
         on_error: None,
         limit: None,
+        nulls: crate::columns::Nulls::default(),
         limits: Limits::default(),
         memory_budget: crate::engine::USUAL_MEMORY_BUDGET,
         quarantine_limit: None,

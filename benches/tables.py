@@ -1,0 +1,105 @@
+"""Tables in memory: `process_table` on a Polars frame against Polars itself, and what an identity allocates.
+
+    python benches/tables.py docs.jsonl
+
+Ours and theirs run in turn, in this process; the figure is the median of the ratios of neighbouring runs. The last line
+holds the figures as JSON.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from text_processor import Pipeline
+
+ROUNDS = 5
+CLEANING = ["normalize-unicode", "strip-control", "collapse-whitespace", "trim"]
+
+
+def cleaned(text: pl.Expr) -> pl.Expr:
+    """What the built-in steps do, as expressions of Polars."""
+    return (
+        text.str.normalize("NFC")
+        .str.replace_all("[\x00-\x08\x0b-\x1f\x7f-\x9f]", "")
+        .str.replace_all(r"[^\S\n]+", " ")
+        .str.replace_all(r" ?\n ?", "\n")
+        .str.replace_all(r"\n{3,}", "\n\n")
+        .str.strip_chars()
+    )
+
+
+def shorten(text: str) -> str:
+    """A step as people write them."""
+    return text.strip().lower()
+
+
+def compare(name: str, ours: Callable[[], pl.DataFrame], theirs: Callable[[], pl.DataFrame]) -> float:
+    """Return the median of our time over theirs, once both have made the same texts, or nearly."""
+    same = (ours()["text"] == theirs()["text"]).mean()
+    pairs = []
+    for _ in range(ROUNDS):
+        times = []
+        for function in (ours, theirs):
+            started = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - started)
+        pairs.append(times)
+    ratio = statistics.median(one / other for one, other in pairs)
+    one, other = (statistics.median(times) for times in zip(*pairs, strict=True))
+    sys.stdout.write(f"{name:<44}{other:9.2f}{one:9.2f}{other / one:8.2f} x   {same:.2%} of the texts are the same\n")
+    return ratio
+
+
+def resident(key: str) -> int:
+    """Return how many bytes this process has in memory (`VmRSS`), or has had at most (`VmHWM`)."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key)]
+    return int(line.split()[1]) << 10
+
+
+def identity(kind: pa.DataType) -> float:
+    """Return how much of a column of 1 GiB an empty pipeline allocates at most."""
+    text = "A text of a hundred bytes, which lies in memory once, however many tables there are that refer to it."
+    column = pa.array([text * 10] * ((1 << 30) // (10 * len(text))), kind)
+    table = pa.table({"text": column})
+    pipeline = Pipeline([])
+    pipeline.process_table(table.slice(0, 1000))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    made = pa.table(pipeline.process_table(table))
+    grown = (resident("VmHWM") - before) / table.nbytes
+    there = [buffer.address for buffer in table["text"].chunk(0).buffers() if buffer]
+    shared = there == [buffer.address for buffer in made["text"].chunk(0).buffers() if buffer]
+    sys.stdout.write(f"identity over {table.nbytes >> 20} MiB of {kind}: {grown:.2%} allocated, shared: {shared}\n")
+    return grown if shared else 1.0
+
+
+def main() -> None:
+    """Measure all figures."""
+    frame = pl.read_ndjson(sys.argv[1])
+    sys.stdout.write(f"{frame.height} texts, {pl.thread_pool_size()} threads{'':<19}   Polars     ours    ratio\n")
+    cleaning, python = Pipeline(CLEANING), Pipeline([shorten])
+    figures = {
+        "table-cleaning": 1
+        / compare(
+            "cleaning",
+            lambda: pl.DataFrame(cleaning.process_table(frame)),
+            lambda: frame.with_columns(cleaned(pl.col("text"))),
+        ),
+        "table-python": compare(
+            "a Python function",
+            lambda: pl.DataFrame(python.process_table(frame)),
+            lambda: frame.with_columns(pl.col("text").map_elements(shorten, return_dtype=pl.String)),
+        ),
+        "table-identity": max(identity(kind) for kind in (pa.large_string(), pa.string_view())),
+    }
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
