@@ -137,7 +137,7 @@ def long(session: nox.Session) -> None:
     subjects += ["output_faults", "output_resume", "poison", "workers"]
     files = [f"tests/test_{subject}.py" for subject in subjects]
     rounds = {"KILLS": "3000", "FILE_KILLS": "300", "FAULT_CALLS": "1000", "INTERRUPTIONS": "150"}
-    rounds |= {"REAL_SIZES": "1", "LONG": "1"}
+    rounds |= {"SHARDS": "18", "REAL_SIZES": "1", "LONG": "1"}
     environment = {f"TEXT_PROCESSOR_{name}": value for name, value in rounds.items()}
     session.run("pytest", *(session.posargs or files), "--timeout=0", "--log-cli-level=INFO", env=environment)
 
@@ -147,6 +147,7 @@ def types(session: nox.Session) -> None:
     """Check the types of the Python face and of the example plugins, and that the stubs say what is there."""
     session.install(_core_wheel(session), *_group("types"))
     session.run("mypy")
+    session.run("mypy", "tests/types")
     for plugin in PLUGINS:
         session.run("mypy", str(plugin / "src"))
     session.run("python", "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "text_processor")

@@ -71,6 +71,23 @@ enum Bytes {
     Own(Vec<u8>),
     /// Those of a column, which others may read at the same time.
     Shared(Buffer),
+    /// Those that the batch has read or written itself and lent to a column. When nobody else has them any more they are its
+    /// own again.
+    Lent(Buffer),
+}
+
+impl Bytes {
+    /// The bytes, to be written to again: those that are lent to somebody still are copied if they are to be kept.
+    fn take_back(&mut self, kept: bool) -> Option<&mut Vec<u8>> {
+        if let Self::Lent(bytes) = self {
+            let copy = |bytes: Buffer| if kept { bytes.to_vec() } else { Vec::new() };
+            *self = Self::Own(std::mem::take(bytes).into_vec().unwrap_or_else(copy));
+        }
+        match self {
+            Self::Own(bytes) => Some(bytes),
+            Self::Shared(_) | Self::Lent(_) => None,
+        }
+    }
 }
 
 impl std::ops::Deref for Bytes {
@@ -79,7 +96,7 @@ impl std::ops::Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Own(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
+            Self::Shared(bytes) | Self::Lent(bytes) => bytes,
         }
     }
 }
@@ -242,8 +259,9 @@ impl Batch {
             column.clear();
         }
         self.steps.clear();
-        for buffer in self.buffers.drain(..) {
-            if let Bytes::Own(mut buffer) = buffer {
+        for mut buffer in self.buffers.drain(..) {
+            if let Some(buffer) = buffer.take_back(false) {
+                let mut buffer = std::mem::take(buffer);
                 buffer.clear();
                 buffer.shrink_to(KEPT_CAPACITY);
                 self.spare.push(buffer);
@@ -295,23 +313,24 @@ impl Batch {
             // It was handed over to a column, and belongs to that now.
             *raw = Bytes::Own(Vec::new());
         }
-        match raw {
-            Bytes::Own(raw) => raw,
-            Bytes::Shared(_) => unreachable!("it was replaced"),
-        }
+        raw.take_back(true).expect("what was shared was replaced")
     }
 
     /// How many bytes of memory the texts of this batch hold. Columns belong to whoever made them, and do not count.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.own_buffers().map(Vec::len).sum()
+        self.bytes_behind(0).1
     }
 
-    fn own_buffers(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.buffers.iter().filter_map(|buffer| match buffer {
-            Bytes::Own(bytes) => Some(bytes),
-            Bytes::Shared(_) => None,
-        })
+    /// How many buffers there are, and how many bytes of memory those hold that stand behind the first so many.
+    #[must_use]
+    pub fn bytes_behind(&self, buffers: usize) -> (usize, usize) {
+        let own = |buffer: &Bytes| match buffer {
+            Bytes::Own(bytes) => bytes.len(),
+            Bytes::Lent(bytes) => bytes.len(),
+            Bytes::Shared(_) => 0,
+        };
+        (self.buffers.len(), self.buffers[buffers..].iter().map(own).sum())
     }
 
     /// How many bytes of memory the batch holds, beside what is allocated and empty.
@@ -335,7 +354,16 @@ impl Batch {
     /// How many bytes of memory are allocated for texts, whether they hold any or not.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.own_buffers().chain(&self.spare).map(Vec::capacity).sum()
+        let own = |buffer: &Bytes| match buffer {
+            Bytes::Own(bytes) => bytes.capacity(),
+            Bytes::Lent(bytes) => bytes.capacity(),
+            Bytes::Shared(_) => 0,
+        };
+        self.buffers
+            .iter()
+            .map(own)
+            .chain(self.spare.iter().map(Vec::capacity))
+            .sum()
     }
 
     /// How many more bytes of text a pass may write.
@@ -627,8 +655,23 @@ impl Batch {
             own.shrink_to_fit();
             *bytes = Bytes::Shared(Buffer::from_vec(own));
         }
+        if let Bytes::Lent(lent) = bytes {
+            *bytes = Bytes::Shared(std::mem::take(lent));
+        }
         match bytes {
             Bytes::Shared(shared) => shared.clone(),
+            Bytes::Own(_) | Bytes::Lent(_) => Buffer::default(),
+        }
+    }
+
+    /// Lends a buffer to a column, without copying it: it stays the batch's, which takes it back when the column is gone.
+    pub fn lend(&mut self, buffer: u32) -> Buffer {
+        let bytes = &mut self.buffers[buffer as usize];
+        if let Bytes::Own(own) = bytes {
+            *bytes = Bytes::Lent(Buffer::from_vec(std::mem::take(own)));
+        }
+        match bytes {
+            Bytes::Shared(bytes) | Bytes::Lent(bytes) => bytes.clone(),
             Bytes::Own(_) => Buffer::default(),
         }
     }
@@ -648,7 +691,8 @@ fn text_of(buffers: &[Bytes], view: View) -> &str {
     // it), `slice` (at character boundaries of such a text), `view_of_adopted` (at such boundaries of what `adopt` or
     // `check_shared` has validated), `view_of_shared` (which validates) and `TextWriter` (which only takes `str`). A buffer is
     // never changed while there are views of it: `raw_mut` demands a batch without records, `close`, `adopt` and `share` only
-    // append a buffer, and what `hand_over` gives away is never written to again.
+    // append a buffer, and what `hand_over` gives away is never written to again,
+    // nor what `lend` does before everybody else has let go of it.
     unsafe {
         std::str::from_utf8_unchecked(bytes)
     }
@@ -757,6 +801,31 @@ mod tests {
             assert!(batch.view_of_adopted(&adopted, part).is_none());
         }
         assert!(batch.adopt(b"head\xfftail".to_vec(), 0..9).is_err());
+    }
+
+    #[test]
+    fn what_is_lent_comes_back_when_nobody_else_has_it() {
+        let mut batch = batch_of(&["one", "two"]);
+        let address = batch.raw().as_ptr();
+        let (bytes, capacity) = (batch.bytes(), batch.capacity());
+        let lent = batch.lend(0);
+        assert_eq!((lent.as_ptr(), batch.raw().as_ptr()), (address, address));
+        assert_eq!(
+            (batch.bytes(), batch.capacity()),
+            (bytes, capacity),
+            "it is still the batch's own"
+        );
+        // Somebody has it still, so that the bytes which are kept are a copy.
+        batch.restart(3);
+        assert_eq!((batch.raw(), &lent[..]), (&b"one"[..], &b"onetwo"[..]));
+        drop(lent);
+        let address = batch.raw().as_ptr();
+        drop(batch.lend(0));
+        batch.restart(3);
+        assert_eq!((batch.raw(), batch.raw().as_ptr()), (&b"one"[..], address));
+        drop(batch.lend(0));
+        batch.clear();
+        assert!(batch.capacity() >= 3, "its memory is used again");
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! A step sees one text and returns a [`Verdict`]. Consecutive steps with one runtime are fused into a [`Segment`], which
 //! runs them over a batch in one go; the engine knows segments only. Built-ins run in a [`crate::engine`] segment, plugins in one that their host makes.
 
+mod marker;
+
+pub use marker::{Marker, Noted};
+
 use crate::batch::Batch;
 use crate::error::{Failure, Interrupt, Result, shown};
 use crate::record::{Field, Value};
@@ -11,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The configuration of a step: the `with` table of a pipeline file, as JSON values.
@@ -102,6 +106,19 @@ pub enum Runtime {
     Python,
 }
 
+/// What a step is called with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CalledWith {
+    /// One text at a time.
+    #[default]
+    Text,
+    /// A list of texts, to which it returns a list of as many results.
+    List,
+    /// An Arrow array of texts, to which it returns one of as many results.
+    Arrow,
+}
+
 /// A field that a step asks for by the name of a parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
@@ -175,6 +192,8 @@ pub struct Declaration {
     pub parameters: Vec<Parameter>,
     /// What executes it.
     pub runtime: Runtime,
+    /// What it is called with.
+    pub called_with: CalledWith,
     /// Where it comes from; `None` for built-ins and for callables that were passed in.
     pub origin: Option<Origin>,
     /// What it does, in one sentence.
@@ -196,6 +215,7 @@ impl Declaration {
             asks: Vec::new(),
             parameters: Vec::new(),
             runtime: Runtime::Rust,
+            called_with: CalledWith::Text,
             origin: None,
             summary: summary.to_owned(),
         }
@@ -313,52 +333,8 @@ pub struct Context {
     pub limits: Limits,
     /// Where the segment notes what it is working on.
     pub marker: Marker,
-}
-
-/// Where a segment notes which record and step it is working on. In a worker somebody else can read that: should the
-/// worker die, the note names the culprit.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Marker(Option<&'static AtomicU64>);
-
-impl Marker {
-    /// What stands there while no record is being worked on.
-    pub const NOTHING: u64 = u64::MAX;
-
-    /// A marker that writes to a cell.
-    #[must_use]
-    pub fn new(cell: &'static AtomicU64) -> Self {
-        Self(Some(cell))
-    }
-
-    /// Whether there is a cell to write to.
-    #[inline]
-    #[must_use]
-    pub fn is_kept(self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Notes that a step of the segment is about to see a source record: one store, without any order. Whoever reads it
-    /// does so when this process is dead.
-    #[inline]
-    pub fn note(self, source: u32, step: usize) {
-        if let Some(cell) = self.0 {
-            cell.store((step as u64) << 32 | u64::from(source), Ordering::Relaxed);
-        }
-    }
-
-    /// Notes that nothing is being worked on.
-    #[inline]
-    pub fn clear(self) {
-        if let Some(cell) = self.0 {
-            cell.store(Self::NOTHING, Ordering::Relaxed);
-        }
-    }
-
-    /// What a cell says: the source record and the step of the segment.
-    #[must_use]
-    pub fn read(note: u64) -> Option<(u32, usize)> {
-        (note != Self::NOTHING).then_some((note as u32, (note >> 32) as usize))
-    }
+    /// Whether steps that take many texts at a time get them one by one: then the marker names the record of which one dies.
+    pub apart: bool,
 }
 
 /// Limits that keep one record, or one input, from taking the whole machine.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.directories import corpus
 from support.program import Program
 from support.site import Site, install_hostile
 
@@ -69,6 +70,18 @@ def hostile(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]
     yield paths
     for name in [name for name in sys.modules if name.partition(".")[0] == "text_processor_hostile"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A thousand records, of which some are rejected and some fail."""
+    return corpus(tmp_path / "in.jsonl", 1000)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where an output directory is to be."""
+    return tmp_path / "out"
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ HEAVY = {
 @pytest.mark.parametrize("what", HEAVY)
 def test_f1_the_memory_budget_holds_whatever_the_records_are(program: Program, what: str) -> None:
     name, content, steps = HEAVY[what]
-    times = (200 if REAL_SIZES else 5) if len(content) > 2000 else 10
+    times = (40 if REAL_SIZES else 5) if len(content) > 2000 else 10
     with (program.folder / name).open("wb") as file:
         for _ in range(times):
             file.write(content)

@@ -302,12 +302,6 @@ def test_b13_a_text_over_the_limit(tmp_path: Path, step: str) -> None:
     assert "16777216" in line["message"]
 
 
-def test_b14_batches_belong_to_a_later_release_and_say_so() -> None:
-    with pytest.raises((PluginLoadError, PluginContractError), match="declare-batch") as caught:
-        Pipeline(["declare-batch"])
-    assert "batch" in "".join([str(caught.value), str(caught.value.__cause__), *getattr(caught.value, "__notes__", [])])
-
-
 @pytest.mark.parametrize("how", ["run", "records"])
 def test_b15_a_step_cannot_change_what_the_next_one_sees(tmp_path: Path, how: str) -> None:
     pipeline = Pipeline(["tag", "mutate", "witness"])

@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,24 @@ class Collecting(logging.Handler):
         self.got.append(record)
 
 
+@contextmanager
+def listening(handler: logging.Handler, level: int = logging.NOTSET) -> Iterator[None]:
+    """Has a handler on the library's logger, at a level."""
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(level)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.setLevel(logging.NOTSET)
+
+
 @pytest.fixture
 def collecting() -> Iterator[Collecting]:
     """A handler on the library's logger."""
     handler = Collecting()
-    LOGGER.addHandler(handler)
-    yield handler
-    LOGGER.removeHandler(handler)
-    LOGGER.setLevel(logging.NOTSET)
+    with listening(handler):
+        yield handler
 
 
 @pytest.fixture
@@ -106,14 +117,8 @@ def test_c25_a_handler_may_call_the_library_back(source: Path) -> None:
                 small.write_text("one\n", encoding="utf-8")
                 Pipeline(["trim"]).run(small, source.with_name("inner.txt"))
 
-    handler = CallsBack()
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
+    with listening(CallsBack(), logging.INFO):
         run(source)
-    finally:
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(logging.NOTSET)
     assert len(texts) >= 4
     assert set(texts) == {"INFO"}
     assert source.with_name("inner.txt").read_text(encoding="utf-8") == "one\n"
@@ -132,10 +137,7 @@ def test_c25_a_handler_may_take_a_lock_that_a_step_takes_too(source: Path) -> No
         with lock:
             return text
 
-    handler = TakesLock()
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.DEBUG)
-    try:
+    with listening(TakesLock(), logging.DEBUG):
         threads = [
             threading.Thread(
                 target=Pipeline([step, "trim"]).run, args=(source, source.with_name(f"out{number}.txt")), daemon=True
@@ -147,9 +149,6 @@ def test_c25_a_handler_may_take_a_lock_that_a_step_takes_too(source: Path) -> No
         for thread in threads:
             thread.join(30)
         assert not any(thread.is_alive() for thread in threads), "a deadlock"
-    finally:
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(logging.NOTSET)
     assert len(taken) >= 8
 
 
@@ -161,13 +160,7 @@ def test_c25_a_handler_that_raises_does_not_end_the_run(source: Path, monkeypatc
         def emit(self, record: logging.LogRecord) -> None:
             raise RuntimeError(record.levelname)
 
-    handler = Raises()
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    try:
+    with listening(Raises(), logging.INFO):
         run(source)
-    finally:
-        LOGGER.removeHandler(handler)
-        LOGGER.setLevel(logging.NOTSET)
     assert source.with_name("out.txt").stat().st_size == source.stat().st_size
     assert set(shown) == {RuntimeError}, "the exceptions are shown, as those of finalizers are"

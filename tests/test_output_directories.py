@@ -8,28 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from support.directories import committed, corpus, cut_manifest, manifest, out, target, timeless
+from support.directories import STEPS, committed, corpus, cut_manifest, manifest, out, target, timeless
 from support.files import counts, names, read_jsonl
 from support.program import PATIENCE, Program, wait_for
 from support.site import Site
 
 from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, ResumeError
 
-STEPS = ["trim", ("length", {"minimum": 3})]
-
 
 def dashed(text: str) -> str:
     return f"- {text}"
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return corpus(tmp_path / "in.jsonl", 1000)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 def test_a_run_into_a_directory_is_that_into_a_file_in_pieces(tmp_path: Path, source: Path, folder: Path) -> None:

@@ -14,7 +14,7 @@ from textwrap import dedent
 
 import pytest
 from conftest import Command
-from support.directories import committed, corpus, cut_manifest, manifest, out, target, timeless
+from support.directories import STEPS, committed, corpus, cut_manifest, manifest, out, target, timeless
 from support.files import write_jsonl
 from support.program import PATIENCE, Program, stop, wait_for
 from support.site import Site
@@ -22,20 +22,9 @@ from support.tiers import rounds
 
 from text_processor import Pipeline, RecordError, ResumeError
 
-STEPS = ["trim", ("length", {"minimum": 3})]
 LOG = logging.getLogger(__name__)
 
 KILLS = rounds("KILLS", 20)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    return corpus(tmp_path / "in.jsonl", 1000)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 def test_a_limit_is_a_limit_and_can_be_resumed(tmp_path: Path, source: Path, folder: Path) -> None:

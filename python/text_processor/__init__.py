@@ -7,10 +7,11 @@ The main door is `Pipeline`:
     >>> pipeline.process("  hello    world  ")
     'Hello World'
 
-Plugins are written with `plugin` and `Reject`; errors are the classes of `text_processor.exceptions`.
+Plugins are written with `plugin` and `Reject`, and get a `Column` if they ask for one; errors are the classes of
+`text_processor.exceptions`.
 """
 
-from text_processor._engine import Pipeline, Record, Report, Table, TableReader, TraceEntry, __version__
+from text_processor._engine import Column, Pipeline, Record, Report, Table, TableReader, TraceEntry, __version__
 from text_processor._plugin import Reject, plugin
 from text_processor._text_processor import TextProcessor
 from text_processor.exceptions import (
@@ -41,6 +42,7 @@ from text_processor.exceptions import (
 
 __all__ = [
     "BadReturnType",
+    "Column",
     "ConfigError",
     "CrashLoopError",
     "DecodeError",

@@ -31,6 +31,8 @@ UNDECLARED = Declaration(
     after=(),
     requires=(),
     fields=None,
+    batch=False,
+    arrow=False,
     thread_safe=False,
     name=None,
     summary=None,
@@ -56,7 +58,9 @@ class Contract:
 
     __slots__ = (
         "after",
+        "arrow",
         "asks",
+        "batch",
         "before",
         "fields",
         "is_class",
@@ -73,7 +77,7 @@ class Contract:
         self,
         declared: Declaration,
         *,
-        asks: tuple[tuple[str, bool], ...],
+        asks: tuple[tuple[str, bool, object], ...],
         parameters: tuple[Parameter, ...],
         is_class: bool,
         name: str,
@@ -86,6 +90,8 @@ class Contract:
         self.after = declared.after
         self.requires = declared.requires
         self.fields = declared.fields
+        self.batch = declared.batch
+        self.arrow = declared.arrow
         self.thread_safe = declared.thread_safe
         self.asks = asks
         self.parameters = parameters
@@ -133,18 +139,15 @@ def _is_plain(target: Any) -> TypeGuard[FunctionType]:
     )
 
 
-def _asks(function: FunctionType) -> tuple[tuple[str, bool], ...]:
-    """Return the parameters behind the text, and whether each must be given."""
+def _asks(function: FunctionType) -> tuple[tuple[str, bool, object], ...]:
+    """Return the parameters behind the text, whether each must be given, and its default."""
     code = function.__code__
     count = code.co_argcount
-    first_default = count - len(function.__defaults__ or ())
-    by_name = function.__kwdefaults__ or {}
-    names = code.co_varnames[: count + code.co_kwonlyargcount]
-    return tuple(
-        (name, index < first_default if index < count else name not in by_name)
-        for index, name in enumerate(names)
-        if index > 0
-    )
+    by_position = function.__defaults__ or ()
+    defaults = dict(zip(code.co_varnames[count - len(by_position) : count], by_position, strict=True))
+    defaults.update(function.__kwdefaults__ or {})
+    names = code.co_varnames[1 : count + code.co_kwonlyargcount]
+    return tuple((name, name not in defaults, defaults.get(name)) for name in names)
 
 
 def qualified_name(named: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar, final, overload
 from text_processor.exceptions import RecordError
 
 __all__ = [
+    "Column",
     "Pipeline",
     "Record",
     "Report",
@@ -31,6 +32,12 @@ class _ArrowStream(Protocol):
 
 class _ArrowArray(Protocol):
     def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[object, object]: ...
+
+@final
+class Column:
+    def __len__(self) -> int: ...
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+    def __arrow_c_schema__(self) -> object: ...
 
 @final
 class Pipeline:
@@ -58,10 +65,11 @@ class Pipeline:
         inputs: _Path | Sequence[_Path],
         output: _Path,
         *,
-        format: Literal["text", "file", "jsonl"] | None = None,
+        format: Literal["text", "file", "jsonl", "parquet", "arrow", "stream", "csv", "tsv"] | None = None,
         rejected: _Path | None = None,
         quarantine: _Path | None = None,
         workers: int | None = None,
+        nulls: Literal["keep", "reject", "quarantine"] = "quarantine",
         limit: int | None = None,
         overwrite: bool = False,
         resume: bool = False,

@@ -37,7 +37,7 @@ def read(target: Any, step: str) -> Contract:
         _refuse(f"{step} has a `{ATTRIBUTE}` that the decorator `plugin` has not made.")
     is_class = inspect.isclass(target)
     function, signature = _call_signature(target, step)
-    _check_function(function, declared.kind, step)
+    _check_function(function, declared, step)
     return Contract(
         declared,
         asks=_asks(signature, declared.kind, step),
@@ -135,7 +135,7 @@ def _call_signature(target: Any, step: str) -> tuple[object, inspect.Signature |
     return function, signature
 
 
-def _check_function(function: Any, kind: str, step: str) -> None:
+def _check_function(function: Any, declared: Declaration, step: str) -> None:
     if isinstance(function, (staticmethod, classmethod)):
         function = function.__func__
     elif not inspect.isroutine(function) and not isinstance(function, functools.partial):
@@ -145,14 +145,23 @@ def _check_function(function: Any, kind: str, step: str) -> None:
         _refuse(
             f"{step} is an async function, and a step returns its result itself.", "Write `def` instead of `async def`."
         )
-    if kind != "split" and inspect.isgeneratorfunction(function):
+    if not inspect.isgeneratorfunction(function):
+        return
+    if declared.batch or declared.arrow:
+        word, what = ("arrow", "an array") if declared.arrow else ("batch", "a list")
         _refuse(
-            f"{step} is a generator function (it says `yield`), and a step of kind `{kind}` returns one result.",
+            f"{step} is a generator function (it says `yield`), and a step with `{word}=True` returns {what}.",
+            f"Collect the results in {what} and return it.",
+        )
+    if declared.kind != "split":
+        _refuse(
+            f"{step} is a generator function (it says `yield`), and a step of kind `{declared.kind}` returns "
+            "one result.",
             'Only a step of kind `split` may yield: declare it with `@plugin(kind="split")`.',
         )
 
 
-def _asks(signature: inspect.Signature | None, kind: str, step: str) -> tuple[tuple[str, bool], ...]:
+def _asks(signature: inspect.Signature | None, kind: str, step: str) -> tuple[tuple[str, bool, object], ...]:
     if signature is None:
         return ()
     parameters = list(signature.parameters.values())
@@ -172,7 +181,7 @@ def _asks(signature: inspect.Signature | None, kind: str, step: str) -> tuple[tu
     for parameter in parameters[1:]:
         required = parameter.default is _EMPTY
         if parameter.kind != parameter.POSITIONAL_ONLY:
-            asks.append((parameter.name, required))
+            asks.append((parameter.name, required, None if required else parameter.default))
         elif required:
             _refuse(f"{step} takes `{parameter.name}` by position only, and fields are passed by name.", expected)
     if len(asks) > MOST_ASKED:

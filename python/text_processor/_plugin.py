@@ -11,12 +11,41 @@ from text_processor.exceptions import PluginContractError
 # Type checkers take a variable of this name for true; `typing` itself would cost a third of the package's start-up.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Literal, NoReturn, TypeVar, overload
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, Concatenate, Literal, NoReturn, Protocol, TypeVar, overload
+
+    from text_processor._engine import Column
 
     _Kind = Literal["map", "filter", "annotate", "split"]
     _Stage = Literal["decode", "normalize", "filter", "transform", "redact", "annotate", "emit"]
     _Target = TypeVar("_Target", bound=Callable[..., Any])
+    _Result_co = TypeVar("_Result_co", covariant=True)
+
+    class _TakesLists(Protocol[_Result_co]):
+        def __call__(self, texts: list[str], /, *fields: Any, **named: Any) -> _Result_co: ...
+
+    # What `batch=True` decorates: a function, or a class whose instances are called. What holds texts is a list or a
+    # tuple, because a `str` is a sequence of `str` too.
+    _OfLists = Callable[Concatenate[list[str], ...], _Result_co] | type[_TakesLists[_Result_co]]
+    _Texts = list[str] | tuple[str, ...]
+    _ListMap = TypeVar("_ListMap", bound=_OfLists[_Texts])
+    _ListFilter = TypeVar("_ListFilter", bound="_OfLists[Sequence[bool | Reject | None]]")
+    _ListAnnotate = TypeVar("_ListAnnotate", bound=_OfLists[Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]])
+    _ListSplit = TypeVar("_ListSplit", bound=_OfLists[Sequence[_Texts | Iterator[str]]])
+
+    # What an Arrow array holds is not part of its Python type.
+    class _ArrowArray(Protocol):
+        def __arrow_c_array__(self, requested_schema: Any = None, /) -> Any: ...
+
+    class _ArrowStream(Protocol):
+        def __arrow_c_stream__(self, requested_schema: Any = None, /) -> Any: ...
+
+    class _TakesArrays(Protocol):
+        def __call__(self, texts: Column, /, *fields: Any, **named: Any) -> _ArrowArray | _ArrowStream: ...
+
+    _OfArrays = TypeVar(
+        "_OfArrays", bound=Callable[Concatenate[Column, ...], _ArrowArray | _ArrowStream] | type[_TakesArrays]
+    )
 
 __all__ = ["Declaration", "Reject", "plugin"]
 
@@ -68,7 +97,19 @@ class Reject:
 class Declaration:
     """What `plugin` notes on a function or class. It cannot be changed."""
 
-    __slots__ = ("after", "before", "fields", "kind", "name", "requires", "stage", "summary", "thread_safe")
+    __slots__ = (
+        "after",
+        "arrow",
+        "batch",
+        "before",
+        "fields",
+        "kind",
+        "name",
+        "requires",
+        "stage",
+        "summary",
+        "thread_safe",
+    )
 
     kind: _Kind
     stage: _Stage
@@ -76,6 +117,8 @@ class Declaration:
     after: tuple[str, ...]
     requires: tuple[str, ...]
     fields: tuple[tuple[str, str], ...]
+    batch: bool
+    arrow: bool
     thread_safe: bool
     name: str | None
     summary: str | None
@@ -89,6 +132,8 @@ class Declaration:
         after: Sequence[str],
         requires: Sequence[str],
         fields: Mapping[str, type] | None,
+        batch: bool,
+        arrow: bool,
         thread_safe: bool,
         name: str | None,
         summary: str | None,
@@ -100,6 +145,8 @@ class Declaration:
             "after": _names("after", after),
             "requires": _names("requires", requires),
             "fields": _fields(kind, fields),
+            "batch": _boolean("batch", batch),
+            "arrow": _arrow(arrow, batch),
             "thread_safe": _boolean("thread_safe", thread_safe),
             "name": _text("name", name),
             "summary": _text("summary", summary),
@@ -173,6 +220,15 @@ def _boolean(argument: str, value: object) -> bool:
     return _refuse(f"`{argument}` of `plugin` is `True` or `False`, not {value!r}.")
 
 
+def _arrow(arrow: object, batch: object) -> bool:
+    if _boolean("arrow", arrow) and batch:
+        _refuse(
+            "A step takes lists (`batch=True`) or Arrow arrays (`arrow=True`), not both.",
+            "Leave out `batch`: a step with `arrow=True` gets many texts at a time too.",
+        )
+    return bool(arrow)
+
+
 def _text(argument: str, value: object) -> str | None:
     if value is None or (isinstance(value, str) and value.strip()):
         return value
@@ -189,12 +245,96 @@ if TYPE_CHECKING:
         target: None = None,
         /,
         *,
+        batch: Literal[True],
+        kind: Literal["map"] = "map",
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
+    ) -> Callable[[_ListMap], _ListMap]: ...
+
+    @overload
+    def plugin(
+        target: None = None,
+        /,
+        *,
+        batch: Literal[True],
+        kind: Literal["filter"],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
+    ) -> Callable[[_ListFilter], _ListFilter]: ...
+
+    @overload
+    def plugin(
+        target: None = None,
+        /,
+        *,
+        batch: Literal[True],
+        kind: Literal["annotate"],
+        fields: Mapping[str, type],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
+    ) -> Callable[[_ListAnnotate], _ListAnnotate]: ...
+
+    @overload
+    def plugin(
+        target: None = None,
+        /,
+        *,
+        batch: Literal[True],
+        kind: Literal["split"],
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
+    ) -> Callable[[_ListSplit], _ListSplit]: ...
+
+    @overload
+    def plugin(
+        target: None = None,
+        /,
+        *,
+        arrow: Literal[True],
+        kind: _Kind = "map",
+        fields: Mapping[str, type] | None = None,
+        stage: _Stage = "transform",
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        requires: Sequence[str] = (),
+        thread_safe: bool = False,
+        name: str | None = None,
+        summary: str | None = None,
+    ) -> Callable[[_OfArrays], _OfArrays]: ...
+
+    @overload
+    def plugin(
+        target: None = None,
+        /,
+        *,
         kind: _Kind = "map",
         stage: _Stage = "transform",
         before: Sequence[str] = (),
         after: Sequence[str] = (),
         requires: Sequence[str] = (),
         fields: Mapping[str, type] | None = None,
+        batch: Literal[False] = False,
+        arrow: Literal[False] = False,
         thread_safe: bool = False,
         name: str | None = None,
         summary: str | None = None,
@@ -211,6 +351,8 @@ def plugin(
     after: Sequence[str] = (),
     requires: Sequence[str] = (),
     fields: Mapping[str, type] | None = None,
+    batch: bool = False,
+    arrow: bool = False,
     thread_safe: bool = False,
     name: str | None = None,
     summary: str | None = None,
@@ -239,6 +381,12 @@ def plugin(
         requires: Names of steps that must be there, and run before it.
         fields: What `annotate` adds: names and types (`str`, `int`, `float`, `bool`; `list`, `dict` and `object` for
             JSON).
+        batch: Whether it is called with a list of texts. It returns a list, or a tuple, with a result for each: what
+            `kind` says. `annotate` may also return a mapping of each field to a list of its values. Fields are lists
+            too.
+        arrow: Whether it is called with an Arrow array of texts, and returns an Arrow array: of texts for `map`, of
+            booleans for `filter`, of structures for `annotate`, of lists of texts for `split`. Anything with
+            `__arrow_c_array__` or `__arrow_c_stream__` will do. Fields are Arrow arrays too.
         thread_safe: Whether it may be called from several threads at once.
         name: What a callable that is passed to `Pipeline` is called. A plugin is called what its entry point says.
         summary: What it does, in one sentence; by default the first line of its docstring.
@@ -253,6 +401,8 @@ def plugin(
         after=after,
         requires=requires,
         fields=fields,
+        batch=batch,
+        arrow=arrow,
         thread_safe=thread_safe,
         name=name,
         summary=summary,

@@ -8,7 +8,7 @@ use super::style::{Tone, lines, one_line, wrap};
 use super::table::{Align, Cell, Table};
 use crate::error::Result;
 use crate::plugins::{self, Discovery, Finding, Plugin, Resolved, Severity, fold};
-use crate::step::{Declaration, Parameter};
+use crate::step::{CalledWith, Declaration, Parameter};
 use crate::steps::{self, REGISTER};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -197,6 +197,7 @@ fn show_declaration(declaration: &Declaration, plugin: Option<&Plugin>, output: 
         ("kind", declaration.kind.name().to_owned()),
         ("stage", declaration.stage.name().to_owned()),
         ("runtime", runtime(declaration.runtime).to_owned()),
+        ("called with", called_with(declaration.called_with).to_owned()),
         ("from", from),
         (
             "entry point",
@@ -225,6 +226,15 @@ fn show_declaration(declaration: &Declaration, plugin: Option<&Plugin>, output: 
         return output.line("It has no parameters.");
     }
     output.write(&parameters(&declaration.parameters).render(output.width, output.paint))
+}
+
+/// What a step is called with, in words; none where it is what everybody expects.
+fn called_with(what: CalledWith) -> &'static str {
+    match what {
+        CalledWith::Text => "",
+        CalledWith::List => "lists of texts",
+        CalledWith::Arrow => "Arrow arrays of texts",
+    }
 }
 
 fn parameters(parameters: &[Parameter]) -> Table {

@@ -2,10 +2,11 @@
 
 use super::{Shell, numbers};
 use crate::batch::{Batch, Ending, State, Unread};
+use crate::columns::{ColumnDecoder, Nulls};
 use crate::error::Result;
-use crate::io::{self, Format, Input, Layout};
+use crate::io::{self, Decoder, Format, Input, KeptTables, Layout, Source, TableInputs};
 use crate::plan::{Plan, PlanField};
-use crate::record::Value;
+use crate::record::{Place, Value};
 use crate::step::{Cancel, Limits};
 
 /// How many bytes to read at a time. A trace wants few records.
@@ -24,7 +25,7 @@ pub(super) struct Record {
 
 /// Reads at most `limit` records.
 pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -> Result<Vec<Record>> {
-    let format = input.path.as_deref().map_or(Format::Text, Format::from_name);
+    let format = Format::of(input);
     let layout = Layout {
         text: plan.text.clone(),
         id: plan.id.clone(),
@@ -33,8 +34,7 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
         sink: format,
         limits: Limits::default(),
     };
-    let mut source = io::open_source(input, format, layout.limits, &Cancel::default())?;
-    let decoder = io::decoder(&layout);
+    let (mut source, decoder) = open(input, plan, &layout)?;
     let mut batch = Batch::new();
     let mut records = Vec::new();
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -50,6 +50,21 @@ pub(super) fn first(input: &Input, plan: &Plan, limit: u64, shell: &dyn Shell) -
     }
     records.truncate(wanted);
     Ok(records)
+}
+
+/// Opens a file, whatever lies in it.
+fn open(input: &Input, plan: &Plan, layout: &Layout) -> Result<(Box<dyn Source>, Box<dyn Decoder>)> {
+    let cancel = Cancel::default();
+    let Layout { source, limits, .. } = *layout;
+    if !source.has_columns() {
+        return Ok((io::open_source(input, source, limits, &cancel)?, io::decoder(layout)));
+    }
+    let mut kept = KeptTables::default();
+    let facts = io::facts_of(input, source, limits, &cancel, &mut kept)?;
+    let decoder = ColumnDecoder::new(&facts.schema, plan, Nulls::default(), limits)?;
+    let tables = TableInputs::new(decoder.clone(), facts.schema, None, kept);
+    let source = tables.open(input, source, limits, &cancel, Place::default())?;
+    Ok((source, Box::new(decoder)))
 }
 
 fn unreadable(unread: &Unread, ordinal: u64) -> Record {

@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
         supervision,
         on_error: None,
         limit: arguments.limit,
+        nulls: arguments.nulls.into(),
         limits,
         memory_budget: usize::try_from(arguments.memory_budget).unwrap_or(usize::MAX),
         quarantine_limit: arguments.quarantine_limit,

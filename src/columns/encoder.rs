@@ -50,6 +50,28 @@ pub struct ColumnEncoder {
     steps: Vec<String>,
 }
 
+/// Makes tables of batches.
+pub trait TableEncoder: Send + Sync {
+    /// The schema of the tables that it makes.
+    fn schema(&self) -> &SchemaRef;
+
+    /// Checks, before fates are settled, that each live row has its place in a table; one that has not is quarantined.
+    fn check(&self, _batch: &mut Batch) {}
+
+    /// Makes a table of a batch whose fates are settled. Buffers of the batch may be handed over to it.
+    fn encode(&self, batch: &mut Batch, fates: &[Fate]) -> Result<RecordBatch>;
+}
+
+impl TableEncoder for ColumnEncoder {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn encode(&self, batch: &mut Batch, fates: &[Fate]) -> Result<RecordBatch> {
+        Self::encode(self, batch, fates)
+    }
+}
+
 /// One row of a table.
 #[derive(Debug, Clone, Copy)]
 struct Place {
@@ -284,7 +306,7 @@ impl ColumnEncoder {
 }
 
 /// The type of a field of the plan, if a step adds it.
-fn added_type(plan: &Plan, number: usize) -> Option<FieldType> {
+pub(super) fn added_type(plan: &Plan, number: usize) -> Option<FieldType> {
     let field = &plan.fields[number];
     let step = &plan.steps[usize::from(field.added_by?)].step;
     let declared = step

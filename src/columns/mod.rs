@@ -6,10 +6,14 @@
 
 mod decoder;
 mod encoder;
+mod objects;
 mod texts;
 mod values;
 mod views;
 
 pub use decoder::{ColumnDecoder, Nulls, Part, TextType};
-pub use encoder::{ColumnEncoder, Fates};
-pub use texts::{text_array, view_array};
+pub use encoder::{ColumnEncoder, Fates, TableEncoder};
+pub use objects::{ObjectTable, SchemaLearner};
+pub use texts::{lent_array, text_array, view_array};
+#[cfg(feature = "python")]
+pub(crate) use values::{Reading, column, values};

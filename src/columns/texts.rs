@@ -40,6 +40,16 @@ fn copied<O: OffsetSizeTrait>(batch: &Batch, texts: &[Option<View>]) -> Result<A
 /// A column of views. The batch hands over the buffers in which the texts lie.
 #[must_use]
 pub fn view_array(batch: &mut Batch, texts: &[Option<View>]) -> StringViewArray {
+    views(batch, texts, Batch::hand_over)
+}
+
+/// A column of views, of buffers that the batch only lends: it is to be let go before the batch is used again.
+#[must_use]
+pub fn lent_array(batch: &mut Batch, texts: &[Option<View>]) -> StringViewArray {
+    views(batch, texts, Batch::lend)
+}
+
+fn views(batch: &mut Batch, texts: &[Option<View>], give: impl Fn(&mut Batch, u32) -> Buffer) -> StringViewArray {
     const INLINE: usize = 12;
     let nulls = texts.iter().any(Option::is_none);
     let nulls = nulls.then(|| texts.iter().map(Option::is_some).collect::<NullBuffer>());
@@ -73,15 +83,15 @@ pub fn view_array(batch: &mut Batch, texts: &[Option<View>]) -> StringViewArray 
                 numbers.resize(at + 1, None);
             }
             let number = *numbers[at].get_or_insert_with(|| {
-                buffers.push(batch.hand_over(buffer));
+                buffers.push(give(batch, buffer));
                 buffers.len() as u32 - 1
             });
             make_view(batch.text(view).spelled().as_bytes(), number, offset)
         })
         .collect();
     #[expect(unsafe_code, reason = "each text would be validated once more")]
-    // SAFETY: Each view was made by `make_view` of a text of the batch, with the number of the buffer that the batch handed
-    // over and the text's place in it. A text of a batch is UTF-8, and what was handed over is never changed.
+    // SAFETY: Each view was made by `make_view` of a text of the batch, with the number of the buffer that the batch gave
+    // and the text's place in it. A text of a batch is UTF-8, and what was given is not changed as long as the column has it.
     unsafe {
         StringViewArray::new_unchecked(views, buffers, nulls)
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// How the values of a column become values of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(crate) enum Reading {
     Null,
     Boolean,
     Integer,
@@ -25,7 +25,7 @@ pub(super) enum Reading {
 
 impl Reading {
     /// How a column of this type is read; `None` for bytes, which are no text, and for what cannot be written as text.
-    pub(super) fn of(r#type: &DataType) -> Option<Self> {
+    pub(crate) fn of(r#type: &DataType) -> Option<Self> {
         Some(match r#type {
             DataType::Null => Self::Null,
             DataType::Boolean => Self::Boolean,
@@ -60,7 +60,7 @@ impl Reading {
 }
 
 /// The values of a column.
-pub(super) fn values(column: &ArrayRef, reading: Reading) -> Vec<Value> {
+pub(crate) fn values(column: &ArrayRef, reading: Reading) -> Vec<Value> {
     let as_type = |r#type: &DataType| match cast(column, r#type) {
         Ok(column) => column,
         // `Reading::of` only names types that can be had.
@@ -123,7 +123,7 @@ pub(super) fn column_type(r#type: FieldType) -> DataType {
 }
 
 /// A column of values, each of the declared type. Where a record does not have the field it is null.
-pub(super) fn column<'v>(r#type: FieldType, values: impl Iterator<Item = &'v Value>) -> ArrayRef {
+pub(crate) fn column<'v>(r#type: FieldType, values: impl Iterator<Item = &'v Value>) -> ArrayRef {
     match r#type {
         FieldType::Boolean => {
             let mut column = BooleanBuilder::new();

@@ -5,7 +5,7 @@
 
 use crate::engine::shards::FinishedShard;
 use crate::error::{ConfigError, Error, FileError, Result, ResumeError, Shown};
-use crate::io::{Checksum, Compression, Folder, PartialFile, WrittenFile};
+use crate::io::{Checksum, Compression, Folder, PartialFile, WrittenFile, folder_of};
 use crate::ledger::{
     EndEntry, FileEntry, Header, LOCK, Line, MANIFEST, Manifest, ManifestFlaw, REPORT, Report, ShardEntry, ShardFile,
     is_made_by_us,
@@ -154,7 +154,7 @@ impl Directory {
             file.appear(folder, &kind.name(number, &self.extension))?;
             folders.push(folder);
         }
-        folders.into_iter().try_for_each(Folder::sync)
+        Ok(folders.into_iter().try_for_each(Folder::sync)?)
     }
 
     /// Writes the report and closes the manifest.
@@ -213,8 +213,7 @@ fn make(path: &Path) -> Result<()> {
     match fs_err::create_dir(path) {
         Ok(()) => {
             // Its own name is to be as durable as what will lie in it. A folder above that cannot be opened is not ours.
-            let above = path.parent().filter(|above| *above != Path::new(""));
-            Folder::open(above.unwrap_or(Path::new("."))).map_or(Ok(()), |above| above.sync())
+            Folder::open(folder_of(path)).map_or(Ok(()), |above| Ok(above.sync()?))
         }
         Err(_) if path.is_dir() => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists || error.kind() == ErrorKind::NotADirectory => {
@@ -347,7 +346,7 @@ fn check_files(root: &Folder, manifest: &Manifest) -> Result<()> {
 fn remove_temporaries(root: &Folder) -> Result<()> {
     for name in root.names()? {
         if is_made_by_us(Path::new(&name)) && name != LOCK {
-            root.remove(&name.to_string_lossy())?;
+            root.remove(&name)?;
         }
     }
     Ok(())
@@ -356,7 +355,7 @@ fn remove_temporaries(root: &Folder) -> Result<()> {
 fn remove_shard(root: &Folder, number: u64, extension: &str) -> Result<()> {
     for kind in ShardFile::ALL {
         if root.state(kind.folder())?.is_some() {
-            root.below(kind.folder())?.remove(&kind.name(number, extension))?;
+            root.below(kind.folder())?.remove(kind.name(number, extension))?;
         }
     }
     Ok(())
@@ -369,5 +368,5 @@ fn remove(root: &Arc<Folder>, manifest: &Manifest) -> Result<()> {
     for number in (0..=manifest.shards.len() as u64).rev() {
         remove_shard(root, number, &extension)?;
     }
-    root.remove(REPORT)
+    Ok(root.remove(REPORT)?)
 }

@@ -24,6 +24,7 @@ pub(super) fn header(plan: &Plan, options: &RunOptions, sink: Format) -> Header 
             output_format: sink,
             compression: options.compression.unwrap_or_else(|| of_inputs(options)),
             shard_bytes: options.shard_bytes.unwrap_or(SHARD_BYTES),
+            nulls: options.nulls,
             limit: options.limit,
             record_bytes: options.limits.record_bytes as u64,
             parts: options.limits.parts as u64,

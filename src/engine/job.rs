@@ -1,12 +1,12 @@
 //! What goes round in a run: jobs, and what all threads share.
 
 use crate::batch::Batch;
-use crate::columns::ColumnEncoder;
+use crate::columns::TableEncoder;
 use crate::engine::Progress;
 use crate::engine::process::log_printed;
 use crate::engine::round::Round;
 use crate::error::{Error, RecordError};
-use crate::io::{CasualtyEncoder, Checksum, Decoder, Encoder, Format, LastLine};
+use crate::io::{CasualtyEncoder, Checksum, Decoder, Encoder, Format, LastLine, RowWriter, TableGroup};
 use crate::ledger::{Account, FateRun, InputDamage};
 use crate::record::{Fate, Place};
 use crate::step::Cancel;
@@ -31,6 +31,8 @@ pub(super) struct Job {
     pub(super) quarantined: Vec<u8>,
     /// What goes out as columns, if the output has columns.
     pub(super) table: Option<RecordBatch>,
+    /// Groups of rows that became full with the batch. Whoever has the job encodes them when it was written.
+    pub(super) groups: Vec<TableGroup>,
     /// How the bytes for the output end.
     pub(super) last_line: LastLine,
     /// How many texts they hold.
@@ -73,6 +75,7 @@ impl Job {
             rejected: Vec::new(),
             quarantined: Vec::new(),
             table: None,
+            groups: Vec::new(),
             last_line: LastLine::Nothing,
             texts: 0,
             read: Account::default(),
@@ -234,7 +237,9 @@ pub(super) enum Encoding {
     /// Bytes, which a file of such bytes can be joined of.
     Bytes(Box<dyn Encoder>),
     /// Rows of a table.
-    Table(ColumnEncoder),
+    Table(Box<dyn TableEncoder>),
+    /// Rows of a table, and lines of those.
+    Rows(Box<dyn TableEncoder>, RowWriter),
 }
 
 /// What all threads of a run share.

@@ -44,6 +44,7 @@ pub use run::run;
 pub use tables::{TablePlan, TableRun, process_tables};
 pub use trace::{TraceEntry, TraceOutcome, trace};
 
+use crate::columns::Nulls;
 use crate::error::{ConfigError, Interrupt, Result, Shown};
 use crate::io::{Compression, Format, Input, is_directory, is_within};
 use crate::plan::OnError;
@@ -71,7 +72,7 @@ pub const SHARD_BYTES: u64 = 64 << 20;
 pub struct RunOptions {
     /// The inputs, in order.
     pub inputs: Vec<Input>,
-    /// How the inputs lie; `None`: told from each name (`.jsonl`, `.ndjson`: JSON Lines; others: text).
+    /// How the inputs lie; `None`: told from the first bytes of each, or else from its name.
     pub format: Option<Format>,
     /// The file for what goes out; `None`: standard output. A path that ends in a slash, or a directory that exists: the
     /// output is a directory of shards, which is committed shard by shard.
@@ -98,6 +99,8 @@ pub struct RunOptions {
     pub limit: Option<u64>,
     /// What happens to a record that fails; `None`: what the plan says.
     pub on_error: Option<OnError>,
+    /// What becomes of a record whose text is null, where records are rows of a table.
+    pub nulls: Nulls,
     /// Limits on one record.
     pub limits: Limits,
     /// About how many bytes of memory all batches may hold that are in flight.

@@ -2,11 +2,18 @@
 
 use crate::engine::RunOptions;
 use crate::engine::job::Job;
-use crate::error::Result;
-use crate::io::{LastLine, Sink, lazy_sink, open_sink};
+use crate::engine::preparation::Shape;
+use crate::error::{Error, Result};
+use crate::io::{EncodedGroup, Format, LastLine, Sink, TableGroup, TableWriter, lazy_sink, open_sink};
 use crate::ledger::Commitment;
+use crate::plan::panic_message;
 use crate::step::Cancel;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How long to wait before looking whether a file has its end.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// An open output with what it has taken so far.
 pub(super) struct Output {
@@ -61,11 +68,15 @@ pub(super) struct Outputs {
     /// Whether the quarantine's file is there only if a record failed.
     quarantine_if_needed: bool,
     last_line: LastLine,
+    /// What makes a file of tables, if the output is one.
+    table: Option<TableWriter>,
+    /// How many bytes of rows are being encoded.
+    encoding: usize,
 }
 
 impl Outputs {
     /// Opens the files of a run. Nothing appears at their places before [`Outputs::commit`].
-    pub(super) fn open(options: &RunOptions) -> Result<Self> {
+    pub(super) fn open(options: &RunOptions, shape: &Shape) -> Result<Self> {
         let overwrite = options.overwrite;
         let quarantine = match &options.quarantine {
             Some(path) => Output::open("quarantine", Some(path), overwrite)?,
@@ -78,12 +89,16 @@ impl Outputs {
             .rejected
             .as_deref()
             .map(|path| Output::open("rejected", Some(path), overwrite));
+        let mut out = Output::open("out", options.output.as_deref(), overwrite)?;
+        out.write(&shape.header)?;
         Ok(Self {
-            out: Output::open("out", options.output.as_deref(), overwrite)?,
+            out,
             rejected: rejected.transpose()?,
             quarantine,
             quarantine_if_needed: options.quarantine.is_none(),
             last_line: LastLine::Nothing,
+            table: shape.form.as_ref().map(TableWriter::new).transpose()?,
+            encoding: 0,
         })
     }
 
@@ -96,7 +111,11 @@ impl Outputs {
     }
 
     /// Writes what was made of a batch.
-    pub(super) fn write(&mut self, job: &Job) -> Result<()> {
+    pub(super) fn write(&mut self, job: &mut Job) -> Result<()> {
+        if let (Some(writer), Some(table)) = (&mut self.table, job.table.take()) {
+            job.groups = writer.add(table);
+            self.encoding += job.groups.iter().map(TableGroup::held).sum::<usize>();
+        }
         if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
             self.out.write(b"\n")?;
         }
@@ -112,6 +131,49 @@ impl Outputs {
         self.quarantine.write(&job.quarantined)?;
         self.quarantine.texts += lines(&job.quarantined);
         Ok(())
+    }
+
+    /// How many bytes of rows wait to be encoded, or are being encoded.
+    pub(super) fn held(&self) -> usize {
+        self.encoding + self.table.as_ref().map_or(0, TableWriter::held)
+    }
+
+    /// Takes back a group of rows that held so many bytes.
+    pub(super) fn join(&mut self, group: EncodedGroup, held: usize) -> Result<()> {
+        self.encoding = self.encoding.saturating_sub(held);
+        match &mut self.table {
+            Some(writer) => self.out.write(&writer.join(group)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a file of tables. `pulse` is called meanwhile: what is left may take a while to encode, or to be read.
+    pub(super) fn finish(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let Some(writer) = self.table.take() else { return Ok(()) };
+        // The threads of the run were told to stop, and with them all that waited for a reader.
+        let cancel = Cancel::default();
+        self.out.sink.heed(&cancel);
+        let out = &mut self.out;
+        thread::scope(|scope| {
+            let ending = scope.spawn(move || out.write(&writer.finish()?));
+            let mut interrupted = None;
+            while !ending.is_finished() {
+                thread::sleep(PAUSE);
+                if let Err(error) = pulse() {
+                    cancel.cancel();
+                    interrupted.get_or_insert(error);
+                }
+            }
+            let ended = ending
+                .join()
+                .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The encoder", &*panic))));
+            interrupted.map_or(ended, Err)
+        })
+    }
+
+    /// Leaves a file of tables without an end: the run was stopped, and nothing will be committed.
+    pub(super) fn give_up(&mut self) {
+        self.table = None;
     }
 
     /// How many bytes went to the output.
@@ -146,7 +208,8 @@ pub(super) fn quarantine_beside(output: Option<&Path>) -> PathBuf {
     if let Some(output) = output {
         let name = output.file_name().unwrap_or_default().to_string_lossy();
         let mut stem = name.as_ref();
-        for extension in [".gz", ".zst", ".jsonl", ".ndjson", ".txt"] {
+        let formats = Format::ALL.map(Format::extension);
+        for extension in [".gz", ".zst", ".ndjson"].into_iter().chain(formats) {
             stem = stem
                 .strip_suffix(extension)
                 .filter(|rest| !rest.is_empty())

@@ -3,7 +3,7 @@
 use crate::batch::{Batch, Unread};
 use crate::engine::job::{Job, Meter, Shared};
 use crate::error::{Error, Failure, FailureKind, Result};
-use crate::io::{Format, Input, InputIdentity, Source, open_source, open_source_at};
+use crate::io::{Format, Input, InputIdentity, Source, TableInputs, open_source, open_source_at};
 use crate::record::Place;
 use crate::step::Limits;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub(super) struct Reader {
     begin: Place,
     /// Where the output is cut into shards, if it is.
     borders: Option<Borders>,
+    /// How inputs are opened that are tables, if there are such.
+    tables: Option<TableInputs>,
 }
 
 /// Cuts the inputs into shards, by nothing but their bytes: a shard ends with the first record that ends so many bytes, or
@@ -99,12 +101,19 @@ impl Reader {
             held: 0,
             begin: Place::default(),
             borders: None,
+            tables: None,
         }
     }
 
     /// Reads a source that is there already, as the one input.
     pub(super) fn with_source(mut self, source: Box<dyn Source>) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// Knows how inputs are opened that are tables.
+    pub(super) fn with_tables(mut self, tables: Option<TableInputs>) -> Self {
+        self.tables = tables;
         self
     }
 
@@ -196,17 +205,14 @@ impl Reader {
             if let Err(error) = &filled {
                 job.batch.unread = Some(Unread::Segment(Box::new(damaged(error))));
             }
-            if format == Format::File || matches!(job.batch.unread, Some(Unread::Segment(_))) {
+            let is_segment = matches!(job.batch.unread, Some(Unread::Segment(_)));
+            let goes_on = filled.is_ok() && self.source.as_ref().is_some_and(|source| source.goes_on());
+            if format == Format::File || (is_segment && !goes_on) {
                 job.next = self.behind_input();
             }
             // A file that is one record has no second, and need not be asked for it.
             if format == Format::File || !matches!(filled, Ok(true)) {
-                if let Err(error) = self.source.as_ref().map_or(Ok(()), |source| source.verify()) {
-                    shared.fail(error);
-                    return false;
-                }
                 self.bytes_before = position;
-                self.source = None;
                 if !self.end_input() {
                     return false;
                 }
@@ -227,6 +233,11 @@ impl Reader {
     fn open(&self) -> Result<Box<dyn Source>> {
         let (input, format) = &self.inputs[self.input];
         let cancel = &self.shared.cancel;
+        if let Some(tables) = self.tables.as_ref().filter(|_| format.has_columns()) {
+            let is_first = self.begin.input as usize == self.input;
+            let place = if is_first { self.begin } else { Place::default() };
+            return tables.open(input, *format, self.limits, cancel, place);
+        }
         if self.begin.input as usize == self.input {
             open_source_at(input, *format, self.limits, cancel, self.begin)
         } else {
@@ -244,13 +255,19 @@ impl Reader {
     /// Goes on to the next input. Returns `false` if the run cannot go on, because the input has changed meanwhile.
     fn end_input(&mut self) -> bool {
         let unchanged = self.check_unchanged(self.input);
+        self.source = None;
         self.input += 1;
         unchanged
     }
 
     fn check_unchanged(&self, input: usize) -> bool {
-        let Some(borders) = &self.borders else { return true };
-        match borders.identities[input].check_unchanged(&self.inputs[input].0) {
+        let checked = match (&self.borders, &self.source) {
+            // A run that goes on in a directory opens the input by its name again.
+            (Some(borders), _) => borders.identities[input].check_unchanged(&self.inputs[input].0),
+            (None, Some(source)) => source.check_unchanged(),
+            (None, None) => Ok(()),
+        };
+        match checked {
             Ok(()) => true,
             Err(error) => {
                 self.shared.fail(error);
@@ -266,7 +283,7 @@ impl Reader {
             let columns = columns.slice(0, rows);
             self.left -= rows as u64;
             job.next.ordinal = job.batch.first_ordinal + rows as u64;
-            job.next.offset = job.next.ordinal;
+            job.next.offset = job.batch.first_offset + rows as u64;
             job.batch.columns = Some(columns);
             return;
         }
@@ -310,7 +327,7 @@ fn keep_records(batch: &mut Batch, format: Format, most: u64) -> u64 {
     match (&batch.unread, format) {
         (Some(Unread::Record { .. }), _) | (None, Format::File) => return 1,
         (Some(Unread::Segment(_)), _) => return 0,
-        (None, Format::Text | Format::Jsonl | Format::Arrow) => {}
+        (None, _) => {}
     }
     let raw = batch.raw_mut();
     let mut records = 0;

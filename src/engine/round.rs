@@ -104,6 +104,8 @@ struct State {
     kept: usize,
     /// How many bytes the reader holds.
     reserved: usize,
+    /// How many bytes wait in the output to be encoded.
+    output: usize,
     /// How many bytes the last job was charged for when it was read.
     last: usize,
     /// How many workers wait for something to do.
@@ -119,7 +121,7 @@ impl State {
     }
 
     fn has_room(&self, budget: usize) -> bool {
-        let all = self.bytes + self.kept + self.reserved + self.last;
+        let all = self.bytes + self.kept + self.reserved + self.output + self.last;
         !self.free.is_empty() && (self.bytes == 0 || all <= budget)
     }
 
@@ -263,6 +265,18 @@ impl Round {
     /// Notes how many bytes the reader holds beside the jobs.
     pub(super) fn reserve(&self, bytes: usize) {
         self.lock().reserved = bytes;
+    }
+
+    /// Notes how many bytes the output holds beside the jobs.
+    pub(super) fn hold_output(&self, bytes: usize) {
+        let mut state = self.lock();
+        if state.output != bytes {
+            state.output = bytes;
+            self.wake_worker(&state);
+            if !self.workers_read {
+                self.room.notify_one();
+            }
+        }
     }
 
     /// Notes that the inputs have made so many jobs and will make no more. `spare` is the job that found out.

@@ -6,7 +6,7 @@ use crate::engine::directory::{Directory, Existing, Opened};
 use crate::engine::identity::header;
 use crate::engine::job::{Codec, Shared};
 use crate::engine::outputs::Outputs;
-use crate::engine::preparation::{check_files, codecs, sink_format, total_bytes, with_formats};
+use crate::engine::preparation::{Preparation, Shape, check_files, prepare, sink_format, total_bytes, with_formats};
 #[cfg(unix)]
 use crate::engine::process::Pool;
 use crate::engine::reader::{Borders, Reader};
@@ -41,6 +41,7 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
     let inputs = with_formats(options)?;
     let sink = sink_format(plan, options, &inputs);
     check_files(plan, options, &inputs, sink)?;
+    let Preparation { codecs, tables, shape } = prepare(plan, options, &inputs, sink)?;
     let directory = match options.directory() {
         None => None,
         Some(path) => match open_directory(plan, options, path, sink)? {
@@ -48,9 +49,9 @@ pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Resu
             (header, Opened::Ready(directory, earlier)) => Some((header, directory, earlier)),
         },
     };
-    let codecs = codecs(plan, options, &inputs, sink);
     let (writer, mut report) = carry_out(plan, options, inputs, &codecs, watcher, |reader, statistics, shared| {
-        destination(directory, reader, statistics, options, shared)
+        let reader = reader.with_tables(tables);
+        destination(directory, reader, statistics, options, &shape, shared)
     })?;
     conclude(writer, &mut report, started)?;
     Ok(report)
@@ -69,7 +70,10 @@ pub(super) fn carry_out(
     watcher: &mut dyn Watcher,
     destination: impl FnOnce(Reader, Statistics, &Arc<Shared>) -> Result<Target>,
 ) -> Result<(Writer, Report)> {
-    let of_tables = codecs.iter().any(|codec| codec.format == Format::Arrow);
+    // A file of tables has a path: its parts are read in any order.
+    let of_tables = inputs
+        .iter()
+        .all(|(input, format)| input.path.is_none() && *format == Format::Arrow);
     // Tables may come by the thousand, each as a run of its own.
     let level = if of_tables { log::Level::Debug } else { log::Level::Info };
     log::log!(
@@ -173,15 +177,16 @@ fn destination(
     reader: Reader,
     statistics: Statistics,
     options: &RunOptions,
+    shape: &Shape,
     shared: &Arc<Shared>,
 ) -> Result<Target> {
     let Some((header, directory, earlier)) = directory else {
-        let mut outputs = Outputs::open(options)?;
+        let mut outputs = Outputs::open(options, shape)?;
         outputs.heed(&shared.cancel);
         let writer = Writer::new(Destination::Files(Box::new(outputs)), statistics, options);
         return Ok((writer, reader, None));
     };
-    let shards = Shards::new(directory, &header, &earlier, statistics.clone(), shared)?;
+    let shards = Shards::new(directory, &header, &earlier, statistics.clone(), shape.clone(), shared)?;
     let mut writer = Writer::new(Destination::Shards(Box::new(shards)), statistics, options);
     writer.count_earlier(&earlier);
     let for_shards = ForShards {
@@ -195,7 +200,7 @@ fn destination(
 
 /// Finishes what is written, unless the run was stopped, and checks the account.
 fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()>) -> Result<Writer> {
-    let ended = writer.end_shards(pulse);
+    let ended = writer.finish(shared, pulse);
     if let Some(error) = shared.take_error() {
         log::info!("The run was stopped: {error}");
         return Err(error);

@@ -4,9 +4,10 @@
 use crate::engine::committer::Committer;
 use crate::engine::directory::Directory;
 use crate::engine::job::{Job, Shared};
+use crate::engine::preparation::Shape;
 use crate::engine::statistics::Statistics;
 use crate::error::{Error, Result};
-use crate::io::{Checksum, Compression, Folder, LastLine, PartialFile, WrittenFile};
+use crate::io::{Checksum, Compression, Folder, LastLine, PartialFile, TableWriter, WrittenFile};
 use crate::ledger::{
     Account, Commitment, EndEntry, FileEntry, Fingerprint, Header, Report, ShardEntry, ShardFile, ShardLedger, check,
 };
@@ -38,12 +39,15 @@ pub(super) struct Shards {
     /// Where the next record begins.
     place: Place,
     written: Written,
+    shape: Shape,
 }
 
 /// The shard that is being written.
 struct OpenShard {
     begin: Place,
     out: PartialFile,
+    /// What makes a file of tables of what goes out, if it is one.
+    table: Option<TableWriter>,
     rejected: Option<PartialFile>,
     quarantined: Option<PartialFile>,
     /// How many texts these hold.
@@ -62,6 +66,7 @@ impl Shards {
         header: &Header,
         earlier: &[ShardEntry],
         blank: Statistics,
+        shape: Shape,
         shared: &Arc<Shared>,
     ) -> Result<Self> {
         let root = Arc::clone(directory.root());
@@ -78,6 +83,7 @@ impl Shards {
             earlier: earlier.len() as u64,
             place: earlier.last().map_or_else(Place::default, |shard| shard.end),
             written: Written::default(),
+            shape,
         };
         for entry in earlier {
             shards.written.count(entry);
@@ -92,10 +98,14 @@ impl Shards {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let out = PartialFile::create(&self.root, &temporary(ShardFile::Out, self.finished), self.compression)?;
+                let mut out =
+                    PartialFile::create(&self.root, &temporary(ShardFile::Out, self.finished), self.compression)?;
+                let header = &self.shape.header;
+                out.write(header, Checksum::of(header))?;
                 none.insert(Box::new(OpenShard {
                     begin: self.place,
                     out,
+                    table: self.shape.form.as_ref().map(TableWriter::new).transpose()?,
                     rejected: None,
                     quarantined: None,
                     texts: [0; 3],
@@ -144,6 +154,12 @@ impl Shards {
              {} is the next. The shard is not committed.",
             batch.input, batch.first_ordinal, self.place.input
         )))
+    }
+
+    /// How many bytes of rows wait to be encoded.
+    pub(super) fn held(&self) -> usize {
+        let table = self.open.as_ref().and_then(|open| open.table.as_ref());
+        table.map_or(0, TableWriter::held)
     }
 
     /// Finishes the open shard.
@@ -238,6 +254,12 @@ impl OpenShard {
         }
         let [out, rejected, quarantined] = job.checksums;
         self.out.write(&job.out, out)?;
+        if let (Some(writer), Some(table)) = (&mut self.table, job.table.take()) {
+            for group in writer.add(table) {
+                let bytes = writer.join(group.encode()?)?;
+                self.out.write(&bytes, Checksum::of(&bytes))?;
+            }
+        }
         self.texts[0] += job.texts;
         for (file, kind, texts, bytes, checksum) in [
             (&mut self.rejected, ShardFile::Rejected, 1, &job.rejected, rejected),
@@ -278,6 +300,10 @@ impl OpenShard {
         extension: &str,
         total: &mut Statistics,
     ) -> Result<FinishedShard> {
+        if let Some(writer) = self.table.take() {
+            let bytes = writer.finish()?;
+            self.out.write(&bytes, Checksum::of(&bytes))?;
+        }
         // The files of shards can be joined by whoever likes.
         if self.last_line == LastLine::Unterminated {
             self.end_line()?;

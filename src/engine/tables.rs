@@ -194,7 +194,7 @@ impl TableRun {
         Codec {
             format: Format::Arrow,
             decoder: Box::new(self.table_plan.decoder.clone()),
-            encoding: Encoding::Table(self.table_plan.encoder.clone()),
+            encoding: Encoding::Table(Box::new(self.table_plan.encoder.clone())),
             casualties: CasualtyEncoder::new(&layout, &self.options.inputs, labels(plan)),
         }
     }

@@ -132,6 +132,7 @@ impl Scene {
             workers: 2,
             on_error: None,
             limit: None,
+            nulls: crate::columns::Nulls::default(),
             limits: Limits::default(),
             memory_budget: USUAL_MEMORY_BUDGET,
             quarantine_limit: None,

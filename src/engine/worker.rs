@@ -6,7 +6,7 @@ use crate::engine::reader::Reader;
 use crate::engine::round::Task;
 use crate::engine::writer::Writer;
 use crate::error::{Error, Interrupt, RecordError, Result};
-use crate::io::{Checksum, Input};
+use crate::io::{Checksum, Input, LastLine, TableGroup};
 use crate::ledger::{Account, InputDamage, runs, settle};
 use crate::plan::{OnError, Plan};
 use crate::step::{Context, Runtime, Segment, runtime};
@@ -87,16 +87,28 @@ impl Workshop<'_> {
             Task::Write(mut job) => {
                 let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 writer.write(&mut job, &self.shared.meter)?;
+                self.shared.round.hold_output(writer.held());
                 drop(writer);
+                let groups = std::mem::take(&mut job.groups);
                 if job.next_part() {
                     self.shared.round.has_written_part(job);
                 } else {
                     self.shared.round.has_written(job);
                 }
-                Ok(())
+                // The next batch can be written meanwhile.
+                groups.into_iter().try_for_each(|group| self.encode_group(group))
             }
             Task::End => Ok(()),
         }
+    }
+
+    fn encode_group(&self, group: TableGroup) -> Result<()> {
+        let held = group.held();
+        let encoded = group.encode()?;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.join(encoded, held)?;
+        self.shared.round.hold_output(writer.held());
+        Ok(())
     }
 
     /// Fills the job. `None`: there is nothing left to read.
@@ -213,8 +225,9 @@ impl Workshop<'_> {
     /// Settles the fates of the records and writes their bytes.
     fn finish(&self, job: &mut Job) -> Result<()> {
         let codec = self.codec(job);
-        if let Encoding::Bytes(encoder) = &codec.encoding {
-            encoder.check(&mut job.batch);
+        match &codec.encoding {
+            Encoding::Bytes(encoder) => encoder.check(&mut job.batch),
+            Encoding::Table(encoder) | Encoding::Rows(encoder, _) => encoder.check(&mut job.batch),
         }
         settle(&mut job.batch, &mut job.fates);
         let batch = &job.batch;
@@ -228,7 +241,22 @@ impl Workshop<'_> {
         job.accounted = Account::of_fates(batch, &job.fates);
         match &codec.encoding {
             Encoding::Bytes(encoder) => job.last_line = encoder.encode(batch, &mut job.out),
-            Encoding::Table(encoder) => job.table = Some(encoder.encode(&mut job.batch, &job.fates)?),
+            Encoding::Table(encoder) => {
+                let table = encoder.encode(&mut job.batch, &job.fates)?;
+                // A record without a text has no row in the batch, and one in the table.
+                job.texts = table.num_rows() as u64;
+                job.table = Some(table);
+            }
+            Encoding::Rows(encoder, writer) => {
+                let table = encoder.encode(&mut job.batch, &job.fates)?;
+                job.texts = table.num_rows() as u64;
+                writer
+                    .write(&table, &mut job.out)
+                    .map_err(|error| Error::Internal(format!("Rows could not be written: {error}.")))?;
+                if !job.out.is_empty() {
+                    job.last_line = LastLine::Terminated;
+                }
+            }
         }
         if self.keep_casualties {
             self.write_casualties(job, codec);

@@ -1,12 +1,13 @@
 //! The writer: writes the bytes of batches, in order, and keeps the account.
 
 use crate::engine::RunOptions;
-use crate::engine::job::{Job, Meter};
+use crate::engine::job::{Job, Meter, Shared};
 use crate::engine::outputs::Outputs;
 use crate::engine::shards::Shards;
 use crate::engine::statistics::Statistics;
 use crate::engine::tables::Tables;
 use crate::error::{Error, Result, StopError};
+use crate::io::EncodedGroup;
 use crate::ledger::{Account, Report, ShardEntry};
 use arrow_array::RecordBatch;
 use std::sync::atomic::Ordering;
@@ -85,6 +86,23 @@ impl Writer {
         Ok(())
     }
 
+    /// How many bytes of rows wait to be encoded.
+    pub(super) fn held(&self) -> usize {
+        match &self.destination {
+            Destination::Files(outputs) => outputs.held(),
+            Destination::Shards(shards) => shards.held(),
+            Destination::Tables(_) => 0,
+        }
+    }
+
+    /// Takes back a group of rows that was encoded.
+    pub(super) fn join(&mut self, group: EncodedGroup, held: usize) -> Result<()> {
+        match &mut self.destination {
+            Destination::Files(outputs) => outputs.join(group, held),
+            Destination::Shards(_) | Destination::Tables(_) => Ok(()),
+        }
+    }
+
     /// Stops a run whose records fail as if something were wrong with the whole of it.
     fn check_quarantine(&self) -> Result<()> {
         let (records, bytes) = (self.accounted.counts.quarantined, self.quarantined_bytes);
@@ -99,10 +117,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Finishes the last shard and waits until all are committed. `pulse` is called meanwhile.
-    pub(super) fn end_shards(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    /// Finishes what is written: of an output directory the last shard, and waits until all are committed. `pulse` is called
+    /// meanwhile.
+    pub(super) fn finish(&mut self, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         match &mut self.destination {
-            Destination::Files(_) | Destination::Tables(_) => Ok(()),
+            Destination::Files(outputs) if shared.has_failed() => {
+                outputs.give_up();
+                Ok(())
+            }
+            Destination::Files(outputs) => outputs.finish(pulse),
+            Destination::Tables(_) => Ok(()),
             Destination::Shards(shards) => shards.end(&mut self.statistics, pulse),
         }
     }

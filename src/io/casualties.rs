@@ -6,10 +6,11 @@
 
 use super::json_scan::Scanner;
 use super::json_value::unescape;
-use super::{Format, Input, Layout};
+use super::{Format, Input, Layout, json_of_row};
 use crate::batch::{Batch, Casualty, Ending, SourceRecord, Unread};
 use crate::error::{Failure, FailureKind};
 use crate::record::write_json_string;
+use std::borrow::Cow;
 use std::io::Write as _;
 use std::ops::Range;
 
@@ -56,7 +57,7 @@ impl CasualtyEncoder {
         line.number("ordinal", source.ordinal);
         line.number("offset", source.offset);
         if let Some(id) = self.spelled_id(batch, source) {
-            line.json("id", id);
+            line.json("id", &id);
         }
         let shares_source = |other: Option<usize>| {
             other
@@ -113,20 +114,30 @@ impl CasualtyEncoder {
     /// The record's own identity, if its format has one and it can be read: for errors and reports.
     #[must_use]
     pub fn identity(&self, batch: &Batch, source: &SourceRecord) -> Option<String> {
-        read_identity(self.spelled_id(batch, source)?)
+        read_identity(&self.spelled_id(batch, source)?)
     }
 
     /// The value of the identity as the line spells it. Lines are looked through again for it: casualties are rare, and
     /// all other records need not be looked through for it.
-    fn spelled_id<'b>(&self, batch: &'b Batch, source: &SourceRecord) -> Option<&'b [u8]> {
+    fn spelled_id<'b>(&self, batch: &'b Batch, source: &SourceRecord) -> Option<Cow<'b, [u8]>> {
+        if let Some(columns) = &batch.columns {
+            let column = columns.schema().index_of(&self.id).ok()?;
+            let row = json_of_row(&columns.project(&[column]).ok()?, row_of(batch, source));
+            let id = spelled_identity(&row, 0..row.len(), &self.id, self.json_depth)?;
+            return (id != b"null").then(|| Cow::Owned(id.to_vec()));
+        }
         let raw = batch.raw();
         if self.source != Format::Jsonl || simdutf8::basic::from_utf8(&raw[source.raw.range()]).is_err() {
             return None;
         }
-        spelled_identity(raw, source.raw.range(), &self.id, self.json_depth)
+        spelled_identity(raw, source.raw.range(), &self.id, self.json_depth).map(Cow::Borrowed)
     }
 
     fn original(&self, batch: &Batch, source: &SourceRecord, casualty: &Casualty, line: &mut ObjectWriter<'_>) {
+        if let Some(columns) = &batch.columns {
+            line.json("record", &json_of_row(columns, row_of(batch, source)));
+            return;
+        }
         let raw = &batch.raw()[source.raw.range()];
         let Ok(text) = simdutf8::basic::from_utf8(raw) else {
             line.base64("bytes_base64", raw);
@@ -164,6 +175,11 @@ impl CasualtyEncoder {
         line.optional("input", self.inputs.get(batch.input as usize).map(String::as_str));
         line
     }
+}
+
+/// The row of the batch's columns that a record comes from.
+fn row_of(batch: &Batch, source: &SourceRecord) -> usize {
+    (source.ordinal - batch.first_ordinal) as usize
 }
 
 /// The identity of the record in a line of JSON, if it has one: the value of a key, as a person writes it.
@@ -259,7 +275,7 @@ impl ObjectWriter<'_> {
 }
 
 /// Appends bytes in base64, with padding.
-fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_base64(bytes: &[u8], out: &mut Vec<u8>) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     out.reserve(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

@@ -1,11 +1,12 @@
 //! A folder that is written to by its handle: whatever is done to paths meanwhile, no file is led elsewhere, and a link
 //! that somebody planted is never followed.
 
-use crate::error::{Error, FileError, Result};
+use crate::error::{Error, FileError};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
@@ -14,12 +15,46 @@ use std::path::{Path, PathBuf};
 const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o777);
 
+/// The folder that a file lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// An open folder.
 #[derive(Debug)]
 pub struct Folder {
     handle: OwnedFd,
     path: PathBuf,
+    /// Whether it can be listed and synchronised, and not only written to.
+    is_readable: bool,
 }
+
+/// What the system says against something done in a folder. It becomes an output error that names the file.
+#[derive(Debug)]
+pub struct FolderError {
+    path: PathBuf,
+    doing: &'static str,
+    cause: Errno,
+}
+
+impl From<FolderError> for Error {
+    fn from(error: FolderError) -> Self {
+        let FolderError { path, doing, cause } = error;
+        Self::Output(Box::new(FileError::of(path, doing, &cause.into())))
+    }
+}
+
+/// For whoever calls the file by another name than it has in the folder.
+impl From<FolderError> for io::Error {
+    fn from(error: FolderError) -> Self {
+        error.cause.into()
+    }
+}
+
+type Result<T> = std::result::Result<T, FolderError>;
 
 /// What makes a file itself, and how large it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +69,7 @@ pub struct FileState {
 
 impl FileState {
     /// The state of an open file.
-    pub fn of(file: &File) -> std::io::Result<Self> {
+    pub fn of(file: &File) -> io::Result<Self> {
         Ok(Self::from_stat(&rustix::fs::fstat(file)?))
     }
 
@@ -67,9 +102,31 @@ impl Folder {
             Ok(handle) => Ok(Self {
                 handle,
                 path: path.to_owned(),
+                is_readable: true,
             }),
-            Err(error) => Err(failed(path, "opening", error)),
+            Err(cause) => Err(failed(path, "opening", cause)),
         }
+    }
+
+    /// Opens a folder, where the system can even if it may be written to but not read.
+    pub fn open_to_write(path: &Path) -> Result<Self> {
+        let opened = Self::open(path);
+        #[cfg(target_os = "linux")]
+        if let Err(FolderError {
+            cause: Errno::ACCESS, ..
+        }) = opened
+        {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            return match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+                Ok(handle) => Ok(Self {
+                    handle,
+                    path: path.to_owned(),
+                    is_readable: false,
+                }),
+                Err(cause) => Err(failed(path, "opening", cause)),
+            };
+        }
+        opened
     }
 
     /// Opens a folder in this one, and makes it first if it is not there.
@@ -83,6 +140,7 @@ impl Folder {
             Ok(handle) => Ok(Self {
                 handle,
                 path: self.path.join(name),
+                is_readable: true,
             }),
             Err(error) => Err(self.failed(name, "opening", error)),
         }
@@ -103,24 +161,30 @@ impl Folder {
         FileState::from_stat(&mine).is_same_file(FileState::from_stat(&there))
     }
 
-    /// Makes a new file. If anything has the name, even a link that leads nowhere, that is an error. All writing is behind
-    /// the file's end: if somebody cuts it meanwhile, it becomes shorter than it must be, and not one with a hole.
-    pub fn create(&self, name: &str) -> Result<File> {
+    /// Makes a new file. If anything has the name, even a link that leads nowhere, that is an error.
+    pub fn create(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+        self.open_file(name.as_ref(), flags, "creating")
+    }
+
+    /// Makes a new file, as `create` does, in which all writing is behind the end: if somebody cuts it meanwhile, it becomes
+    /// shorter than it must be, and not one with a hole.
+    pub fn create_to_append(&self, name: impl AsRef<OsStr>) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
-        self.open_file(name, flags, "creating")
+        self.open_file(name.as_ref(), flags, "creating")
     }
 
     /// Opens a file to read and write it, and makes it first if it is not there.
-    pub fn open_or_create(&self, name: &str) -> Result<File> {
-        self.open_file(name, OFlags::RDWR | OFlags::CREATE, "opening")
+    pub fn open_or_create(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.open_file(name.as_ref(), OFlags::RDWR | OFlags::CREATE, "opening")
     }
 
     /// Opens a file to write behind its end.
-    pub fn append_to(&self, name: &str) -> Result<File> {
-        self.open_file(name, OFlags::WRONLY | OFlags::APPEND, "opening")
+    pub fn append_to(&self, name: impl AsRef<OsStr>) -> Result<File> {
+        self.open_file(name.as_ref(), OFlags::WRONLY | OFlags::APPEND, "opening")
     }
 
-    fn open_file(&self, name: &str, flags: OFlags, doing: &str) -> Result<File> {
+    fn open_file(&self, name: &OsStr, flags: OFlags, doing: &'static str) -> Result<File> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match retry_on_intr(|| rustix::fs::openat(&self.handle, name, flags, FILE_MODE)) {
             Ok(handle) => Ok(File::from(handle)),
@@ -129,7 +193,8 @@ impl Folder {
     }
 
     /// What has a name here; `None` if nothing has.
-    pub fn state(&self, name: &str) -> Result<Option<FileState>> {
+    pub fn state(&self, name: impl AsRef<OsStr>) -> Result<Option<FileState>> {
+        let name = name.as_ref();
         match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(FileState::from_stat(&stat))),
             Err(Errno::NOENT) => Ok(None),
@@ -138,17 +203,35 @@ impl Folder {
     }
 
     /// Removes a file, if it is there.
-    pub fn remove(&self, name: &str) -> Result<()> {
+    pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<()> {
+        let name = name.as_ref();
         match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.failed(name, "removing", error)),
         }
     }
 
-    /// Moves a file of this folder to a name in another one. What has that name already is replaced.
-    pub fn rename(&self, name: &str, folder: &Self, new: &str) -> Result<()> {
+    /// Moves a file of this folder to a name in another one. What has that name already is replaced; a link is replaced
+    /// itself, and not what it leads to.
+    pub fn rename(&self, name: impl AsRef<OsStr>, folder: &Self, new: impl AsRef<OsStr>) -> Result<()> {
+        let (name, new) = (name.as_ref(), new.as_ref());
         retry_on_intr(|| rustix::fs::renameat(&self.handle, name, &folder.handle, new))
             .map_err(|error| folder.failed(new, "renaming", error))
+    }
+
+    /// Gives a file of this folder another name. If anything has that name already, even a link that leads nowhere, that is
+    /// an error.
+    pub fn rename_without_replacing(&self, name: impl AsRef<OsStr>, new: impl AsRef<OsStr>) -> Result<()> {
+        let (here, name, new) = (&self.handle, name.as_ref(), new.as_ref());
+        #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+        match retry_on_intr(|| rustix::fs::renameat_with(here, name, here, new, rustix::fs::RenameFlags::NOREPLACE)) {
+            // Not every file system knows how.
+            Err(Errno::INVAL | Errno::NOSYS) => {}
+            done => return done.map_err(|error| self.failed(new, "renaming", error)),
+        }
+        rustix::fs::linkat(here, name, here, new, AtFlags::empty())
+            .map_err(|error| self.failed(new, "renaming", error))?;
+        self.remove(name)
     }
 
     /// The names in the folder, in no order.
@@ -164,22 +247,36 @@ impl Folder {
         Ok(names)
     }
 
-    /// Makes the names in the folder durable.
+    /// Makes the names in the folder durable, if it can be read: no other can be synchronised.
     pub fn sync(&self) -> Result<()> {
+        if !self.is_readable {
+            let path = self.path.display();
+            log::debug!("The folder {path} cannot be synchronised: it cannot be read.");
+            return Ok(());
+        }
         match retry_on_intr(|| rustix::fs::fsync(&self.handle)) {
-            // Some file systems cannot, and need not.
-            Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
-            Err(error) => Err(failed(&self.path, "writing", error)),
+            Err(error) if !cannot_sync(error) => Err(failed(&self.path, "writing", error)),
+            _ => Ok(()),
         }
     }
 
-    fn failed(&self, name: &str, doing: &str, error: Errno) -> Error {
-        failed(&self.path.join(name), doing, error)
+    fn failed(&self, name: impl AsRef<Path>, doing: &'static str, cause: Errno) -> FolderError {
+        failed(&self.path.join(name), doing, cause)
     }
 }
 
-fn failed(path: &Path, doing: &str, error: Errno) -> Error {
-    Error::Output(Box::new(FileError::of(path, doing, &error.into())))
+/// Whether the system says that a folder of this file system cannot be synchronised, which then need not be.
+fn cannot_sync(error: Errno) -> bool {
+    let kind = io::Error::from(error).kind();
+    matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+fn failed(path: &Path, doing: &'static str, cause: Errno) -> FolderError {
+    FolderError {
+        path: path.to_owned(),
+        doing,
+        cause,
+    }
 }
 
 #[cfg(test)]
@@ -230,5 +327,38 @@ mod tests {
         below.remove("c").unwrap();
         assert!(below.names().unwrap().is_empty());
         folder.sync().unwrap();
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_replaced_unless_asked_to() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        for name in ["old", "new"] {
+            fs_err::write(place.path().join(name), name).unwrap();
+        }
+        let Error::Output(error) = folder.rename_without_replacing("new", "old").unwrap_err().into() else {
+            panic!("an output error");
+        };
+        assert_eq!((error.path, error.errno), (place.path().join("old"), Some(17)));
+        folder.rename_without_replacing("new", "free").unwrap();
+        folder.rename("free", &folder, "old").unwrap();
+        assert_eq!(folder.names().unwrap(), ["old"]);
+        assert_eq!(fs_err::read(place.path().join("old")).unwrap(), b"new");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_cannot_be_read_can_be_written_to() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = tempfile::tempdir().unwrap();
+        fs_err::set_permissions(place.path(), std::fs::Permissions::from_mode(0o300)).unwrap();
+        let folder = Folder::open_to_write(place.path()).unwrap();
+        // For a user whom no permission stops, this is a folder like any other.
+        assert_eq!(folder.is_readable, Folder::open(place.path()).is_ok());
+        folder.create("a").unwrap();
+        folder.rename_without_replacing("a", "b").unwrap();
+        folder.sync().unwrap();
+        folder.remove("b").unwrap();
+        assert_eq!(folder.state("b").unwrap(), None);
     }
 }

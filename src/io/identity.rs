@@ -1,15 +1,101 @@
-//! What makes an input the same input when a run goes on: its name, size, time of modification and some of its bytes.
+//! What makes an input the same input while it is read, and when a run goes on: its size, its time of modification and
+//! some of its bytes.
 
 use super::{Compression, Input};
-use crate::error::{Error, FileError};
+use crate::error::{Error, FileError, Result};
 use serde::{Deserialize, Serialize};
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// How many bytes are looked at, at the beginning and at the end.
 const LOOKED_AT: u64 = 64 << 10;
+
+/// The size of a file and when it was modified, by which it is noticed that somebody has written to it: part of what was
+/// read would be from before and part from afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileVersion {
+    size: u64,
+    modified: Option<u64>,
+}
+
+impl FileVersion {
+    fn of(metadata: &Metadata) -> Self {
+        let since = metadata
+            .modified()
+            .ok()
+            .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        Self {
+            size: metadata.len(),
+            modified: since.and_then(|since| u64::try_from(since.as_nanos()).ok()),
+        }
+    }
+
+    /// The version of the ordinary file that a path leads to.
+    fn at(path: &Path) -> Option<Self> {
+        metadata(path).as_ref().map(Self::of)
+    }
+
+    /// Fails if an input was of one version and is of another, or is gone.
+    fn check_unchanged(self, input: &str, path: &Path, now: Option<Self>) -> Result<()> {
+        let what = match now {
+            Some(now) if now == self => return Ok(()),
+            Some(_) => "changed",
+            None => "removed",
+        };
+        let message =
+            format!("The input `{input}` was {what} while it was read; what was being made of it is not committed.");
+        let mut error = FileError::new(path, message);
+        error.hint = Some(
+            "Let nothing write to it, or read a copy of it, and begin again (an output directory with `--overwrite`). What is \
+             still being written can be read through a pipe."
+                .to_owned(),
+        );
+        Err(Error::Input(Box::new(error)))
+    }
+}
+
+/// An input that is open, with what it was then. If it is replaced or removed, it is still there for whoever has it open.
+pub(super) struct OpenInput {
+    file: File,
+    name: String,
+    path: PathBuf,
+    before: FileVersion,
+}
+
+impl OpenInput {
+    /// Remembers what an input is, if it is an ordinary file: of a pipe, nobody can tell.
+    pub(super) fn of(file: &File, metadata: &Metadata, input: &Input) -> io::Result<Option<Self>> {
+        let Some(path) = input.path.clone().filter(|_| metadata.is_file()) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            file: file.try_clone()?,
+            name: input.name.clone(),
+            path,
+            before: FileVersion::of(metadata),
+        }))
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// How many bytes it had when it was opened.
+    pub(super) fn size(&self) -> u64 {
+        self.before.size
+    }
+
+    /// Fails if the file was written to since it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        let now = self.file.metadata();
+        let now = now.map_err(|error| Error::Input(Box::new(FileError::of(&self.path, "reading", &error))))?;
+        self.before
+            .check_unchanged(&self.name, &self.path, Some(FileVersion::of(&now)))
+    }
+}
 
 /// An input as it was when a run began. Everything but the name is `None` where it is not known: of pipes, and of what
 /// cannot be read.
@@ -30,34 +116,26 @@ impl InputIdentity {
     #[must_use]
     pub fn of(input: &Input) -> Self {
         let path = input.path.as_deref();
-        let metadata = path.and_then(metadata);
+        let version = path.and_then(FileVersion::at);
         Self {
             name: input.name.clone(),
-            size: metadata.as_ref().map(Metadata::len),
-            modified: metadata.as_ref().and_then(modified),
-            content: path.filter(|_| metadata.is_some()).and_then(|path| content(path).ok()),
+            size: version.map(|version| version.size),
+            modified: version.and_then(|version| version.modified),
+            content: path.filter(|_| version.is_some()).and_then(|path| content(path).ok()),
         }
     }
 
-    /// Fails if the file was written to, replaced or removed since. Of a pipe, nobody can tell.
-    pub fn check_unchanged(&self, input: &Input) -> Result<(), Error> {
-        let Some(path) = input.path.as_deref().filter(|_| self.size.is_some()) else {
+    /// Fails if the file was written to, replaced or removed since: a run that goes on finds it by its name. Of a pipe,
+    /// nobody can tell.
+    pub fn check_unchanged(&self, input: &Input) -> Result<()> {
+        let (Some(path), Some(size)) = (&input.path, self.size) else {
             return Ok(());
         };
-        let now = metadata(path);
-        if now.as_ref().map(Metadata::len) == self.size && now.as_ref().and_then(modified) == self.modified {
-            return Ok(());
-        }
-        let message = match now {
-            None => format!("The input `{}` was removed while it was read.", self.name),
-            Some(_) => format!("The input `{}` was changed while it was read.", self.name),
+        let before = FileVersion {
+            size,
+            modified: self.modified,
         };
-        let mut error = FileError::new(path, message);
-        error.hint = Some(
-            "What was being made of it is not committed. Let nothing write to it, and begin again with `--overwrite`."
-                .to_owned(),
-        );
-        Err(Error::Input(Box::new(error)))
+        before.check_unchanged(&self.name, path, FileVersion::at(path))
     }
 }
 
@@ -73,11 +151,6 @@ pub fn compression_of(input: &Input) -> Option<Compression> {
 
 fn metadata(path: &Path) -> Option<Metadata> {
     fs_err::metadata(path).ok().filter(Metadata::is_file)
-}
-
-fn modified(metadata: &Metadata) -> Option<u64> {
-    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_nanos()).ok()
 }
 
 fn content(path: &Path) -> io::Result<String> {
@@ -121,25 +194,66 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_that_changes_is_noticed() {
+    /// What is said of an input that was changed in some way since it was opened: by whoever has it open, and by its name.
+    fn said_after(change: impl Fn(&Path)) -> [Option<String>; 2] {
         let folder = tempfile::tempdir().unwrap();
         let input = input(folder.path().join("in.txt"));
         let path = input.path.clone().unwrap();
         fs_err::write(&path, b"one").unwrap();
         let identity = InputIdentity::of(&input);
-        identity.check_unchanged(&input).unwrap();
-        fs_err::write(&path, b"one, two").unwrap();
-        let error = identity.check_unchanged(&input).unwrap_err();
-        assert_eq!((error.exit_code(), error.to_string().contains("changed")), (5, true));
-        fs_err::remove_file(&path).unwrap();
-        assert!(
-            identity
-                .check_unchanged(&input)
-                .unwrap_err()
-                .to_string()
-                .contains("removed")
-        );
+        let file = File::from(fs_err::File::open(&path).unwrap());
+        let open = OpenInput::of(&file, &file.metadata().unwrap(), &input)
+            .unwrap()
+            .unwrap();
+        change(&path);
+        [open.check_unchanged(), identity.check_unchanged(&input)].map(|checked| {
+            let error = checked.err()?;
+            assert_eq!(error.exit_code(), 5);
+            assert!(error.hint().is_some());
+            Some(error.to_string())
+        })
+    }
+
+    fn message(what: &str) -> String {
+        format!("The input `it` was {what} while it was read; what was being made of it is not committed.")
+    }
+
+    #[test]
+    fn a_file_that_nobody_touches_is_unchanged() {
+        assert_eq!(said_after(|_| ()), [None, None]);
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_is_noticed_by_both() {
+        let longer = said_after(|path| fs_err::write(path, b"one, two").unwrap());
+        assert_eq!(longer, [Some(message("changed")), Some(message("changed"))]);
+        let later = UNIX_EPOCH + std::time::Duration::from_secs(1);
+        let rewritten = said_after(|path| {
+            let file = fs_err::File::options().write(true).open(path).unwrap();
+            file.file().set_modified(later).unwrap();
+        });
+        assert_eq!(rewritten, [Some(message("changed")), Some(message("changed"))]);
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_or_removed_stays_what_it_was_for_whoever_has_it_open() {
+        let replaced = said_after(|path| {
+            let other = path.with_extension("other");
+            fs_err::write(&other, b"another").unwrap();
+            fs_err::rename(other, path).unwrap();
+        });
+        assert_eq!(replaced, [None, Some(message("changed"))]);
+        let removed = said_after(|path| fs_err::remove_file(path).unwrap());
+        assert_eq!(removed, [None, Some(message("removed"))]);
+    }
+
+    #[test]
+    fn of_a_pipe_nobody_can_tell() {
+        let pipe = Input {
+            name: "standard input".to_owned(),
+            path: None,
+        };
+        InputIdentity::of(&pipe).check_unchanged(&pipe).unwrap();
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `**` follows no links. Names need not be UTF-8, which is why the folders are walked here and not by the `glob` crate.
 
 use super::Input;
+use super::folder::folder_of;
 use crate::error::{ConfigError, Error, FileError, Result, Shown};
 use glob::{MatchOptions, Pattern};
 use std::collections::HashMap;
@@ -101,8 +102,7 @@ impl Identity {
         if let Ok(path) = fs_err::canonicalize(path) {
             return Self::Path(path);
         }
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        let canonical = fs_err::canonicalize(folder.unwrap_or(Path::new(".")));
+        let canonical = fs_err::canonicalize(folder_of(path));
         Self::Path(match (canonical, path.file_name()) {
             (Ok(folder), Some(name)) => folder.join(name),
             _ => path.to_owned(),

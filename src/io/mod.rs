@@ -26,6 +26,7 @@ mod source;
 mod splice;
 mod stream;
 mod table;
+mod tables;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,8 @@ mod text;
 
 pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
 pub use checksum::Checksum;
-pub use folder::{FileState, Folder};
+pub(crate) use folder::folder_of;
+pub use folder::{FileState, Folder, FolderError};
 pub use identity::{InputIdentity, compression_of};
 pub use locate::{is_within, locate};
 pub use outputs::{Output, check_output, check_representable, is_directory};
@@ -41,6 +43,10 @@ pub use partial::{PARTIAL, PartialFile, WrittenFile};
 pub use sink::{lazy_sink, open_sink};
 pub use source::{open_source, open_source_at};
 pub use table::TableSource;
+pub use tables::{
+    EncodedGroup, KeptTables, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs, TableWriter,
+    facts_of, identities_of_table, json_of_row, rows_of_table,
+};
 
 use crate::batch::Batch;
 use crate::error::Result;
@@ -59,28 +65,119 @@ pub enum Format {
     File,
     /// JSON Lines: an object per line.
     Jsonl,
-    /// Columns in memory, as Arrow lays them out: a record per row.
+    /// Columns as Arrow lays them out, in memory or in an IPC file: a record per row.
     Arrow,
+    /// The same as an IPC stream, which can be read while it is written.
+    Stream,
+    /// Parquet: a record per row.
+    Parquet,
+    /// Cells between commas, under a line with the names of the columns: a record per row.
+    Csv,
+    /// The same with tabulators.
+    Tsv,
 }
 
 impl Format {
-    /// What the extension of a name says, leaving aside one of compression: `.jsonl` and `.ndjson` are JSON Lines,
-    /// everything else is text.
+    /// What the extension of a name says, leaving aside one of compression. A name that says nothing means text.
     #[must_use]
     pub fn from_name(path: &Path) -> Self {
         let stem = match Compression::from_name(path) {
             Compression::None => path,
             _ => path.file_stem().map_or(path, Path::new),
         };
-        match stem.extension() {
-            Some(extension)
-                if ["jsonl", "ndjson"]
-                    .iter()
-                    .any(|name| extension.eq_ignore_ascii_case(name)) =>
-            {
-                Self::Jsonl
-            }
-            _ => Self::Text,
+        let extension = stem.extension().unwrap_or_default();
+        let is = |names: &[&str]| names.iter().any(|name| extension.eq_ignore_ascii_case(name));
+        if is(&["jsonl", "ndjson"]) {
+            Self::Jsonl
+        } else if is(&["parquet", "pq"]) {
+            Self::Parquet
+        } else if is(&["arrow", "feather", "ipc"]) {
+            Self::Arrow
+        } else if is(&["arrows"]) {
+            Self::Stream
+        } else if is(&["csv"]) {
+            Self::Csv
+        } else if is(&["tsv", "tab"]) {
+            Self::Tsv
+        } else {
+            Self::Text
+        }
+    }
+
+    /// How an input lies: its first bytes tell, and where they say nothing, its name.
+    #[must_use]
+    pub fn of(input: &Input) -> Self {
+        let Some(path) = &input.path else { return Self::Text };
+        sniff::format(path).unwrap_or_else(|| Self::from_name(path))
+    }
+
+    /// Whether its records are rows of a table.
+    #[must_use]
+    pub fn has_columns(self) -> bool {
+        match self {
+            Self::Text | Self::File | Self::Jsonl => false,
+            Self::Arrow | Self::Stream | Self::Parquet | Self::Csv | Self::Tsv => true,
+        }
+    }
+
+    /// Whether a file of it is more than the bytes of its records, one after the other.
+    #[must_use]
+    pub fn is_table(self) -> bool {
+        matches!(self, Self::Arrow | Self::Stream | Self::Parquet)
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::File => "file",
+            Self::Jsonl => "jsonl",
+            Self::Arrow => "arrow",
+            Self::Stream => "stream",
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+        }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Text,
+        Self::File,
+        Self::Jsonl,
+        Self::Arrow,
+        Self::Stream,
+        Self::Parquet,
+        Self::Csv,
+        Self::Tsv,
+    ];
+
+    /// What the names of its files end with.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Text | Self::File => ".txt",
+            Self::Jsonl => ".jsonl",
+            Self::Arrow => ".arrow",
+            Self::Stream => ".arrows",
+            Self::Parquet => ".parquet",
+            Self::Csv => ".csv",
+            Self::Tsv => ".tsv",
+        }
+    }
+
+    /// What a person calls it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Text | Self::File => "plain text",
+            Self::Jsonl => "JSON Lines",
+            Self::Arrow => "an Arrow file",
+            Self::Stream => "an Arrow stream",
+            Self::Parquet => "Parquet",
+            Self::Csv => "CSV",
+            Self::Tsv => "TSV",
         }
     }
 }
@@ -147,14 +244,19 @@ pub trait Source: Send {
     /// How many bytes of memory the source holds beside the batch: what was read behind it, and what decompression needs.
     fn held(&self) -> usize;
 
-    /// Makes sure, when everything was read, that nobody has changed the input meanwhile.
-    fn verify(&self) -> Result<()>;
+    /// Fails if somebody has written to the input since it was opened. To be asked when everything was read.
+    fn check_unchanged(&self) -> Result<()>;
 
     /// How many bytes of the file were read so far (before decompression), for progress.
     fn position(&self) -> u64;
 
     /// How many bytes the file has in all (before decompression), where that is known.
     fn total(&self) -> Option<u64>;
+
+    /// Whether records may follow behind a part that is damaged.
+    fn goes_on(&self) -> bool {
+        false
+    }
 }
 
 /// Finds the records in a batch. Each becomes a source record and a row; one that cannot be decoded is quarantined.
@@ -191,7 +293,9 @@ pub fn decoder(layout: &Layout) -> Box<dyn Decoder> {
         Format::Text => Box::new(text::TextDecoder),
         Format::File => Box::new(file::FileDecoder),
         Format::Jsonl => Box::new(jsonl::JsonlDecoder::new(layout)),
-        Format::Arrow => unreachable!("the decoder of columns is made for their schema"),
+        Format::Arrow | Format::Stream | Format::Parquet | Format::Csv | Format::Tsv => {
+            unreachable!("the decoder of columns is made for their schema")
+        }
     }
 }
 
@@ -204,8 +308,11 @@ pub fn encoder(layout: &Layout, inputs: &[Input]) -> Box<dyn Encoder> {
         (Format::File, _) | (_, Format::File) => Box::new(file::WholeEncoder),
         (source, Format::Text) => Box::new(text::LineEncoder {
             from_text: source == Format::Text,
+            ends_lines: source.has_columns(),
         }),
-        (_, Format::Arrow) => unreachable!("rows are not made of bytes"),
+        (_, Format::Arrow | Format::Stream | Format::Parquet | Format::Csv | Format::Tsv) => {
+            unreachable!("rows of a table are not made of the bytes of lines")
+        }
     }
 }
 

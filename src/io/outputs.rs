@@ -91,7 +91,7 @@ pub fn check_representable<'f>(
 ) -> Result<()> {
     for field in fields.into_iter().filter(|field| field.added_by.is_some()) {
         let name = &field.name;
-        if sink != Format::Jsonl {
+        if matches!(sink, Format::Text | Format::File) {
             let message = format!("A step adds the field `{name}`, which plain text cannot hold.");
             return Err(ConfigError::new(message)
                 .with_hint("Write to a `.jsonl` file, or leave out the step.")

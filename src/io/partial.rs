@@ -33,7 +33,7 @@ impl PartialFile {
         let name = format!(".{name}{PARTIAL}");
         // The lock is ours: whatever has this name was left by a run that is over.
         folder.remove(&name)?;
-        let file = folder.create(&name)?;
+        let file = folder.create_to_append(&name)?;
         let temporary = Temporary {
             folder: Arc::clone(folder),
             name,

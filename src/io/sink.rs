@@ -4,9 +4,10 @@
 //! sink that is dropped without a commit leaves nothing behind.
 
 use super::compression::Compressor;
+use super::folder::folder_of;
 use super::outputs::{exists, is_special};
 use super::patient::PatientFile;
-use super::temporary::{Temporary, folder};
+use super::temporary::Temporary;
 use super::{Compression, Sink};
 use crate::error::{Error, FileError, Interrupt, Result};
 use crate::step::Cancel;
@@ -94,7 +95,7 @@ impl FileSink {
         }
         let (file, temporary) = Temporary::create(path).map_err(|error| {
             let mut error = FileError::of(path, "creating", &error);
-            if error.errno == Some(2) || !folder(path).is_dir() {
+            if error.errno == Some(2) || !folder_of(path).is_dir() {
                 error.hint = Some("Create the directory first.".to_owned());
             }
             Error::Output(Box::new(error))

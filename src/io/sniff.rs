@@ -2,6 +2,7 @@
 
 use super::{Compression, Format};
 use crate::error::{FileError, Shown};
+use std::io::Read as _;
 use std::path::Path;
 
 /// How many bytes are looked at, if there are so many.
@@ -35,12 +36,8 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
             &format!("Convert it first: `iconv -f {encoding} -t UTF-8`."),
         );
     }
-    let expected = match format {
-        Format::Text | Format::File => "plain text",
-        Format::Jsonl => "JSON Lines",
-        Format::Arrow => "Arrow",
-    };
-    if let Some(found) = binary(head) {
+    let expected = format.title();
+    if let Some(found) = binary(head).filter(|_| !format.is_table()) {
         return refuse(
             format!("{name} looks like {found}; expected {expected}."),
             "Convert or unpack it first.",
@@ -51,7 +48,7 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
         columns.into_iter().find(|name| extension.eq_ignore_ascii_case(name))
     });
     let markup = markup(head);
-    if let Some(extension) = columns {
+    if let Some(extension) = columns.filter(|_| markup.is_some() || !format.is_table()) {
         return refuse(
             format!(
                 "{name} is named like a `.{extension}` file but looks like {}.",
@@ -60,13 +57,30 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
             "Look at what was stored there: a failed download often leaves an error page. Rename it if it is what you want.",
         );
     }
-    if let (Format::Jsonl, Some(markup)) = (format, markup) {
+    if let (Format::Jsonl | Format::Csv | Format::Tsv, Some(markup)) = (format, markup) {
         return refuse(
             format!("{name} looks like {markup}; expected {expected}."),
             "Look at what was stored there: a failed download often leaves an error page.",
         );
     }
     Ok(())
+}
+
+/// The format that the first bytes of a file tell of. Of a pipe nothing is read.
+pub(super) fn format(path: &Path) -> Option<Format> {
+    let metadata = fs_err::metadata(path).ok()?;
+    if !metadata.is_file() {
+        return None;
+    }
+    let mut head = Vec::new();
+    fs_err::File::open(path).ok()?.take(16).read_to_end(&mut head).ok()?;
+    // An Arrow stream begins with the mark of a message, its length, and a table of FlatBuffers.
+    match head[..] {
+        [b'P', b'A', b'R', b'1' | b'E', 0x15, ..] => Some(Format::Parquet),
+        [b'A', b'R', b'R', b'O', b'W', b'1', 0, 0, ..] => Some(Format::Arrow),
+        [0xff, 0xff, 0xff, 0xff, _, _, 0 | 1, 0, ..] => Some(Format::Stream),
+        _ => None,
+    }
 }
 
 fn other_encoding(head: &[u8]) -> Option<&'static str> {

@@ -28,7 +28,9 @@ pub fn open_source(input: &Input, format: Format, limits: Limits, cancel: &Cance
     Ok(match format {
         Format::Text | Format::Jsonl => Box::new(LineSource::new(stream, limit)),
         Format::File => Box::new(FileSource { stream, limit }),
-        Format::Arrow => unreachable!("a table is given, and not opened"),
+        Format::Arrow | Format::Stream | Format::Parquet | Format::Csv | Format::Tsv => {
+            unreachable!("an input of columns is opened by those who know its schema")
+        }
     })
 }
 
@@ -222,8 +224,8 @@ impl Source for LineSource {
         self.stream.held() + self.carry.capacity()
     }
 
-    fn verify(&self) -> Result<()> {
-        self.stream.verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.stream.check_unchanged()
     }
 }
 
@@ -304,8 +306,8 @@ impl Source for FileSource {
         self.stream.held()
     }
 
-    fn verify(&self) -> Result<()> {
-        self.stream.verify()
+    fn check_unchanged(&self) -> Result<()> {
+        self.stream.check_unchanged()
     }
 }
 

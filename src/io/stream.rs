@@ -1,5 +1,6 @@
 //! The bytes of an input: opens it, tells what it is, and undoes its compression.
 
+use super::identity::OpenInput;
 use super::sniff::{self, HEAD, LEAST_HEAD};
 use super::{Compression, Format, Input};
 use crate::batch::{Batch, Unread};
@@ -7,7 +8,7 @@ use crate::error::{Error, Failure, FailureKind, FileError, Result};
 use crate::step::{Cancel, Limits};
 use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -51,23 +52,8 @@ pub(super) struct Stream {
     limits: Limits,
     /// How many bytes were read, after decompression.
     expanded: u64,
-    /// The file, with what it was when it was opened.
-    file: Option<Opened>,
-}
-
-/// A file that nobody should change while it is read.
-struct Opened {
-    file: File,
-    path: PathBuf,
-    before: Metadata,
-}
-
-impl Opened {
-    /// Whether the file was written to since it was opened. One that was replaced or removed is still there for whoever has it open.
-    fn has_changed(&self) -> io::Result<bool> {
-        let now = self.file.metadata()?;
-        Ok(now.len() != self.before.len() || now.modified()? != self.before.modified()?)
-    }
+    /// The file, if it is one that nobody should change while it is read.
+    file: Option<OpenInput>,
 }
 
 /// Says that compressed data become larger than they may.
@@ -87,30 +73,42 @@ pub(super) enum StreamState {
     Done,
 }
 
+/// Opens what a path leads to, unless it is a directory.
+fn open_no_directory(path: &Path) -> Result<(File, Metadata)> {
+    let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+    let metadata = file.metadata().map_err(|error| not_opened(path, &error))?;
+    if metadata.is_dir() {
+        let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
+        return Err(Error::input(path, message));
+    }
+    Ok((file, metadata))
+}
+
+/// Opens a file of which parts are read in any order.
+pub(super) fn open_in_parts(input: &Input, path: &Path) -> Result<OpenInput> {
+    let (file, metadata) = open_no_directory(path)?;
+    let opened = OpenInput::of(&file, &metadata, input).map_err(|error| not_opened(path, &error))?;
+    opened.ok_or_else(|| {
+        let message = format!(
+            "{} is no ordinary file, and its end must be read first.",
+            sniff::quoted(path)
+        );
+        Error::input(path, message)
+    })
+}
+
+fn not_opened(path: &Path, error: &io::Error) -> Error {
+    Error::Input(Box::new(FileError::of(path, "opening", error)))
+}
+
 impl Stream {
     pub(super) fn open(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let Some(path) = &input.path else {
             return Self::new(Box::new(io::stdin()), input, format, None, limits, cancel);
         };
-        let file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?;
-        if metadata.is_dir() {
-            let message = format!("{} is a directory; expected a file.", sniff::quoted(path));
-            return Err(Error::input(path, message));
-        }
+        let (file, metadata) = open_no_directory(path)?;
         let total = metadata.is_file().then_some(metadata.len());
-        let opened = match total {
-            None => None,
-            Some(_) => Some(Opened {
-                file: file
-                    .try_clone()
-                    .map_err(|error| Error::Input(Box::new(FileError::of(path, "opening", &error))))?,
-                path: path.clone(),
-                before: metadata,
-            }),
-        };
+        let opened = OpenInput::of(&file, &metadata, input).map_err(|error| not_opened(path, &error))?;
         let mut stream = Self::new(Box::new(file), input, format, total, limits, cancel)?;
         stream.file = opened;
         Ok(stream)
@@ -221,21 +219,9 @@ impl Stream {
         }
     }
 
-    /// Makes sure, at the end, that nobody has written to the file while it was read: part of what was read would be from
-    /// before and part from afterwards.
-    pub(super) fn verify(&self) -> Result<()> {
-        let Some(opened) = &self.file else { return Ok(()) };
-        let failed = |error: io::Error| Error::Input(Box::new(FileError::of(&opened.path, "reading", &error)));
-        if opened.has_changed().map_err(failed)? {
-            let message = format!(
-                "The input {} was changed while it was read; nothing was committed.",
-                self.name
-            );
-            let mut error = FileError::new(&opened.path, message);
-            error.hint = Some("Read a copy of it. What is still being written can be read through a pipe.".to_owned());
-            return Err(Error::Input(Box::new(error)));
-        }
-        Ok(())
+    /// Fails if the file was written to since it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), OpenInput::check_unchanged)
     }
 
     /// Whether what was decompressed is more than it may be.

@@ -66,7 +66,7 @@ impl Source for TableSource {
         0
     }
 
-    fn verify(&self) -> Result<()> {
+    fn check_unchanged(&self) -> Result<()> {
         Ok(())
     }
 

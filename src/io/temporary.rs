@@ -3,6 +3,7 @@
 //! The folder is opened once, and everything is done relative to it: if somebody moves it and puts another in its place
 //! while a run goes on, nothing is made, renamed or removed in the other. No link at the temporary name is followed.
 
+use super::folder::{Folder, folder_of};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -10,14 +11,6 @@ use std::path::Path;
 
 /// How often another name is tried where one exists already.
 const ATTEMPTS: usize = 100;
-
-/// The folder that a file lies in.
-pub(super) fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    }
-}
 
 /// `.NAME.XXXXXX.partial`, with six letters or digits that nobody can guess.
 fn name_beside(name: &OsStr) -> OsString {
@@ -50,7 +43,7 @@ impl Temporary {
     /// file.
     pub(super) fn create(path: &Path) -> io::Result<(File, Self)> {
         let target = path.file_name().unwrap_or_default().to_owned();
-        let folder = Folder::open(folder(path))?;
+        let folder = Folder::open_to_write(folder_of(path))?;
         for _ in 0..ATTEMPTS {
             let name = name_beside(&target);
             match folder.create(&name) {
@@ -63,8 +56,10 @@ impl Temporary {
                     };
                     return Ok((file, temporary));
                 }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
+                Err(error) => match io::Error::from(error) {
+                    error if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    error => return Err(error),
+                },
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
@@ -73,18 +68,15 @@ impl Temporary {
     /// Gives the file its name, and makes that durable. What has the name already is replaced only with `overwrite`; a link is
     /// replaced itself, and not what it leads to.
     pub(super) fn rename(mut self, overwrite: bool) -> io::Result<()> {
-        self.folder.rename(&self.name, &self.target, overwrite)?;
+        if overwrite {
+            self.folder.rename(&self.name, &self.folder, &self.target)?;
+        } else {
+            self.folder.rename_without_replacing(&self.name, &self.target)?;
+        }
         self.renamed = true;
-        match self.folder.sync() {
-            // Some file systems cannot, and some folders may be written but not read.
-            Err(error)
-                if !matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
-                ) =>
-            {
-                Err(error)
-            }
+        match self.folder.sync().map_err(io::Error::from) {
+            // The file has its name, and whether folders may be synchronised here is not ours to say.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
             _ => Ok(()),
         }
     }
@@ -99,125 +91,7 @@ impl Drop for Temporary {
     }
 }
 
-#[cfg(unix)]
-mod system {
-    use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
-    use rustix::io::Errno;
-    use std::ffi::OsStr;
-    use std::fs::File;
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::path::{Path, PathBuf};
-
-    /// A folder that is open.
-    #[derive(Debug)]
-    pub(super) struct Folder {
-        descriptor: OwnedFd,
-        /// By what name it can be opened to be synchronised, if it cannot be read through the descriptor.
-        path: PathBuf,
-        readable: bool,
-    }
-
-    impl Folder {
-        pub(super) fn open(path: &Path) -> io::Result<Self> {
-            let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let (descriptor, readable) = match rustix::fs::openat(CWD, path, flags | OFlags::RDONLY, Mode::empty()) {
-                Ok(descriptor) => (descriptor, true),
-                // A folder may be written but not read.
-                #[cfg(target_os = "linux")]
-                Err(Errno::ACCESS) => {
-                    let descriptor = rustix::fs::openat(CWD, path, flags | OFlags::PATH, Mode::empty())?;
-                    (descriptor, false)
-                }
-                Err(error) => return Err(error.into()),
-            };
-            Ok(Self {
-                descriptor,
-                path: path.to_owned(),
-                readable,
-            })
-        }
-
-        pub(super) fn create(&self, name: &OsStr) -> io::Result<File> {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mode = Mode::from_raw_mode(0o666);
-            Ok(rustix::fs::openat(&self.descriptor, name, flags, mode)?.into())
-        }
-
-        pub(super) fn rename(&self, from: &OsStr, to: &OsStr, overwrite: bool) -> io::Result<()> {
-            let here = &self.descriptor;
-            if overwrite {
-                return Ok(rustix::fs::renameat(here, from, here, to)?);
-            }
-            #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-            match rustix::fs::renameat_with(here, from, here, to, RenameFlags::NOREPLACE) {
-                // Not every file system knows how.
-                Err(Errno::INVAL | Errno::NOSYS) => {}
-                done => return Ok(done?),
-            }
-            rustix::fs::linkat(here, from, here, to, AtFlags::empty())?;
-            self.remove(from)
-        }
-
-        pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
-            Ok(rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty())?)
-        }
-
-        pub(super) fn sync(&self) -> io::Result<()> {
-            if self.readable {
-                return Ok(rustix::fs::fsync(&self.descriptor)?);
-            }
-            log::debug!(
-                "The folder {} cannot be synchronised: it cannot be read.",
-                self.path.display()
-            );
-            Ok(())
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod system {
-    use std::ffi::OsStr;
-    use std::fs::{File, OpenOptions};
-    use std::io;
-    use std::path::{Path, PathBuf};
-
-    /// A folder, by its name: other systems cannot open one.
-    #[derive(Debug)]
-    pub(super) struct Folder(PathBuf);
-
-    impl Folder {
-        pub(super) fn open(path: &Path) -> io::Result<Self> {
-            Ok(Self(path.to_owned()))
-        }
-
-        pub(super) fn create(&self, name: &OsStr) -> io::Result<File> {
-            OpenOptions::new().write(true).create_new(true).open(self.0.join(name))
-        }
-
-        pub(super) fn rename(&self, from: &OsStr, to: &OsStr, overwrite: bool) -> io::Result<()> {
-            let (from, to) = (self.0.join(from), self.0.join(to));
-            if overwrite {
-                return std::fs::rename(from, to);
-            }
-            std::fs::hard_link(&from, to)?;
-            std::fs::remove_file(from)
-        }
-
-        pub(super) fn remove(&self, name: &OsStr) -> io::Result<()> {
-            std::fs::remove_file(self.0.join(name))
-        }
-
-        pub(super) fn sync(&self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-}
-
-use system::Folder;
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Write as _;

@@ -57,6 +57,8 @@ impl Decoder for TextDecoder {
 pub(super) struct LineEncoder {
     /// Whether the text of a record is its line, so that an unchanged one can be copied with its line end.
     pub(super) from_text: bool,
+    /// Whether records have no line ends of their own, so that each text gets one.
+    pub(super) ends_lines: bool,
 }
 
 impl Encoder for LineEncoder {
@@ -74,7 +76,7 @@ impl Encoder for LineEncoder {
             let text = batch.text(text).read(&mut unescaped);
             let found = if memchr::memchr(b'\n', text.as_bytes()).is_some() {
                 "it holds a line feed"
-            } else if source.line_end == 1 && text.ends_with('\r') {
+            } else if (source.line_end == 1 || self.ends_lines) && text.ends_with('\r') {
                 "it ends with a carriage return, which would become part of the line end"
             } else {
                 continue;
@@ -108,7 +110,10 @@ impl Encoder for LineEncoder {
                 out.extend_from_slice(batch.text(row.text).read(&mut unescaped).as_bytes());
                 out.extend_from_slice(&raw[text.end..whole.end]);
             }
-            last = if source.line_end > 0 {
+            last = if self.ends_lines {
+                out.push(b'\n');
+                LastLine::Terminated
+            } else if source.line_end > 0 {
                 LastLine::Terminated
             } else if row.text.is_empty() {
                 // Without a line end, an empty line would be no line at all.

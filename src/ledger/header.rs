@@ -1,5 +1,6 @@
 //! What a run is: the first line of a manifest. Whoever goes on with a run must bring the same.
 
+use crate::columns::Nulls;
 use crate::error::{Difference, shown};
 use crate::io::{Compression, Format, InputIdentity};
 use crate::step::{Configuration, distribution_with_version};
@@ -62,6 +63,9 @@ pub struct OptionsIdentity {
     pub compression: Compression,
     /// After how many bytes of the inputs a shard ends.
     pub shard_bytes: u64,
+    /// What becomes of a record whose text is null.
+    #[serde(default)]
+    pub nulls: Nulls,
     /// The most records to read.
     pub limit: Option<u64>,
     /// The most bytes of a record.
@@ -84,12 +88,7 @@ impl OptionsIdentity {
     /// What the names of the files with what goes out end with.
     #[must_use]
     pub fn extension(&self) -> String {
-        let format = match self.output_format {
-            Format::Jsonl => ".jsonl",
-            Format::Arrow => ".arrow",
-            Format::Text | Format::File => ".txt",
-        };
-        format!("{format}{}", self.compression.extension())
+        format!("{}{}", self.output_format.extension(), self.compression.extension())
     }
 }
 
@@ -195,6 +194,7 @@ impl OptionsIdentity {
         found.check_json("the format of the output", &self.output_format, &now.output_format);
         found.check_json("the compression", &self.compression, &now.compression);
         found.check_json("the size of a shard", &self.shard_bytes, &now.shard_bytes);
+        found.check_json("the fate of null texts", &self.nulls, &now.nulls);
         found.check_json("the limit on records", &self.limit, &now.limit);
         found.check_json(
             "the limit on the bytes of a record",
@@ -264,6 +264,7 @@ pub(super) fn example() -> Header {
             output_format: Format::Jsonl,
             compression: Compression::None,
             shard_bytes: 1000,
+            nulls: Nulls::Quarantine,
             limit: None,
             record_bytes: 16 << 20,
             parts: 1_000_000,

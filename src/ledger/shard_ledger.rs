@@ -45,7 +45,9 @@ pub fn runs(batch: &Batch, fates: &[Fate], runs: &mut Vec<FateRun>) {
             runs.push(run);
         }
     };
-    if batch.casualties.is_empty() && batch.rows.len() == batch.sources.len() {
+    // A row of a table whose text is null may pass without a row here.
+    let has_all = batch.columns.is_none() || batch.rows.iter().zip(0..).all(|(row, index)| row.source == index);
+    if batch.casualties.is_empty() && batch.rows.len() == batch.sources.len() && has_all {
         return add(FateRun {
             count: fates.len() as u64,
             fate: Fate::Out,
@@ -54,7 +56,8 @@ pub fn runs(batch: &Batch, fates: &[Fate], runs: &mut Vec<FateRun>) {
     }
     let mut rows = batch.rows.iter().peekable();
     for (source, &fate) in (0_u32..).zip(fates) {
-        let mut texts = 0;
+        let has_row = rows.peek().is_some_and(|row| row.source == source);
+        let mut texts = u32::from(!has_row && fate == Fate::Out);
         while let Some(row) = rows.next_if(|row| row.source == source) {
             texts += u32::from(row.state == State::Live);
         }

@@ -5,7 +5,7 @@
 //! fingerprint of their identities. Before that, each file must be what was committed, byte for byte.
 
 use crate::error::Result;
-use crate::io::Format;
+use crate::io::{Format, rows_of_table};
 use crate::ledger::reading::{
     CasualtyLine, Follower, Tick, checksum_of, count_lines, each_line, ledger, manifest_bytes,
 };
@@ -283,6 +283,18 @@ impl ShardVerifier<'_> {
         }
         // A text that is a whole file may have any number of lines.
         if self.manifest.header.options.output_format == Format::File {
+            return Ok(());
+        }
+        let format = self.manifest.header.options.output_format;
+        if format.has_columns() {
+            tick()?;
+            let rows = rows_of_table(&self.path.join(&out.path), format)?;
+            if rows != texts {
+                self.find(
+                    &out.path,
+                    format!("It has {rows} rows; by the ledger it holds {texts} texts."),
+                );
+            }
             return Ok(());
         }
         let (lines, ended) = count_lines(&self.path.join(&out.path), tick)?;

@@ -1,7 +1,7 @@
 //! Tells what became of a record: at which step it ended and why, and where what remains of it stands.
 
 use crate::error::{ConfigError, Result, Shown, shown};
-use crate::io::{Format, identity_of_line};
+use crate::io::{Format, identities_of_table, identity_of_line};
 use crate::ledger::reading::{CasualtyLine, Follower, Tick, each_line, ledger, manifest_bytes};
 use crate::ledger::{FileEntry, LedgerRun, Manifest, ShardEntry, ShardFile};
 use crate::record::Fate;
@@ -34,12 +34,12 @@ pub struct RecordHistory {
     pub endings: Vec<Ending>,
 }
 
-/// A line of a file.
+/// A line of a file, or a row of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinePlace {
     /// The file, in the directory.
     pub file: String,
-    /// The line, counted from 1.
+    /// The line or the row, counted from 1.
     pub line: u64,
 }
 
@@ -145,6 +145,22 @@ impl Archive<'_> {
     /// The numbers of the lines of a file whose record has an identity.
     fn lines_with(&self, kind: ShardFile, entry: &FileEntry, id: &str, tick: &mut Tick<'_>) -> Result<Vec<u64>> {
         let header = &self.manifest.header;
+        let format = header.options.output_format;
+        if kind == ShardFile::Out && format.has_columns() {
+            let mut rows = Vec::new();
+            identities_of_table(
+                &self.path.join(&entry.path),
+                format,
+                &header.plan.id,
+                |number, found| {
+                    if found == Some(id) {
+                        rows.push(number);
+                    }
+                },
+            )?;
+            tick()?;
+            return Ok(rows);
+        }
         let key = match kind {
             ShardFile::Out if header.options.output_format != Format::Jsonl => return Ok(Vec::new()),
             ShardFile::Out => header.plan.id.as_str(),
@@ -300,6 +316,19 @@ impl Archive<'_> {
         history
             .lines
             .extend((first..first + u64::from(history.texts)).map(place));
+        if options.output_format.has_columns() {
+            let path = self.path.join(&entry.path);
+            identities_of_table(
+                &path,
+                options.output_format,
+                &self.manifest.header.plan.id,
+                |number, id| {
+                    if number == first {
+                        history.id = id.map(str::to_owned);
+                    }
+                },
+            )?;
+        }
         if options.output_format == Format::Jsonl {
             let depth = usize::try_from(options.json_depth).unwrap_or(usize::MAX);
             each_line(&self.path.join(&entry.path), tick, |number, line| {

@@ -176,6 +176,13 @@ impl Changes {
         Failure::new(FailureKind::OutputTooLarge, message)
     }
 
+    /// Whether so many bytes more could be written, which are held elsewhere until then. If not, the batch has overflowed; a
+    /// single record fails when it is written.
+    pub fn have_room_for(&mut self, bytes: usize) -> bool {
+        self.overflowed |= !self.alone && self.writer.len() + bytes > self.room;
+        !self.overflowed
+    }
+
     /// Writes a text into the batch. It belongs to no row yet.
     pub fn write(&mut self, text: &str) -> std::result::Result<View, Box<Failure>> {
         if self.writer.len() + text.len() > self.room {

@@ -1,4 +1,5 @@
-//! Calls one step with one text: the core of the single-string path and of segments alike.
+//! Calls one step with one text: the core of the single-string path and of segments alike. `list_call` and
+//! `arrow_call` call one with many.
 
 use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::failure::stop_of;
@@ -6,7 +7,7 @@ use crate::python::step::PythonStep;
 use crate::python::verdict::{read_parts, read_text};
 use crate::python::{text, values};
 use crate::record::Value;
-use crate::step::{Kind, Limits};
+use crate::step::{CalledWith, Kind, Limits};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -82,7 +83,7 @@ impl PythonStep {
     }
 
     /// Calls the step with a text, and with the fields it asks for: `asked` returns the value of each by its index in
-    /// the step's declaration. The caller has taken the step's turn.
+    /// the step's declaration. The caller has taken the step's turn. A step that takes many texts gets one of them.
     ///
     /// Lengths are checked in characters here, which is enough to keep a huge text from being copied; [`super::verdict::utf8`]
     /// checks bytes when the text is read.
@@ -95,6 +96,11 @@ impl PythonStep {
         let py = text.py();
         if self.only_maps {
             return self.map(text, context).map(CallVerdict::Text);
+        }
+        match self.called_with() {
+            CalledWith::Text => {}
+            CalledWith::List => return self.call_with_list_of_one(text, asked, context),
+            CalledWith::Arrow => return self.call_with_array_of_one(text, asked, context),
         }
         let callable = self.callable.bind(py);
         let returned = if self.declaration_asks() == 0 {
@@ -113,12 +119,12 @@ impl PythonStep {
         }
     }
 
-    fn declaration_asks(&self) -> usize {
+    pub(super) fn declaration_asks(&self) -> usize {
         use crate::step::Step as _;
         self.declaration().asks.len()
     }
 
-    fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         use crate::step::Step as _;
         self.declaration().kind
     }
@@ -133,16 +139,11 @@ impl PythonStep {
         use crate::step::Step as _;
         let py = text.py();
         let asks = &self.declaration().asks;
-        let mut fields: [Option<Bound<'py, PyAny>>; MOST_ASKED] = [const { None }; MOST_ASKED];
+        let mut fields = no_fields();
         let mut present = 0;
         for (index, (field, slot)) in asks.iter().zip(&mut fields).enumerate() {
             match asked(index) {
-                Value::Missing if field.required => {
-                    return Err(Box::new(Failure::new(
-                        FailureKind::MissingField,
-                        format!("The record has no field `{}`, and the step asks for it.", field.name),
-                    )));
-                }
+                Value::Missing if field.required => return Err(missing(&field.name)),
                 Value::Missing => {}
                 value => {
                     *slot = Some(values::asked_to_python(py, &field.name, value)?);
@@ -172,19 +173,40 @@ impl PythonStep {
     }
 }
 
+/// The values of the fields that a step asks for.
+pub(super) type Fields<'py> = [Option<Bound<'py, PyAny>>; MOST_ASKED];
+
+/// The values of the fields that a step asks for, before there are any.
+pub(super) fn no_fields<'py>() -> Fields<'py> {
+    [const { None }; MOST_ASKED]
+}
+
+/// The failure of a record that lacks a field.
+#[cold]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+pub(super) fn missing(field: &str) -> Box<Failure> {
+    Box::new(Failure::new(
+        FailureKind::MissingField,
+        format!("The record has no field `{field}`, and the step asks for it."),
+    ))
+}
+
 /// What a step just raised.
 #[cold]
 fn raised(py: Python<'_>, context: &CallContext<'_>) -> Stop {
     stop_of(py, PyErr::fetch(py), context)
 }
 
-/// Calls with the text alone. `None`: it raised, and the exception is set.
+/// Calls with the text, or the list of texts, alone. `None`: it raised, and the exception is set.
 #[inline]
 #[expect(
     unsafe_code,
     reason = "PyO3 returns the exception in a value that takes longer to move about than the call has time"
 )]
-fn call_with_text<'py>(callable: &Bound<'py, PyAny>, text: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+pub(super) fn call_with_text<'py, T>(callable: &Bound<'py, PyAny>, text: &Bound<'py, T>) -> Option<Bound<'py, PyAny>> {
     // The first slot is the callee's to use, as `PY_VECTORCALL_ARGUMENTS_OFFSET` promises.
     let mut arguments = [std::ptr::null_mut(), text.as_ptr()];
     // SAFETY: The thread is attached, and the one argument is borrowed from a value that lives until the call has returned.
@@ -200,12 +222,12 @@ fn call_with_text<'py>(callable: &Bound<'py, PyAny>, text: &Bound<'py, PyString>
     }
 }
 
-/// Calls with the text by position and with fields by name. `pyo3` has no call by name without a dictionary.
+/// Calls with the text, or the list of texts, by position and with fields by name. `pyo3` has no call by name without a dictionary.
 #[expect(unsafe_code, reason = "a dictionary would be made for each record")]
-fn vectorcall<'py>(
+pub(super) fn vectorcall<'py, T>(
     callable: &Bound<'py, PyAny>,
-    text: &Bound<'py, PyString>,
-    fields: &[Option<Bound<'py, PyAny>>; MOST_ASKED],
+    text: &Bound<'py, T>,
+    fields: &Fields<'py>,
     names: &Bound<'py, PyTuple>,
 ) -> PyResult<Bound<'py, PyAny>> {
     // The first slot is the callee's to use, as `PY_VECTORCALL_ARGUMENTS_OFFSET` promises.

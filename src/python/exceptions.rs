@@ -218,7 +218,9 @@ fn record_class(kind: FailureKind, in_step: bool) -> &'static str {
         | FailureKind::Number
         | FailureKind::Segment => "DecodeError",
         FailureKind::MissingField | FailureKind::FieldType if !in_step => "DecodeError",
-        FailureKind::MissingField | FailureKind::FieldType | FailureKind::Unrepresentable => "RecordError",
+        FailureKind::MissingField | FailureKind::FieldType | FailureKind::Unrepresentable | FailureKind::Schema => {
+            "RecordError"
+        }
     }
 }
 

@@ -5,7 +5,7 @@
     reason = "failures travel boxed, so that the results of records that do not fail are small"
 )]
 
-use crate::error::{Failure, FailureKind};
+use crate::error::{Failure, FailureKind, Interrupt};
 use crate::python::call::{CallContext, Stop};
 use crate::python::exceptions::{PythonCause, class_name, message_of};
 use crate::python::{signals, traceback};
@@ -19,10 +19,16 @@ const PANIC: &str = "pyo3_runtime.PanicException";
 /// raised by itself included; only when somebody really pressed Ctrl-C it is not.
 #[cold]
 pub(super) fn stop_of(py: Python<'_>, error: PyErr, context: &CallContext<'_>) -> Stop {
-    if error.is_instance_of::<PyKeyboardInterrupt>(py) && (context.interrupted)() {
-        return Stop::Interrupted(signals::interrupt());
+    match interrupt_of(py, &error, context) {
+        Some(interrupt) => Stop::Interrupted(interrupt),
+        None => Stop::Failed(failure_of(py, error)),
     }
-    Stop::Failed(failure_of(py, error))
+}
+
+/// The interruption that an exception stands for, if somebody really pressed Ctrl-C.
+pub(super) fn interrupt_of(py: Python<'_>, error: &PyErr, context: &CallContext<'_>) -> Option<Interrupt> {
+    let interrupted = error.is_instance_of::<PyKeyboardInterrupt>(py) && (context.interrupted)();
+    interrupted.then(signals::interrupt)
 }
 
 /// The failure of a record whose step raised an exception.

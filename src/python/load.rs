@@ -13,7 +13,7 @@ use crate::python::exceptions::{PythonCause, describe, message_of};
 use crate::python::step::{Parts, PythonStep};
 use crate::python::{names, signals, values};
 use crate::record::{Field, FieldType};
-use crate::step::{Asked, Configuration, Declaration, Kind, Origin, Parameter, Runtime, Stage};
+use crate::step::{Asked, CalledWith, Configuration, Declaration, Kind, Origin, Parameter, Runtime, Stage};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::path::Path;
@@ -50,6 +50,7 @@ pub(crate) fn from_callable(target: &Bound<'_, PyAny>, configuration: &Configura
 
 /// What `_contract.read` returns.
 #[derive(FromPyObject)]
+#[expect(clippy::struct_excessive_bools, reason = "the attributes of a Python object")]
 struct Contract {
     kind: String,
     stage: String,
@@ -57,10 +58,12 @@ struct Contract {
     after: Vec<String>,
     requires: Vec<String>,
     fields: Vec<(String, String)>,
-    asks: Vec<(String, bool)>,
+    asks: Vec<(String, bool, Py<PyAny>)>,
     parameters: Vec<ContractParameter>,
     is_class: bool,
     thread_safe: bool,
+    batch: bool,
+    arrow: bool,
     name: String,
     summary: String,
 }
@@ -222,13 +225,18 @@ impl Subject {
             asks: contract
                 .asks
                 .iter()
-                .map(|(name, required)| Asked {
+                .map(|(name, required, _)| Asked {
                     name: name.clone(),
                     required: *required,
                 })
                 .collect(),
             parameters,
             runtime: Runtime::Python,
+            called_with: match (contract.batch, contract.arrow) {
+                (_, true) => CalledWith::Arrow,
+                (true, false) => CalledWith::List,
+                (false, false) => CalledWith::Text,
+            },
             origin: self.origin.clone(),
             summary: contract.summary.clone(),
         })
@@ -291,6 +299,11 @@ impl Subject {
                 configuration: configuration.clone(),
                 object,
                 given: self.origin.is_none().then(|| target.clone()),
+                defaults: contract
+                    .asks
+                    .into_iter()
+                    .map(|(_, required, default)| (!required).then_some(default))
+                    .collect(),
                 owned: contract.is_class,
                 thread_safe: contract.thread_safe,
                 rejection,

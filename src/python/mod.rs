@@ -1,15 +1,20 @@
 //! The boundary to Python: the only place that knows pyo3.
 //!
-//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `segment` runs
-//! fused steps over a batch and `single` over one text, for which `entry` is the door. `pipeline`, `record`, `report`, `table`
-//! and `stream` are what Python users see.
+//! `discovery` finds what is installed and `load` makes steps of it; `call` runs one step on one `str`, `list_call` on a list
+//! of them and `arrow_call` on a column. `segment` runs fused steps over a batch, one record after the other, and `abreast`
+//! many records at a time; `single` runs them over one text, for which `entry` is the door. `pipeline`, `record`, `report`,
+//! `table` and `stream` are what Python users see.
 
 // What stands above a class or a method here is its Python docstring, in Google style.
 #![allow(clippy::doc_markdown, clippy::doc_link_with_quotes)]
 // PyO3 hands over what it converts; a method that only looks at it must take it all the same.
 #![allow(clippy::needless_pass_by_value)]
 
+mod abreast;
+mod arrow_call;
+mod arrow_verdict;
 mod call;
+mod column;
 mod command;
 mod discovery;
 mod entry;
@@ -17,8 +22,11 @@ mod exceptions;
 mod failure;
 mod host;
 mod iterators;
+mod list_call;
+mod list_verdict;
 mod load;
 mod logging;
+mod many;
 mod mapping;
 mod names;
 mod pipeline;
@@ -32,6 +40,7 @@ mod step;
 mod stream;
 mod table;
 mod text;
+mod texts;
 mod traceback;
 mod turn;
 mod values;
@@ -49,6 +58,8 @@ mod _engine {
     use super::{entry, logging};
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use super::column::PyColumn;
     #[pymodule_export]
     use super::command::command;
     #[pymodule_export]

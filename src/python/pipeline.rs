@@ -1,25 +1,28 @@
 //! `Pipeline`: the main door of the library.
 
+mod steps;
+mod texts;
+
+use steps::{pipeline_step, refuse_unnamed};
+
 use crate::columns::Fates;
 use crate::engine;
-use crate::error::{ConfigError, Error, Failure, FailureKind, RecordError};
-use crate::plan::{OnError, OrderMode, Pipeline, PipelineStep, Plan, PlannedStep};
+use crate::plan::{OnError, OrderMode, Pipeline, Plan};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::iterators::{RecordIterator, TextIterator};
 use crate::python::mapping::process_mapping;
 use crate::python::report::{PyReport, PyTraceEntry};
-use crate::python::run::{RunArguments, isolating_of, memory_budget_of, run, workers_of};
-use crate::python::single::{Fields, Halt, Single};
+use crate::python::run::{RunArguments, isolating_of, memory_budget_of, nulls_of, run, workers_of};
+use crate::python::single::{Fields, Single};
 use crate::python::table::TableArguments;
-use crate::python::{load, names, table, values};
-use crate::record::{FieldType, Value};
-use crate::step::{Configuration, Kind, Step};
+use crate::python::{names, table};
+use crate::record::Value;
+use crate::step::Step;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
-use std::ops::ControlFlow;
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,22 +63,6 @@ pub(super) struct PyPipeline {
 }
 
 impl PyPipeline {
-    fn build(py: Python<'_>, pipeline: &Pipeline, given: Vec<(Arc<dyn Step>, Py<PyAny>)>) -> PyResult<Self> {
-        let host = PythonHost::default();
-        let plan = py
-            .detach(|| Plan::new(pipeline, &host))
-            .map_err(|error| raise(py, error))?;
-        let single = Arc::new(Single::new(&plan));
-        let splits = |planned: &PlannedStep| planned.step.declaration().kind == Kind::Split;
-        let split = plan.steps.iter().position(splits).map(|step| step as u16);
-        Ok(Self {
-            plan: Arc::new(plan),
-            single,
-            split,
-            given,
-        })
-    }
-
     /// The name of a step of the plan.
     pub(super) fn step_name(&self, step: u16) -> &str {
         &self.plan.steps[usize::from(step)].step.declaration().name
@@ -87,99 +74,6 @@ impl PyPipeline {
 
     pub(super) fn single(&self) -> &Arc<Single> {
         &self.single
-    }
-
-    /// A pipeline that splits has no single text to return.
-    #[inline]
-    pub(super) fn refuse_split(&self, py: Python<'_>, method: &str) -> PyResult<()> {
-        match self.split {
-            Some(split) => Err(self.split_refused(py, split, method)),
-            None => Ok(()),
-        }
-    }
-
-    #[cold]
-    fn split_refused(&self, py: Python<'_>, split: u16, method: &str) -> PyErr {
-        let name = self.step_name(split);
-        let message = format!("`{method}` returns one text for each, and the step `{name}` makes many of one.");
-        let error = ConfigError::new(message).with_hint("Use `records`, which returns a record for each part.");
-        raise(py, error.into())
-    }
-
-    /// Runs the steps over one text of a pipeline that does not split.
-    pub(super) fn process_one<'py>(
-        &self,
-        py: Python<'py>,
-        text: &Bound<'py, PyString>,
-        ordinal: Option<u64>,
-    ) -> PyResult<Option<Bound<'py, PyString>>> {
-        let mut text = text.clone();
-        match self.single.run_alone(&mut text) {
-            ControlFlow::Continue(()) => Ok(Some(text)),
-            ControlFlow::Break(halt) => self.halted(py, halt, ordinal).map(|()| None),
-        }
-    }
-
-    /// Raises the error of a text that did not go through all the steps, unless it was rejected.
-    #[cold]
-    pub(super) fn halted(&self, py: Python<'_>, halt: Halt<'_>, ordinal: Option<u64>) -> PyResult<()> {
-        match halt {
-            Halt::Rejected { .. } => Ok(()),
-            Halt::Failed { step, failure } => {
-                let error = RecordError {
-                    failure: *failure,
-                    step: Some(self.step_name(step).to_owned()),
-                    input: None,
-                    ordinal,
-                    id: None,
-                };
-                Err(raise(py, error.into()))
-            }
-            Halt::Interrupted(interrupt) => Err(raise(py, Error::Interrupted(interrupt))),
-            Halt::Split(..) => unreachable!("a pipeline that splits was refused"),
-        }
-    }
-
-    /// The values of the fields that steps ask for, from a mapping that came with a text.
-    pub(super) fn fields_of(&self, fields: &Bound<'_, PyMapping>) -> PyResult<Result<Fields, Failure>> {
-        let mut known = Fields::new();
-        for (number, field) in self.plan.fields.iter().enumerate() {
-            if field.from_source && fields.contains(&field.name)? {
-                match values::from_python(&fields.get_item(&field.name)?, &field.name, FieldType::Json) {
-                    Ok(value) => known.push((number as u16, value)),
-                    // No step returned it: it came with the record.
-                    Err(mut failure) => {
-                        if failure.kind == FailureKind::BadReturn {
-                            failure.kind = FailureKind::FieldType;
-                        }
-                        return Ok(Err(*failure));
-                    }
-                }
-            }
-        }
-        Ok(Ok(known))
-    }
-
-    /// The steps as a caller would list them to get this pipeline again.
-    fn listed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let listed = PyList::empty(py);
-        for planned in &self.plan.steps {
-            let step = &planned.step;
-            let given = self.given.iter().find(|(given, _)| Arc::ptr_eq(given, step));
-            let (reference, configuration) = match given {
-                Some((_, callable)) => (callable.bind(py).clone(), step.configuration()),
-                None => (
-                    PyString::new(py, &step.declaration().name).into_any(),
-                    planned.configuration.clone(),
-                ),
-            };
-            if configuration.is_empty() {
-                listed.append(reference)?;
-            } else {
-                listed.append((reference, values::configuration_to_python(py, &configuration)?))?;
-            }
-        }
-        Ok(listed)
     }
 }
 
@@ -390,12 +284,14 @@ impl PyPipeline {
     ///         (`.jsonl`, `.ndjson`), plain or compressed with gzip or Zstandard.
     ///     output: The file to make; it is compressed if its name ends in `.gz` or `.zst`. A `str` that ends in `/`, or a
     ///         directory that exists: the directory to make.
-    ///     format: How the inputs lie: `"text"` (a record per line), `"file"` (a record per file) or `"jsonl"`. `None`
-    ///         tells it from each name.
+    ///     format: How the inputs lie: `"text"` (a record per line), `"file"` (a record per file), `"jsonl"`, `"parquet"`,
+    ///         `"arrow"` (an IPC file), `"stream"` (an IPC stream), `"csv"` or `"tsv"`. `None` tells it from the first bytes
+    ///         of each, or else from its name.
     ///     rejected: A file for the rejected records, with their reasons.
     ///     quarantine: A file for the records that failed, with their errors. `None`: one beside the output, which is
     ///         made only if a record fails.
     ///     workers: How many threads read, run Rust steps and write. `None`: as many as there are processors.
+    ///     nulls: What becomes of a row whose text is null: `"keep"` (it passes untouched), `"reject"` or `"quarantine"`.
     ///     limit: The most records to read.
     ///     overwrite: Whether files that exist, or the run in the output directory, may be replaced.
     ///     resume: Whether to go on with the run in the output directory where it ended. It begins if there is none, and
@@ -443,7 +339,8 @@ impl PyPipeline {
     ///     >>> report.read, report.out
     ///     (2, 2)
     #[pyo3(signature = (
-        inputs, output, *, format = None, rejected = None, quarantine = None, workers = None, limit = None,
+        inputs, output, *, format = None, rejected = None, quarantine = None, workers = None,
+        nulls = "quarantine", limit = None,
         overwrite = false, resume = false, shard_bytes = None, compression = None, allow_repeat = false,
         progress = None, isolation = "auto", timeout = 300.0, memory = None, batch_size = None,
         memory_budget = None, max_expansion = 200, quarantine_limit = None, quarantine_bytes = None
@@ -461,6 +358,7 @@ impl PyPipeline {
         rejected: Option<PathBuf>,
         quarantine: Option<PathBuf>,
         workers: Option<i64>,
+        nulls: &str,
         limit: Option<u64>,
         overwrite: bool,
         resume: bool,
@@ -483,6 +381,7 @@ impl PyPipeline {
             rejected,
             quarantine,
             workers,
+            nulls,
             limit,
             overwrite,
             resume,
@@ -567,7 +466,7 @@ impl PyPipeline {
     ) -> PyResult<Py<PyAny>> {
         let arguments = TableArguments {
             text,
-            nulls: table::nulls(nulls)?,
+            nulls: nulls_of(nulls)?,
             fates: if fates { Fates::All } else { Fates::Out },
             on_error: on_error.map(policy).transpose()?,
             workers: workers_of(workers),
@@ -636,31 +535,6 @@ impl PyPipeline {
     }
 }
 
-/// A function that has no name by which another process could import it cannot be pickled; say so before pickle does.
-fn refuse_unnamed(py: Python<'_>, name: &str, callable: &Bound<'_, PyAny>) -> PyResult<()> {
-    let Ok(qualified) = callable
-        .getattr(intern!(py, "__qualname__"))
-        .and_then(|name| name.extract::<String>())
-    else {
-        return Ok(());
-    };
-    if !qualified.contains("<lambda>") && !qualified.contains("<locals>") {
-        return Ok(());
-    }
-    let message = format!(
-        "The pipeline cannot be pickled: its step `{name}` is a function that other processes cannot import by its name."
-    );
-    let pickling = py
-        .import(intern!(py, "pickle"))?
-        .getattr(intern!(py, "PicklingError"))?;
-    let error = PyErr::from_value(pickling.call1((message,))?);
-    error.add_note(
-        py,
-        "Define the function at the top level of a module, or ship it as a plugin.",
-    )?;
-    Err(error)
-}
-
 /// What happens to a record that fails, by its word.
 fn policy(on_error: &str) -> PyResult<OnError> {
     match on_error {
@@ -672,38 +546,4 @@ fn policy(on_error: &str) -> PyResult<OnError> {
 
 fn unknown_word(argument: &str, found: &str, expected: &str) -> PyErr {
     PyValueError::new_err(format!("`{argument}` is {expected}, not `{found}`."))
-}
-
-/// Reads one entry of the list of steps.
-fn pipeline_step(
-    py: Python<'_>,
-    entry: &Bound<'_, PyAny>,
-    given: &mut Vec<(Arc<dyn Step>, Py<PyAny>)>,
-) -> PyResult<PipelineStep> {
-    let (reference, configuration) = match entry.cast::<PyTuple>() {
-        Ok(pair) if pair.len() == 2 => {
-            let configuration =
-                values::configuration_from_python(&pair.get_item(1)?).map_err(|error| raise(py, error))?;
-            (pair.get_item(0)?, configuration)
-        }
-        Ok(_) => return Err(not_a_step(entry)),
-        Err(_) => (entry.clone(), Configuration::new()),
-    };
-    if let Ok(name) = reference.cast::<PyString>() {
-        return Ok(PipelineStep::named(name.to_str()?, configuration));
-    }
-    if !reference.is_callable() || reference.is_instance_of::<PyPipeline>() {
-        return Err(not_a_step(entry));
-    }
-    let step = load::from_callable(&reference, &configuration).map_err(|error| raise(py, error))?;
-    let step: Arc<dyn Step> = Arc::new(step);
-    given.push((Arc::clone(&step), reference.unbind()));
-    Ok(PipelineStep::given(step))
-}
-
-fn not_a_step(entry: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!(
-        "A step is a name, a callable, or a pair `(step, {{configuration}})`, not `{}`.",
-        values::type_name(entry)
-    ))
 }

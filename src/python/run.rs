@@ -1,6 +1,7 @@
 //! `Pipeline.run`: the engine with Python's arguments, signals and progress.
 
 use crate::cli::{self, Shell};
+use crate::columns::Nulls;
 use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
 use crate::error::Interrupt;
 use crate::io::{Compression, Format, is_directory, locate};
@@ -26,6 +27,7 @@ pub(super) struct RunArguments<'a> {
     pub(super) rejected: Option<PathBuf>,
     pub(super) quarantine: Option<PathBuf>,
     pub(super) workers: Option<i64>,
+    pub(super) nulls: &'a str,
     pub(super) limit: Option<u64>,
     pub(super) overwrite: bool,
     pub(super) resume: bool,
@@ -96,6 +98,7 @@ pub(super) fn run(
     let format = arguments.format.map(format).transpose()?;
     let compression = arguments.compression.map(compression).transpose()?;
     let workers = workers_of(arguments.workers);
+    let nulls = nulls_of(arguments.nulls)?;
     let isolating = isolating(&arguments)?;
     let memory_budget = memory_budget_of(arguments.memory_budget);
     let expansion = match arguments.max_expansion.map(u64::try_from) {
@@ -123,6 +126,7 @@ pub(super) fn run(
             supervision: Supervision::of(plan, calling_thread.host(), limits, &isolating)?,
             on_error: None,
             limit: arguments.limit,
+            nulls,
             limits,
             memory_budget,
             quarantine_limit: arguments.quarantine_limit,
@@ -205,12 +209,21 @@ pub(super) fn memory_budget_of(bytes: Option<i64>) -> usize {
 }
 
 fn format(name: &str) -> PyResult<Format> {
+    let found = Format::ALL.into_iter().find(|format| format.name() == name);
+    found.ok_or_else(|| {
+        let names = Format::ALL.map(|format| format!("`{}`", format.name()));
+        PyValueError::new_err(format!("`format` is one of {}, not `{name}`.", names.join(", ")))
+    })
+}
+
+/// The policy for null texts of that name.
+pub(super) fn nulls_of(name: &str) -> PyResult<Nulls> {
     match name {
-        "text" => Ok(Format::Text),
-        "file" => Ok(Format::File),
-        "jsonl" => Ok(Format::Jsonl),
+        "keep" => Ok(Nulls::Keep),
+        "reject" => Ok(Nulls::Reject),
+        "quarantine" => Ok(Nulls::Quarantine),
         other => Err(PyValueError::new_err(format!(
-            "`format` is `text`, `file` or `jsonl`, not `{other}`."
+            "`nulls` is `keep`, `reject` or `quarantine`, not `{other}`."
         ))),
     }
 }

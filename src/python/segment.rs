@@ -3,6 +3,7 @@
 use crate::batch::{Batch, State, View};
 use crate::error::{Error, Failure, Result};
 use crate::plan::{Changes, Rhythm, TIMED_EACH, Watch, passes};
+use crate::python::abreast;
 use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::signals;
 use crate::python::step::PythonStep;
@@ -11,10 +12,11 @@ use crate::python::turn::ONE_ATTACHED;
 use crate::python::verdict::append;
 use crate::python::worker;
 use crate::record::Value;
-use crate::step::{Context, Kind, Limits, Marker, PlacedStep, Pulse, Segment};
+use crate::step::{CalledWith, Context, Kind, Limits, Marker, PlacedStep, Pulse, Segment};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,25 +52,23 @@ impl Segment for PythonSegment {
     fn run(&self, batch: &mut Batch, context: &Context, pulse: &mut Pulse<'_>) -> Result<()> {
         Python::attach(|py| {
             let mut first = 0;
-            for pass in passes(&self.placed) {
-                run_pass(
-                    py,
-                    pass,
-                    first,
-                    &self.steps[first..first + pass.len()],
-                    batch,
-                    context,
-                    pulse,
-                )?;
-                first += pass.len();
+            for placed in passes(&self.placed) {
+                let steps = &self.steps[first..first + placed.len()];
+                let run = if steps.iter().any(|step| step.called_with() != CalledWith::Text) {
+                    abreast::run_pass
+                } else {
+                    run_pass
+                };
+                run(py, placed, first, steps, batch, context, pulse)?;
+                first += placed.len();
             }
             Ok(())
         })
     }
 }
 
-/// What the steps of a pass made of one record.
-enum End<'py> {
+/// What the steps of a pass made of one record. Steps are counted from the start of the pass.
+pub(super) enum End<'py> {
     Same,
     Text(Bound<'py, PyString>),
     Rejected(usize, std::borrow::Cow<'static, str>),
@@ -87,19 +87,7 @@ fn run_pass(
 ) -> Result<()> {
     let mut changes = Changes::new(batch, placed);
     let _turns: Vec<_> = steps.iter().map(|step| step.turn(py)).collect();
-    let call = CallContext {
-        limits: &context.limits,
-        interrupted: &signals::interrupted,
-    };
-    let mut pass = Pass {
-        placed,
-        first,
-        steps,
-        call,
-        marker: context.marker,
-        watches: vec![Watch::default(); steps.len()],
-        added: Vec::new(),
-    };
+    let mut pass = Pass::new(placed, first, steps, context);
     let mut rhythm = Rhythm::default();
     let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
@@ -116,35 +104,40 @@ fn run_pass(
         }
         pass.marker.note(current.source, pass.first);
         let text = text::new(py, batch.text(current.text).read(&mut unescaped));
-        let end = pass.follow(&text, batch, row)?;
+        let end = pass.follow(0..steps.len(), &text, batch, row)?;
         changes.annotate(row, &mut pass.added);
-        match end {
-            End::Same => changes.text(row, current.text, current.text),
-            End::Text(text) => match write(&mut changes, &text, &context.limits) {
-                Ok(view) => changes.text(row, current.text, view),
-                Err(failure) => {
-                    let step = last_map(placed);
-                    changes.fail(row, current.text, step, failure);
-                }
+        end.settle(&mut changes, placed, row, current.text, context);
+    }
+    pass.finish(changes, batch);
+    Ok(())
+}
+
+impl End<'_> {
+    /// Notes among the changes what became of a row.
+    pub(super) fn settle(
+        self,
+        changes: &mut Changes,
+        placed: &[PlacedStep],
+        row: usize,
+        before: View,
+        context: &Context,
+    ) {
+        match self {
+            Self::Same => changes.text(row, before, before),
+            Self::Text(text) => match write(changes, &text, &context.limits) {
+                Ok(view) => changes.text(row, before, view),
+                Err(failure) => changes.fail(row, before, last_map(placed), failure),
             },
-            End::Rejected(step, reason) => changes.reject(row, current.text, placed[step].index, reason),
-            End::Failed(step, failure) => changes.fail(row, current.text, placed[step].index, failure),
-            End::Split(step, parts) => {
+            Self::Rejected(step, reason) => changes.reject(row, before, placed[step].index, reason),
+            Self::Failed(step, failure) => changes.fail(row, before, placed[step].index, failure),
+            Self::Split(step, parts) => {
                 let index = placed[step].index;
-                changes.split_with(row, current.text, index, parts.iter(), context, |changes, part| {
+                changes.split_with(row, before, index, parts.iter(), context, |changes, part| {
                     write(changes, part, &context.limits)
                 });
             }
         }
     }
-    let watches = pass.watches;
-    changes.apply(batch);
-    for (placed, watch) in placed.iter().zip(watches) {
-        let tally = batch.tally(placed.index);
-        tally.entered += watch.entered;
-        tally.nanoseconds += watch.estimate();
-    }
-    Ok(())
 }
 
 /// Reads a `str` into the batch.
@@ -157,7 +150,7 @@ fn write(
 }
 
 /// The step that made the text that cannot be written: the last one that makes texts.
-fn last_map(placed: &[PlacedStep]) -> u16 {
+pub(super) fn last_map(placed: &[PlacedStep]) -> u16 {
     let map = placed
         .iter()
         .rev()
@@ -166,24 +159,64 @@ fn last_map(placed: &[PlacedStep]) -> u16 {
 }
 
 /// One pass over a batch, with what is used again for each record.
-struct Pass<'s> {
-    placed: &'s [PlacedStep],
+pub(super) struct Pass<'s> {
+    pub(super) placed: &'s [PlacedStep],
     /// The place of the first of them in the segment.
-    first: usize,
-    steps: &'s [Arc<PythonStep>],
-    call: CallContext<'s>,
-    marker: Marker,
-    watches: Vec<Watch>,
-    added: Vec<(u16, Value)>,
+    pub(super) first: usize,
+    pub(super) steps: &'s [Arc<PythonStep>],
+    pub(super) call: CallContext<'s>,
+    pub(super) marker: Marker,
+    pub(super) watches: Vec<Watch>,
+    /// The fields that were added to the record at hand.
+    pub(super) added: Vec<(u16, Value)>,
 }
 
-impl Pass<'_> {
-    fn follow<'py>(&mut self, text: &Bound<'py, PyString>, batch: &Batch, row: usize) -> Result<End<'py>> {
+impl<'s> Pass<'s> {
+    pub(super) fn new(
+        placed: &'s [PlacedStep],
+        first: usize,
+        steps: &'s [Arc<PythonStep>],
+        context: &'s Context,
+    ) -> Self {
+        Self {
+            placed,
+            first,
+            steps,
+            call: CallContext {
+                limits: &context.limits,
+                interrupted: &signals::interrupted,
+            },
+            marker: context.marker,
+            watches: vec![Watch::default(); steps.len()],
+            added: Vec::new(),
+        }
+    }
+
+    /// Applies the changes to the batch, and tells it what each step did.
+    pub(super) fn finish(self, changes: Changes, batch: &mut Batch) {
+        changes.apply(batch);
+        for (placed, watch) in self.placed.iter().zip(self.watches) {
+            let tally = batch.tally(placed.index);
+            tally.entered += watch.entered;
+            tally.nanoseconds += watch.estimate();
+        }
+    }
+
+    /// Runs some of the steps over a text, one after the other.
+    #[inline]
+    pub(super) fn follow<'py>(
+        &mut self,
+        steps: Range<usize>,
+        text: &Bound<'py, PyString>,
+        batch: &Batch,
+        row: usize,
+    ) -> Result<End<'py>> {
         // `None` stands for the text itself, which need not be counted as one more reference then.
         let mut made: Option<Bound<'py, PyString>> = None;
         let source = batch.rows[row].source;
         let mut clock = row.is_multiple_of(TIMED_EACH).then(Instant::now);
-        for (index, (placed, step)) in self.placed.iter().zip(self.steps).enumerate() {
+        for index in steps {
+            let (placed, step) = (&self.placed[index], &self.steps[index]);
             let added = &self.added;
             let asked = |asked: usize| {
                 let number = placed.asks[asked];

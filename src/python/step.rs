@@ -6,10 +6,11 @@ use crate::python::names;
 use crate::python::turn::{ThreadNumber, Turn, Turns};
 use crate::python::verdict::utf8;
 use crate::record::Value;
-use crate::step::{Configuration, Declaration, Kind, Limits, Scratch, Step, Verdict};
+use crate::step::{CalledWith, Configuration, Declaration, Kind, Limits, Scratch, Step, Verdict};
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
 /// A Python callable that has been checked, configured and bound.
@@ -24,6 +25,10 @@ pub(crate) struct PythonStep {
     pub(super) callable: Py<PyAny>,
     /// Whether it makes a text of a text and asks for nothing else.
     pub(super) only_maps: bool,
+    /// What stands in a list for a field that a record lacks, for each field it asks for; `None` where that is a failure.
+    pub(super) defaults: Vec<Option<Py<PyAny>>>,
+    /// Whether somebody was told that it does not return as many results as it gets texts.
+    pub(super) has_complained: AtomicBool,
     /// The names of the fields it asks for, which are passed by name.
     pub(super) asked_names: Py<PyTuple>,
     /// The names of the fields it adds.
@@ -42,6 +47,7 @@ pub(super) struct Parts<'py> {
     pub(super) configuration: Configuration,
     pub(super) object: Bound<'py, PyAny>,
     pub(super) given: Option<Bound<'py, PyAny>>,
+    pub(super) defaults: Vec<Option<Py<PyAny>>>,
     pub(super) owned: bool,
     pub(super) thread_safe: bool,
     pub(super) rejection: String,
@@ -55,6 +61,7 @@ impl PythonStep {
             configuration,
             object,
             given,
+            defaults,
             owned,
             thread_safe,
             rejection,
@@ -78,9 +85,12 @@ impl PythonStep {
             .map(|field| PyString::intern(py, &field.name).unbind())
             .collect();
         let turns = (!thread_safe).then(Turns::default);
-        let only_maps = declaration.kind == Kind::Map && declaration.asks.is_empty();
+        let takes_one = declaration.called_with == CalledWith::Text;
+        let only_maps = declaration.kind == Kind::Map && declaration.asks.is_empty() && takes_one;
         Ok(Self {
             only_maps,
+            defaults,
+            has_complained: AtomicBool::new(false),
             declaration,
             configuration,
             object: object.unbind(),
@@ -92,6 +102,11 @@ impl PythonStep {
             owned,
             turns,
         })
+    }
+
+    /// What it is called with.
+    pub(super) fn called_with(&self) -> CalledWith {
+        self.declaration.called_with
     }
 
     /// What the caller passed, for a step that is no plugin.

@@ -16,7 +16,7 @@ use crate::python::values::type_name;
 use crate::step::Limits;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Field, SchemaRef};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -143,6 +143,7 @@ impl TableArguments<'_> {
             workers: self.workers,
             supervision: Supervision::of(plan, &PythonHost::default(), limits, &self.isolating)?,
             limit: None,
+            nulls: self.nulls,
             on_error: self.on_error,
             limits,
             memory_budget: self.memory_budget,
@@ -267,18 +268,6 @@ fn with_note(py: Python<'_>, error: PyErr, note: &str) -> PyErr {
     match error.add_note(py, note) {
         Ok(()) => error,
         Err(second) => second,
-    }
-}
-
-/// The policy for null texts of that name.
-pub(super) fn nulls(name: &str) -> PyResult<Nulls> {
-    match name {
-        "keep" => Ok(Nulls::Keep),
-        "reject" => Ok(Nulls::Reject),
-        "quarantine" => Ok(Nulls::Quarantine),
-        other => Err(PyValueError::new_err(format!(
-            "`nulls` is `keep`, `reject` or `quarantine`, not `{other}`."
-        ))),
     }
 }
 

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyBool, PyByteArray, PyBytes, PyDict, PyString};
 
 /// The reason for a split that returned no part: a record never vanishes.
-const NO_PARTS: &str = "no_parts";
+pub(super) const NO_PARTS: &str = "no_parts";
 
 /// The text of a `str` that a step made, which keeps a copy of it. This is where UTF-8 is needed, so surrogates are found
 /// here.
@@ -141,27 +141,12 @@ impl PythonStep {
         context: &CallContext<'_>,
     ) -> Result<CallVerdict<'py>, Stop> {
         let py = returned.py();
-        let copied;
-        let entries = match returned.cast::<PyDict>() {
-            Ok(entries) => entries,
-            Err(_)
-                if returned
-                    .is_instance(names::MAPPING.get(py).map_err(|error| stop_of(py, error, context))?)
-                    .unwrap_or(false) =>
-            {
-                copied = PyDict::new(py);
-                copied
-                    .call_method1(pyo3::intern!(py, "update"), (returned,))
-                    .map_err(|error| stop_of(py, error, context))?;
-                &copied
-            }
-            Err(_) => {
-                let hint = format!(
-                    "A step of kind `annotate` returns the fields it declares: {}.",
-                    self.declared()
-                );
-                return Err(bad_return("`dict`", returned, Some(&hint)).into());
-            }
+        let Some(entries) = entries_of(returned).map_err(|error| stop_of(py, error, context))? else {
+            let hint = format!(
+                "A step of kind `annotate` returns the fields it declares: {}.",
+                self.declared()
+            );
+            return Err(bad_return("`dict`", returned, Some(&hint)).into());
         };
         let mut values = Vec::with_capacity(self.field_names.len());
         for (field, name) in self.declaration().fields.iter().zip(&self.field_names) {
@@ -172,24 +157,24 @@ impl PythonStep {
             values.push(from_python(&value, &field.name, field.r#type)?);
         }
         if entries.len() > values.len() {
-            let extra = entries
-                .keys()
-                .iter()
-                .find(|key| {
-                    !self
-                        .declaration()
-                        .fields
-                        .iter()
-                        .any(|field| key.eq(&field.name).unwrap_or(false))
-                })
-                .map(|key| key_text(&key))
-                .unwrap_or_default();
-            return Err(self.wrong_fields(&format!("It has `{extra}` too.")).into());
+            return Err(self.too_many_fields(&entries).into());
         }
         Ok(CallVerdict::Annotate(values))
     }
 
-    fn wrong_fields(&self, difference: &str) -> Box<Failure> {
+    /// The failure of a step that returned more fields than it declares.
+    #[cold]
+    pub(super) fn too_many_fields(&self, entries: &Bound<'_, PyDict>) -> Box<Failure> {
+        let is_declared = |key: &Bound<'_, PyAny>| {
+            let mut fields = self.declaration().fields.iter();
+            fields.any(|field| key.eq(&field.name).unwrap_or(false))
+        };
+        let extra = entries.keys().iter().find(|key| !is_declared(key));
+        let extra = extra.map(|key| key_text(&key)).unwrap_or_default();
+        self.wrong_fields(&format!("It has `{extra}` too."))
+    }
+
+    pub(super) fn wrong_fields(&self, difference: &str) -> Box<Failure> {
         Box::new(Failure::new(
             FailureKind::BadReturn,
             format!(
@@ -199,7 +184,7 @@ impl PythonStep {
         ))
     }
 
-    fn declared(&self) -> String {
+    pub(super) fn declared(&self) -> String {
         let names: Vec<_> = self
             .declaration()
             .fields
@@ -208,6 +193,20 @@ impl PythonStep {
             .collect();
         names.join(", ")
     }
+}
+
+/// What a mapping holds: the `dict` itself, or a copy of another mapping; `None` for what is no mapping.
+pub(super) fn entries_of<'py>(returned: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let py = returned.py();
+    if let Ok(entries) = returned.cast::<PyDict>() {
+        return Ok(Some(entries.clone()));
+    }
+    if !returned.is_instance(names::MAPPING.get(py)?).unwrap_or(false) {
+        return Ok(None);
+    }
+    let copied = PyDict::new(py);
+    copied.call_method1(pyo3::intern!(py, "update"), (returned,))?;
+    Ok(Some(copied))
 }
 
 /// Reads what a step of kind `split` returned.
@@ -291,7 +290,7 @@ fn exact_text<'py>(
         .map_err(|error| super::failure::failure_of(text.py(), error))
 }
 
-fn too_large(length: usize, limits: &Limits) -> Box<Failure> {
+pub(super) fn too_large(length: usize, limits: &Limits) -> Box<Failure> {
     Box::new(Failure::new(
         FailureKind::OutputTooLarge,
         format!(
@@ -301,7 +300,7 @@ fn too_large(length: usize, limits: &Limits) -> Box<Failure> {
     ))
 }
 
-fn fanout(limits: &Limits) -> Box<Failure> {
+pub(super) fn fanout(limits: &Limits) -> Box<Failure> {
     Box::new(Failure::new(
         FailureKind::Fanout,
         format!(
@@ -312,7 +311,7 @@ fn fanout(limits: &Limits) -> Box<Failure> {
 }
 
 #[cold]
-fn bad_return(expected: &str, returned: &Bound<'_, PyAny>, hint: Option<&str>) -> Box<Failure> {
+pub(super) fn bad_return(expected: &str, returned: &Bound<'_, PyAny>, hint: Option<&str>) -> Box<Failure> {
     let message = format!("Expected {expected}, got `{}`.", type_name(returned));
     close(returned);
     let failure = Failure::new(FailureKind::BadReturn, message);

@@ -6,6 +6,8 @@ from typing import Any
 
 from support.files import read_jsonl
 
+# Steps that reject the short records of a corpus.
+STEPS: list[Any] = ["trim", ("length", {"minimum": 3})]
 TIMES = ("seconds", "workers", "earlier_shards")
 
 

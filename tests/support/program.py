@@ -17,9 +17,10 @@ SCRIPT = Path(sysconfig.get_path("scripts")) / "text-processor"
 PATIENCE = 30
 
 
-def _heed_interrupts() -> None:
-    """A shell lets the processes it starts in the background ignore SIGINT, and so do those that they start."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _heed_signals() -> None:
+    """What a shell starts in the background ignores SIGINT and SIGQUIT, and so do its children; `nohup` adds SIGHUP."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 # A process counts the memory of the one it was forked from as its own. This one is small.
@@ -101,7 +102,7 @@ class Program:
             stderr=subprocess.PIPE,
             cwd=self.folder,
             env=self.environment(),
-            preexec_fn=_heed_interrupts,  # noqa: PLW1509
+            preexec_fn=_heed_signals,  # noqa: PLW1509
         )
         try:
             yield process

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::record::{Field, FieldType};
-use crate::step::{Asked, Kind, Origin, Runtime, Stage};
+use crate::step::{Asked, CalledWith, Kind, Origin, Runtime, Stage};
 
 fn plugin(short_name: &str, distribution: &str, editable: bool) -> Plugin {
     Plugin {
@@ -189,6 +189,7 @@ fn a_declaration_shows_what_there_is() {
             },
         ],
         runtime: Runtime::Python,
+        called_with: CalledWith::List,
         origin: Some(Origin {
             distribution: "acme-filters".into(),
             version: None,
@@ -204,6 +205,7 @@ fn a_declaration_shows_what_there_is() {
     kind         filter
     stage        filter
     runtime      Python
+    called with  lists of texts
     from         acme-filters 1.2.0, editable
     entry point  acme_filters:process
     location     /site-packages/acme-filters-1.2.0.dist-info

@@ -10,56 +10,33 @@
 //! A worker is started through the interpreter, never forked. Each has a tender, a thread of the engine that keeps two
 //! batches with it, so that it never waits for the next one. Before each call the worker notes in shared memory which
 //! record and step it is at. When it dies, however that happens, the note names the culprit: that record is tried once more on a fresh
-//! worker and quarantined if it kills that one too, and everything else is run again. Nothing is unpickled here, and
-//! nothing that a worker sends is believed without having been checked.
+//! worker and quarantined if it kills that one too, and everything else is run again. Where the note names a call with
+//! several records, these go to a fresh worker that takes them one by one, so that the next note names the culprit.
+//! Nothing is unpickled here, and nothing that a worker sends is believed without having been checked.
 //!
 //! This protects against plugins that are faulty, not against those that are malicious.
 
 #[cfg(unix)]
-mod channel;
-#[cfg(unix)]
-mod child;
-#[cfg(unix)]
-mod death;
-#[cfg(unix)]
-mod descendants;
-#[cfg(unix)]
-mod memory;
-#[cfg(unix)]
-mod message;
-#[cfg(unix)]
-mod nursery;
-#[cfg(unix)]
-mod pieces;
-#[cfg(unix)]
-mod pool;
-#[cfg(unix)]
-mod remote;
-#[cfg(unix)]
-mod serve;
-#[cfg(unix)]
-mod tender;
-#[cfg(all(test, unix))]
-mod tests;
+mod unix;
 mod wire;
 
 #[cfg(unix)]
-pub(super) use pool::Pool;
+use unix::First;
 #[cfg(unix)]
-pub use remote::RemoteHost;
+pub(super) use unix::Pool;
 #[cfg(unix)]
-pub use serve::{Worker, serve};
+pub use unix::{RemoteHost, Worker, serve};
 
 use crate::error::{ConfigError, Result, shown};
 use crate::plan::Plan;
 use crate::plugins::{Host, WorkerCommand};
 use crate::step::{Limits, Runtime, Segment, runtime};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The most bytes of what one worker prints that are passed on.
-#[cfg(unix)]
-const CAPTURED: usize = 1 << 20;
+/// A worker that has been started before the run; elsewhere, there are none.
+#[cfg(not(unix))]
+#[derive(Debug, Clone, Default)]
+struct First;
 
 impl Supervision {
     /// How many milliseconds a worker may work on one record.
@@ -148,22 +125,6 @@ pub struct Supervision {
     /// A worker that has been started already.
     first: First,
 }
-
-/// A worker that has been started before the run, for whoever takes it first.
-#[cfg(unix)]
-#[derive(Debug, Clone, Default)]
-struct First(Arc<Mutex<Option<child::Child>>>);
-
-#[cfg(unix)]
-impl First {
-    fn take(&self) -> Option<child::Child> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-#[cfg(not(unix))]
-#[derive(Debug, Clone, Default)]
-struct First;
 
 impl Supervision {
     /// Decides where the segments of a plan run that plugins execute, and how. `None`: in this process, or there are none.

@@ -1,1 +1,1 @@
-"""B14, B30: modules that do harm when they are imported."""
+"""B30: modules that do harm when they are imported."""

@@ -1,6 +1,6 @@
 use super::*;
 use crate::batch::{Casualty, Row, SourceRecord, Span};
-use crate::engine::process::message::ReplyRow;
+use crate::engine::process::unix::message::ReplyRow;
 
 /// A job whose rows are single letters: those in capitals are not live.
 fn job_of(rows: &str) -> Box<Job> {
@@ -129,15 +129,40 @@ fn what_kills_workers_without_being_named_is_found_by_halving() {
             let count = rows.len();
             undertaking.answer(&rows, Answer::Reply(reply(&vec![1; count])));
         }
-        if undertaking
-            .pieces
-            .iter()
-            .any(|piece| piece.rows == (5..6) && piece.deaths == 1)
-        {
+        if deaths == 4 {
             break;
         }
     }
-    assert_eq!(deaths, 4);
+    // Eight, four, two: now the row is alone, and has been died of once more.
+    let rest: Vec<Range<usize>> = std::iter::from_fn(|| undertaking.next_waiting()).collect();
+    assert!(rest.contains(&(5..6)), "{rest:?}");
+    assert_eq!(undertaking.pieces.get(&(5..6)).deaths, 1);
+}
+
+#[test]
+fn rows_of_a_call_that_a_worker_died_in_are_taken_one_by_one() {
+    let mut undertaking = Undertaking::new(job_of("abcdefgh"), None);
+    let all = undertaking.next_waiting().expect("a piece");
+    assert!(!undertaking.is_apart(&all));
+    undertaking.suspect(&all, 2..6);
+    let pieces: Vec<Range<usize>> = std::iter::from_fn(|| undertaking.next_waiting()).collect();
+    let apart: Vec<bool> = pieces.iter().map(|piece| undertaking.is_apart(piece)).collect();
+    assert_eq!((pieces, apart), (vec![0..2, 2..6, 6..8], vec![false, true, false]));
+    undertaking.answer(&(0..2), Answer::Reply(reply(&[1, 1])));
+    undertaking.answer(&(6..8), Answer::Reply(reply(&[1, 1])));
+    // Now the worker says which of them it is: that one is tried again, and its neighbours stay suspect.
+    assert!(!undertaking.blame(&(2..6), 1, 7, &death(), true));
+    let pieces: Vec<Range<usize>> = std::iter::from_fn(|| undertaking.next_waiting()).collect();
+    assert_eq!(pieces, [3..4, 2..3, 4..6]);
+    assert!(undertaking.is_apart(&(4..6)));
+    assert!(undertaking.blame(&(3..4), 0, 7, &death(), true));
+    undertaking.answer(&(2..3), Answer::Reply(reply(&[1])));
+    undertaking.answer(&(4..6), Answer::Reply(reply(&[1, 1])));
+    let job = undertaking.finish();
+    let [casualty] = &job.batch.casualties[..] else {
+        panic!("one record failed")
+    };
+    assert_eq!((casualty.row, casualty.step), (3, Some(7)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::CAPTURED;
 use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
-use super::death::{Death, manner, out_of_memory_kills, without_addresses};
+use super::death::{Death, Position, manner, out_of_memory_kills, without_addresses};
 use super::descendants::{descendants, kill_all};
 use super::memory::{SharedMemory, anonymous_file};
 use super::wire::{self, Loaded};
@@ -182,10 +182,16 @@ impl Child {
         self.channel.read_message(frame, &self.memory, bytes)
     }
 
-    /// What it works on: the request, and a value that changes with each record and step.
+    /// What it works on: the request, and what it has noted (see [`Marker`]).
     pub(super) fn progress(&self) -> (u64, u64) {
         let cell = |index| self.memory.cell(index).load(Ordering::Relaxed);
         (cell(SEQUENCE), cell(MARKER))
+    }
+
+    /// What it works on, if it does.
+    pub(super) fn position(&self) -> Option<Position> {
+        let (sequence, note) = self.progress();
+        Marker::read(note).map(|noted| Position { sequence, noted })
     }
 
     /// How much memory it has, in bytes, where the system tells.
@@ -379,11 +385,6 @@ impl Child {
             kind: FailureKind::StepMemory,
             ..self.die(&how)
         }
-    }
-
-    fn position(&self) -> Option<(u64, u32, usize)> {
-        let (sequence, note) = self.progress();
-        Marker::read(note).map(|(row, step)| (sequence, row, step))
     }
 
     fn spoken(&self) -> u64 {

@@ -19,8 +19,17 @@ use std::ops::Range;
 /// Stands for the length of a text that no step has changed.
 const SAME: u32 = u32::MAX;
 
+/// What is to be done with the rows of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Task {
+    /// The segment to run, by its number in the plan.
+    pub(super) segment: usize,
+    /// Whether its steps are to take the rows one by one, also those that take many at a time.
+    pub(super) apart: bool,
+}
+
 /// Writes the texts of some rows, and the fields that the steps of the segment ask for.
-pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], segment: usize, steps: &[PlacedStep]) {
+pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], task: Task, steps: &[PlacedStep]) {
     let mut unescaped = String::new();
     let mut lengths = Vec::with_capacity(rows.len() * 4);
     for &row in rows {
@@ -43,7 +52,7 @@ pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], segm
     put_long(&mut trailer, texts);
     put_long(&mut trailer, fields.len() as u64);
     put(&mut trailer, rows.len() as u32);
-    put(&mut trailer, segment as u32);
+    put(&mut trailer, task.segment as u32);
     put(&mut trailer, asked.len() as u32);
     // What the rows become together may take no more memory there than here.
     // A row that travels alone is not alone in its batch: that is divided if it becomes too large.
@@ -53,10 +62,11 @@ pub(super) fn write_request(pen: &mut Pen<'_>, batch: &Batch, rows: &[u32], segm
         batch.room.min(MOST_ROOM)
     };
     put(&mut trailer, room as u32);
+    put(&mut trailer, u32::from(task.apart));
     pen.write(&trailer);
 }
 
-const REQUEST_TRAILER: usize = 32;
+const REQUEST_TRAILER: usize = 36;
 
 /// The fields that steps ask for, without doubles.
 fn asked_from_outside(steps: &[PlacedStep]) -> Vec<u16> {
@@ -67,13 +77,14 @@ fn asked_from_outside(steps: &[PlacedStep]) -> Vec<u16> {
 }
 
 /// Reads a request into an empty batch, whose rows and source records are numbered like the rows of the request. Returns
-/// the segment to run. `None`: that is no request.
-pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<usize> {
+/// what is to be done with them. `None`: that is no request.
+pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<Task> {
     let start = bytes.len().checked_sub(REQUEST_TRAILER)?;
     let mut trailer = Cursor::new(&bytes, start..bytes.len());
     let (texts, fields) = (trailer.long()? as usize, trailer.long()? as usize);
     let (rows, segment, asked) = (trailer.word()?, trailer.word()? as usize, trailer.word()?);
     batch.room = trailer.word()? as usize;
+    let apart = trailer.word()? == 1;
     let behind_fields = texts.checked_add(fields).filter(|behind| *behind <= start)?;
     let mut lengths = Cursor::new(&bytes, behind_fields..start);
     let lengths: Vec<u32> = (0..rows).map(|_| lengths.word()).collect::<Option<_>>()?;
@@ -101,7 +112,7 @@ pub(super) fn read_request(bytes: Vec<u8>, batch: &mut Batch) -> Option<usize> {
             ..Row::default()
         });
     }
-    Some(segment)
+    Some(Task { segment, apart })
 }
 
 /// Writes what became of a request, whose rows the segment with these steps has been run over.

@@ -106,9 +106,10 @@ proptest! {
             batch.set_field(3, row, value.clone());
         }
         let rows: Vec<u32> = (0..texts.len() as u32).filter(|row| left_out & 1 << row == 0).collect();
-        let bytes = written(|pen| write_request(pen, &batch, &rows, 7, &[placed(2, &[3], &[])]));
+        let task = Task { segment: 7, apart: left_out & 1 == 1 };
+        let bytes = written(|pen| write_request(pen, &batch, &rows, task, &[placed(2, &[3], &[])]));
         let mut arrived = Batch::new();
-        prop_assert_eq!(read_request(bytes, &mut arrived), Some(7));
+        prop_assert_eq!(read_request(bytes, &mut arrived), Some(task));
         prop_assert_eq!(arrived.rows.len(), rows.len());
         for (place, row) in rows.iter().enumerate() {
             prop_assert_eq!(&text_of(&arrived, place), &texts[*row as usize]);

@@ -63,8 +63,9 @@ pub fn serve(doorbell: OwnedFd, worker: &dyn Worker) -> io::Result<()> {
                 batch.clear();
                 let mut bytes = batch.spare();
                 channel.read_message(&mut frame, memory, &mut bytes)?;
-                let number = read_request(bytes, &mut batch).ok_or(io::ErrorKind::InvalidData)?;
-                let segment = loaded.segment(number).ok_or(io::ErrorKind::InvalidData)?;
+                let task = read_request(bytes, &mut batch).ok_or(io::ErrorKind::InvalidData)?;
+                loaded.context.apart = task.apart;
+                let segment = loaded.segment(task.segment).ok_or(io::ErrorKind::InvalidData)?;
                 let ran = segment.run(&mut batch, &loaded.context, &mut || Ok(()));
                 loaded.context.marker.clear();
                 match ran {

@@ -2,6 +2,7 @@
 
 use super::death::Death;
 use super::message::{Answer, Reply};
+use super::piece_list::{Piece, PieceList, Progress};
 use crate::batch::{Batch, Ending, State, View};
 use crate::engine::job::Job;
 use crate::error::{Failure, FailureKind};
@@ -14,28 +15,10 @@ pub(super) struct Undertaking {
     pub(super) job: Box<Job>,
     /// The rows of the batch that are live; pieces are ranges of these.
     live: Vec<u32>,
-    pieces: Vec<Piece>,
-}
-
-/// Some rows of a batch that travel together.
-#[derive(Debug)]
-struct Piece {
-    rows: Range<usize>,
-    /// How many workers have died of it, or might have.
-    deaths: u32,
-    /// Whether a worker has named this very row when it died.
-    blamed: bool,
-    state: Progress,
-}
-
-#[derive(Debug)]
-enum Progress {
-    Waiting,
-    Sent,
-    Done(Reply),
-    /// It became too large, so the whole batch is divided and run again.
-    Overflowed,
-    Failed(u16, Failure),
+    pieces: PieceList,
+    /// How many buffers of the batch were counted, and how many bytes they hold. Each reply brings one, and counting them all
+    /// each time would cost the square of what is sent.
+    counted: (usize, usize),
 }
 
 impl Undertaking {
@@ -43,41 +26,26 @@ impl Undertaking {
     pub(super) fn new(job: Box<Job>, most: Option<usize>) -> Self {
         let is_live = |row: &u32| job.batch.rows[*row as usize].state == State::Live;
         let live: Vec<u32> = (0..job.batch.rows.len() as u32).filter(is_live).collect();
-        let most = most.unwrap_or(usize::MAX).max(1);
-        let starts = (0..live.len()).step_by(most.min(live.len().max(1)));
-        let pieces = starts.map(|start| Piece::new(start..live.len().min(start.saturating_add(most)), 0));
         Self {
-            pieces: pieces.collect(),
+            pieces: PieceList::new(live.len(), most.unwrap_or(usize::MAX)),
             live,
             job,
+            counted: (0, 0),
         }
     }
 
     /// The next piece that waits, which is noted as sent.
     pub(super) fn next_waiting(&mut self) -> Option<Range<usize>> {
-        // What a worker has died of goes first: a fresh worker shows what comes of it, and nothing that came before.
-        let waits = |piece: &&mut Piece| matches!(piece.state, Progress::Waiting);
-        let blamed = self.pieces.iter_mut().filter(waits).find(|piece| piece.blamed);
-        let piece = match blamed {
-            Some(piece) => piece,
-            None => self.pieces.iter_mut().find(waits)?,
-        };
-        piece.state = Progress::Sent;
-        Some(piece.rows.clone())
+        self.pieces.next_waiting()
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        !self.job.batch.overflowed && self.pieces.iter().any(|piece| matches!(piece.state, Progress::Waiting))
+        !self.job.batch.overflowed && self.pieces.has_waiting()
     }
 
     pub(super) fn is_done(&self) -> bool {
-        let is_open = |piece: &Piece| match piece.state {
-            Progress::Sent => true,
-            // Of a batch that is run again nothing more needs to be sent.
-            Progress::Waiting => !self.job.batch.overflowed,
-            Progress::Done(_) | Progress::Overflowed | Progress::Failed(..) => false,
-        };
-        !self.pieces.iter().any(is_open)
+        // Of a batch that is run again nothing more needs to be sent.
+        !self.pieces.has_sent() && !self.has_waiting()
     }
 
     /// The rows of the batch that a piece holds.
@@ -85,63 +53,70 @@ impl Undertaking {
         &self.live[piece.clone()]
     }
 
-    fn piece(&mut self, rows: &Range<usize>) -> usize {
-        let found = self.pieces.iter().position(|piece| piece.rows == *rows);
-        found.expect("what was sent is a piece")
-    }
-
     /// Notes the answer to a piece.
     pub(super) fn answer(&mut self, rows: &Range<usize>, answer: Answer) {
-        let index = self.piece(rows);
-        let piece = &mut self.pieces[index];
-        piece.state = match answer {
+        let overflowed = matches!(answer, Answer::Overflowed);
+        let state = match answer {
             Answer::Reply(reply) => Progress::Done(reply),
             Answer::Overflowed => Progress::Overflowed,
         };
+        let answered = Piece {
+            state,
+            ..Piece::new(rows.clone(), 0)
+        };
+        self.pieces.replace(rows, [answered]);
         // The texts of several pieces add up.
-        self.job.batch.overflowed |= matches!(self.pieces[index].state, Progress::Overflowed) || self.is_too_large();
+        self.job.batch.overflowed |= overflowed || self.is_too_large();
     }
 
-    fn is_too_large(&self) -> bool {
+    fn is_too_large(&mut self) -> bool {
         let batch = &self.job.batch;
-        !batch.is_alone() && batch.bytes() > batch.room
+        let (buffers, bytes) = &mut self.counted;
+        let (now, more) = batch.bytes_behind(*buffers);
+        *bytes += more;
+        *buffers = now;
+        !batch.is_alone() && *bytes > batch.room
     }
 
     /// Whether a piece is a row of which a worker has died already.
     pub(super) fn is_second_try(&self, rows: &Range<usize>) -> bool {
-        self.pieces.iter().any(|piece| piece.rows == *rows && piece.blamed)
+        self.pieces.get(rows).blamed
     }
 
     /// Notes that a worker died while a piece was with it and it was not at any row of it: the piece waits again. Once that
     /// happens a second time it is halved, until the row that does it is alone. Returns whether that row is found.
     pub(super) fn lose(&mut self, rows: &Range<usize>, death: &Death, worked_on: bool, steps: &[PlacedStep]) -> bool {
-        let index = self.piece(rows);
-        let piece = &mut self.pieces[index];
-        piece.state = Progress::Waiting;
-        if !worked_on {
+        let Piece {
+            deaths, blamed, apart, ..
+        } = *self.pieces.get(rows);
+        let deaths = deaths + u32::from(worked_on);
+        if worked_on && deaths > 1 && rows.len() > 1 {
+            let middle = rows.start + rows.len() / 2;
+            let halves = [rows.start..middle, middle..rows.end];
+            self.pieces.replace(rows, halves.map(|half| Piece::new(half, 1)));
             return false;
         }
-        piece.deaths += 1;
-        let deaths = piece.deaths;
-        if deaths < 2 {
-            return false;
-        }
-        if rows.len() == 1 {
-            piece.state = Progress::Failed(steps[0].index, failure(death, deaths));
-            return true;
-        }
-        let middle = rows.start + rows.len() / 2;
-        let halves = [rows.start..middle, middle..rows.end];
-        self.pieces
-            .splice(index..=index, halves.map(|half| Piece::new(half, 1)));
-        false
+        let is_found = worked_on && deaths > 1;
+        let state = if is_found {
+            Progress::Failed(steps[0].index, failure(death, deaths))
+        } else {
+            Progress::Waiting
+        };
+        let again = Piece {
+            rows: rows.clone(),
+            deaths,
+            blamed,
+            apart,
+            state,
+        };
+        self.pieces.replace(rows, [again]);
+        is_found
     }
 
     /// Notes that a worker died of a row of a piece. It is tried once more, alone, if that may help; all others are run again.
     /// Returns whether the row has failed for good.
     pub(super) fn blame(&mut self, rows: &Range<usize>, row: usize, step: u16, death: &Death, again: bool) -> bool {
-        let index = self.piece(rows);
-        let deaths = self.pieces[index].deaths;
+        let Piece { deaths, apart, .. } = *self.pieces.get(rows);
         let attempts = if rows.len() == 1 { deaths + 1 } else { 1 };
         let culprit = rows.start + row;
         let for_good = attempts > 1 || !again;
@@ -149,18 +124,44 @@ impl Undertaking {
             rows: culprit..culprit + 1,
             deaths: attempts,
             blamed: true,
+            apart: false,
             state: if for_good {
                 Progress::Failed(step, failure(death, attempts))
             } else {
                 Progress::Waiting
             },
         };
-        let before = Piece::new(rows.start..culprit, 0);
-        let after = Piece::new(culprit + 1..rows.end, 0);
-        let parts = [before, alone, after];
-        self.pieces
-            .splice(index..=index, parts.into_iter().filter(|piece| !piece.rows.is_empty()));
+        // The others stay suspect, if they were: more than one may be poison.
+        let other = |rows: Range<usize>| Piece {
+            apart: apart && rows.len() > 1,
+            ..Piece::new(rows, 0)
+        };
+        self.put(rows, [other(rows.start..culprit), alone, other(culprit + 1..rows.end)]);
         for_good
+    }
+
+    /// Notes that a worker died in a call with several rows of a piece: these are run again, one by one, and all others as
+    /// before.
+    pub(super) fn suspect(&mut self, rows: &Range<usize>, suspects: Range<usize>) {
+        let suspects = rows.start + suspects.start..rows.start + suspects.end;
+        let before = Piece::new(rows.start..suspects.start, 0);
+        let after = Piece::new(suspects.end..rows.end, 0);
+        let apart = Piece {
+            apart: true,
+            ..Piece::new(suspects, 0)
+        };
+        self.put(rows, [before, apart, after]);
+    }
+
+    /// Whether the rows of a piece are to be taken one by one.
+    pub(super) fn is_apart(&self, rows: &Range<usize>) -> bool {
+        self.pieces.get(rows).apart
+    }
+
+    /// Puts others in the place of a piece, as far as they hold any rows.
+    fn put(&mut self, rows: &Range<usize>, parts: [Piece; 3]) {
+        let parts = parts.into_iter().filter(|piece| !piece.rows.is_empty());
+        self.pieces.replace(rows, parts);
     }
 
     /// Gives the job what became of its rows, unless that is too much: then it is told to be divided.
@@ -168,10 +169,13 @@ impl Undertaking {
     /// # Panics
     /// If a piece is not done.
     pub(super) fn finish(self) -> Box<Job> {
-        let Self { mut job, live, pieces } = self;
+        let Self {
+            mut job, live, pieces, ..
+        } = self;
         if job.batch.overflowed {
             return job;
         }
+        let pieces = pieces.into_pieces();
         let batch = &mut job.batch;
         let splits = pieces.iter().any(|piece| match &piece.state {
             Progress::Done(reply) => reply.rows.len() != piece.rows.len(),
@@ -206,17 +210,6 @@ impl Undertaking {
             }
         }
         job
-    }
-}
-
-impl Piece {
-    fn new(rows: Range<usize>, deaths: u32) -> Self {
-        Self {
-            rows,
-            deaths,
-            blamed: false,
-            state: Progress::Waiting,
-        }
     }
 }
 

@@ -2,15 +2,16 @@
 
 use super::channel::{Frame, Kind, SLOTS};
 use super::child::{Child, Event};
-use super::death::Death;
-use super::message::{Answer, Reply, write_request};
+use super::death::{Death, Position};
+use super::message::{Answer, Reply, Task, write_request};
 use super::pieces::Undertaking;
 use super::pool::Pool;
 use super::remote::died_while_loading;
+use super::stopwatch::Stopwatch;
 use crate::batch::Ending;
 use crate::engine::round::{Ear, Summons};
 use crate::error::{Error, FailureKind, Result};
-use crate::step::{PlacedStep, Runtime, Segment};
+use crate::step::{Noted, PlacedStep, Runtime, Segment};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -32,6 +33,8 @@ pub(super) struct Tender<'p, 'r> {
     undertakings: VecDeque<Undertaking>,
     sent: Vec<Sent>,
     stopwatch: Stopwatch,
+    /// When the memory of the worker was looked at last.
+    measured: Instant,
     started: Instant,
     /// How many records in a row have failed with a fresh worker as they had with one whose means were used up.
     useless: u32,
@@ -45,14 +48,6 @@ struct Sent {
     rows: Range<usize>,
 }
 
-/// How long the worker has been at the same record.
-struct Stopwatch {
-    looked: Instant,
-    measured: Instant,
-    at: (u64, u64),
-    spent: Duration,
-}
-
 impl<'p, 'r> Tender<'p, 'r> {
     pub(super) fn new(pool: &'p Pool<'r>) -> Self {
         let now = Instant::now();
@@ -61,12 +56,8 @@ impl<'p, 'r> Tender<'p, 'r> {
             child: None,
             undertakings: VecDeque::new(),
             sent: Vec::new(),
-            stopwatch: Stopwatch {
-                looked: now,
-                measured: now,
-                at: (0, 0),
-                spent: Duration::ZERO,
-            },
+            stopwatch: Stopwatch::new(now),
+            measured: now,
             started: now,
             useless: 0,
         }
@@ -186,8 +177,12 @@ impl<'p, 'r> Tender<'p, 'r> {
         let id = undertaking.job.batch.sequence;
         let sent = child.send(Kind::Work, slot, |child| {
             let mut pen = child.pen(slot);
+            let task = Task {
+                segment: undertaking.job.segment,
+                apart: undertaking.is_apart(&rows),
+            };
             let (batch, rows) = (&undertaking.job.batch, undertaking.rows(&rows));
-            write_request(&mut pen, batch, rows, undertaking.job.segment, segment.steps());
+            write_request(&mut pen, batch, rows, task, segment.steps());
             pen.finish()
         });
         let (sequence, death) = match sent {
@@ -270,7 +265,14 @@ impl<'p, 'r> Tender<'p, 'r> {
             kind,
             how: how.to_owned(),
             stack: None,
-            at: Some((sent.sequence, row, step)),
+            at: Some(Position {
+                sequence: sent.sequence,
+                noted: Noted {
+                    source: row,
+                    sources: 1,
+                    step,
+                },
+            }),
         })
     }
 
@@ -297,7 +299,7 @@ impl<'p, 'r> Tender<'p, 'r> {
         }
         self.pool.note_death(&death);
         self.pool.nursery.keep_spare();
-        let working_on = death.at.map(|(sequence, ..)| sequence);
+        let working_on = death.at.map(|position| position.sequence);
         // Requests are worked on in the order in which they were sent.
         let first = self.sent.iter().map(|sent| sent.sequence).min();
         for sent in std::mem::take(&mut self.sent) {
@@ -306,16 +308,22 @@ impl<'p, 'r> Tender<'p, 'r> {
             };
             let steps = self.segment(&self.undertakings[index]).steps();
             let undertaking = &mut self.undertakings[index];
-            match death.at {
-                Some((sequence, row, step)) if sequence == sent.sequence && (row as usize) < sent.rows.len() => {
+            let position = death.at.filter(|position| position.sequence == sent.sequence);
+            let noted = position.and_then(|position| Some((position.rows(sent.rows.len())?, position.noted.step)));
+            match noted {
+                // A call with records of which each may be the one.
+                Some((suspects, _)) if suspects.len() > 1 && !undertaking.is_apart(&sent.rows) => {
+                    undertaking.suspect(&sent.rows, suspects);
+                }
+                Some((rows, step)) => {
                     // A time-out would take as long again.
                     let again = death.kind != FailureKind::StepTimeout;
                     let step = steps.get(step).map_or(0, |placed: &PlacedStep| placed.index);
-                    if undertaking.blame(&sent.rows, row as usize, step, &death, again) {
+                    if undertaking.blame(&sent.rows, rows.start, step, &death, again) {
                         self.pool.note_poison()?;
                     }
                 }
-                _ => {
+                None => {
                     let worked_on = working_on.is_none() && Some(sent.sequence) == first;
                     if undertaking.lose(&sent.rows, &death, worked_on, steps) {
                         self.pool.note_poison()?;
@@ -391,11 +399,16 @@ impl<'p, 'r> Tender<'p, 'r> {
         };
         let spent = self.stopwatch.look(child.progress(), 4 * patience);
         if let Some(timeout) = supervision.timeout.filter(|timeout| spent >= *timeout) {
-            let how = format!("was at one record for more than {} s", timeout.as_secs_f64());
+            let records = child.position().map_or(1, |position| position.noted.sources);
+            let what = match records {
+                1 => "one record".to_owned(),
+                _ => format!("one call with {records} records"),
+            };
+            let how = format!("was at {what} for more than {} s", timeout.as_secs_f64());
             return self.bury(|child| child.hanged(&how));
         }
-        if self.stopwatch.measured.elapsed() >= LOOK {
-            self.stopwatch.measured = Instant::now();
+        if self.measured.elapsed() >= LOOK {
+            self.measured = Instant::now();
             let resident = child.resident();
             if let Some(limit) = supervision.memory
                 && resident.is_some_and(|resident| resident > limit)
@@ -413,47 +426,5 @@ impl<'p, 'r> Tender<'p, 'r> {
         if let Some(printed) = printed {
             self.pool.pass_on(printed);
         }
-    }
-}
-
-impl Stopwatch {
-    fn reset(&mut self) {
-        self.looked = Instant::now();
-        self.spent = Duration::ZERO;
-    }
-
-    /// How long the worker has been at the same record. Of the time since the last look no more than `most` counts: if more has
-    /// passed, it was this process that did not get on, because it was stopped or the machine slept.
-    fn look(&mut self, (sequence, note): (u64, u64), most: Duration) -> Duration {
-        let now = Instant::now();
-        let passed = (now - self.looked).min(most);
-        self.looked = now;
-        // All steps of a segment share the time for a record, so only the record is looked at.
-        let at = (sequence, note & u64::from(u32::MAX));
-        if at == self.at {
-            self.spent += passed;
-        } else {
-            self.at = at;
-            self.spent = Duration::ZERO;
-        }
-        self.spent
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn time_in_which_nobody_looked_does_not_count() {
-        let mut stopwatch = Stopwatch {
-            looked: Instant::now().checked_sub(Duration::from_secs(60)).expect("a clock"),
-            measured: Instant::now(),
-            at: (1, 2),
-            spent: Duration::from_millis(5),
-        };
-        let most = Duration::from_millis(10);
-        assert_eq!(stopwatch.look((1, 2), most), Duration::from_millis(15));
-        assert_eq!(stopwatch.look((1, 3), most), Duration::ZERO);
     }
 }

@@ -115,7 +115,7 @@ impl Host for Obedient {
     fn worker_command(&self) -> std::result::Result<WorkerCommand, String> {
         Ok(WorkerCommand {
             program: std::env::current_exe().expect("a program").into_os_string(),
-            arguments: ["--exact", "engine::process::tests::be_a_worker", "--nocapture"]
+            arguments: ["--exact", "engine::process::unix::tests::be_a_worker", "--nocapture"]
                 .map(OsString::from)
                 .to_vec(),
             environment: vec![(ROLE.into(), "1".into())],
@@ -186,6 +186,7 @@ fn obey(lines: &str, isolating: Isolating, workers: usize) -> Result<(Report, St
         supervision: Supervision::of(&plan, &Obedient, Limits::default(), &isolating)?,
         on_error: None,
         limit: None,
+        nulls: crate::columns::Nulls::default(),
         limits: Limits::default(),
         memory_budget: crate::engine::USUAL_MEMORY_BUDGET,
         quarantine_limit: None,

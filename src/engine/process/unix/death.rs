@@ -1,7 +1,9 @@
 //! How workers die, in words that stand in errors and in the quarantine.
 
 use crate::error::FailureKind;
+use crate::step::Noted;
 use rustix::process::Signal;
+use std::ops::Range;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
@@ -14,8 +16,26 @@ pub(super) struct Death {
     pub(super) how: String,
     /// The stack that it wrote when it died.
     pub(super) stack: Option<String>,
-    /// What it was working on: the request, the row of that request, and the step of the segment.
-    pub(super) at: Option<(u64, u32, usize)>,
+    /// What it was working on.
+    pub(super) at: Option<Position>,
+}
+
+/// What a worker is working on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The request.
+    pub(super) sequence: u64,
+    /// The rows of that request, and the step of the segment.
+    pub(super) noted: Noted,
+}
+
+impl Position {
+    /// The rows of a request of so many rows. `None`: they are none of its rows, so that what was noted is worth nothing.
+    pub(super) fn rows(&self, request: usize) -> Option<Range<usize>> {
+        let first = self.noted.source as usize;
+        let last = first.saturating_add(self.noted.sources as usize);
+        (first < request).then(|| first..last.min(request))
+    }
 }
 
 /// How a process ended, and whether somebody from outside may have done it.

@@ -1,0 +1,211 @@
+//! Reads Parquet: row groups, one after the other, in parts of a few megabytes at most.
+
+use super::super::identity::OpenInput;
+use super::super::stream::open_in_parts;
+use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, guarded, lost, unreadable};
+use crate::error::{Result, Shown};
+use crate::io::Input;
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::basic::Compression;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::schema::types::ColumnPath;
+use std::path::Path;
+
+/// What is kept of a Parquet file when its records are written to another: beside its schema and metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableDefaults {
+    /// How the pages of each column are compressed.
+    pub(super) compression: Vec<(ColumnPath, Compression)>,
+    /// How many rows the largest row group has.
+    pub(super) group_rows: Option<usize>,
+}
+
+/// An open Parquet file.
+pub(super) struct ParquetTables {
+    name: String,
+    opened: OpenInput,
+    metadata: ArrowReaderMetadata,
+    wanted: Option<Vec<usize>>,
+    /// The row group that is read next, or is being read.
+    group: usize,
+    reader: Option<ParquetRecordBatchReader>,
+    /// How many rows of the group were read or passed over.
+    rows: u64,
+    /// How many bytes the groups before this one have.
+    bytes_before: u64,
+    back: Option<RecordBatch>,
+}
+
+impl ParquetTables {
+    /// Opens a file, of which only these columns are read. Of the others nothing is decoded.
+    pub(super) fn open(input: &Input, path: &Path, wanted: Option<Vec<usize>>) -> Result<Self> {
+        let opened = open_in_parts(input, path)?;
+        let name = format!("`{}`", input.name);
+        let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
+        let metadata =
+            guarded(|| ArrowReaderMetadata::load(opened.file(), ArrowReaderOptions::new())).map_err(broken)?;
+        check(metadata.metadata(), opened.size()).map_err(broken)?;
+        Ok(Self {
+            name: format!("`{}`", Shown(path)),
+            opened,
+            metadata,
+            wanted,
+            group: 0,
+            reader: None,
+            rows: 0,
+            bytes_before: 0,
+            back: None,
+        })
+    }
+
+    pub(super) fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    pub(super) fn defaults(&self) -> TableDefaults {
+        let groups = self.metadata.metadata().row_groups();
+        let columns = groups.first().map_or(&[][..], RowGroupMetaData::columns);
+        TableDefaults {
+            compression: columns
+                .iter()
+                .map(|column| (column.column_path().clone(), column.compression()))
+                .collect(),
+            group_rows: groups.iter().map(|group| group.num_rows() as usize).max(),
+        }
+    }
+
+    fn groups(&self) -> &[RowGroupMetaData] {
+        self.metadata.metadata().row_groups()
+    }
+
+    /// A reader of what is left of the group.
+    fn read_group(&self) -> Result<ParquetRecordBatchReader, String> {
+        let group = &self.groups()[self.group];
+        let row_bytes = group.total_byte_size().max(1) as usize / group.num_rows().max(1) as usize;
+        let rows = (TABLE_BYTES / row_bytes.max(1)).clamp(1, MOST_RECORDS);
+        let file = self.opened.file().try_clone().map_err(|error| error.to_string())?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = match &self.wanted {
+            None => ProjectionMask::all(),
+            Some(wanted) => ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()),
+        };
+        let builder = builder
+            .with_row_groups(vec![self.group])
+            .with_projection(mask)
+            .with_batch_size(rows)
+            .with_offset(self.rows as usize);
+        guarded(|| builder.build())
+    }
+
+    fn end_group(&mut self) {
+        self.bytes_before += self.groups()[self.group].compressed_size().max(0) as u64;
+        self.group += 1;
+        self.rows = 0;
+        self.reader = None;
+    }
+
+    /// What is left of the group is lost.
+    fn lose_group(&mut self, reason: &str) -> Piece {
+        let left = (self.groups()[self.group].num_rows() as u64).saturating_sub(self.rows);
+        let message = format!(
+            "Row group {} of {} is damaged: {reason}. Its last {left} rows, from row {} of the group on, are lost.",
+            self.group, self.name, self.rows
+        );
+        self.end_group();
+        Piece::Lost {
+            rows: left,
+            failure: lost(message),
+            bytes: Vec::new(),
+        }
+    }
+}
+
+impl TableReader for ParquetTables {
+    fn next(&mut self) -> Option<Piece> {
+        if let Some(table) = self.back.take() {
+            return Some(Piece::Table(table));
+        }
+        while self.group < self.groups().len() {
+            let mut reader = match self.reader.take().map_or_else(|| self.read_group(), Ok) {
+                Ok(reader) => reader,
+                Err(reason) => return Some(self.lose_group(&reason)),
+            };
+            match guarded(|| reader.next().transpose()) {
+                Ok(Some(table)) => {
+                    self.rows += table.num_rows() as u64;
+                    self.reader = Some(reader);
+                    return Some(Piece::Table(table));
+                }
+                Ok(None) if self.rows < self.groups()[self.group].num_rows() as u64 => {
+                    return Some(self.lose_group("it ends early"));
+                }
+                Ok(None) => self.end_group(),
+                Err(reason) => return Some(self.lose_group(&reason)),
+            }
+        }
+        None
+    }
+
+    fn skip(&mut self, rows: u64) -> Result<()> {
+        let mut left = rows;
+        while self.group < self.groups().len() {
+            let there = self.groups()[self.group].num_rows() as u64;
+            if left < there {
+                self.rows = left;
+                return Ok(());
+            }
+            left -= there;
+            self.end_group();
+        }
+        if left > 0 { Err(super::gone(rows)) } else { Ok(()) }
+    }
+
+    fn put_back(&mut self, table: RecordBatch) {
+        self.back = Some(table);
+    }
+
+    fn position(&self) -> u64 {
+        let Some(group) = self.groups().get(self.group) else {
+            return self.opened.size();
+        };
+        let part = group.compressed_size().max(0) as u128 * u128::from(self.rows) / group.num_rows().max(1) as u128;
+        self.bytes_before + part as u64
+    }
+
+    fn total(&self) -> Option<u64> {
+        Some(self.opened.size())
+    }
+
+    fn held(&self) -> usize {
+        self.metadata.metadata().memory_size() + if self.reader.is_some() { 2 * TABLE_BYTES } else { 0 }
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        self.opened.check_unchanged()
+    }
+}
+
+/// Refuses a footer that tells of more than the file has: nothing is allocated for what is not there.
+fn check(metadata: &ParquetMetaData, size: u64) -> Result<(), String> {
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        if group.num_rows() < 0 {
+            return Err(format!("its row group {number} has a negative number of rows"));
+        }
+        for column in group.columns() {
+            // Negative places would make the library panic.
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let end = start.checked_add(column.compressed_size());
+            if start < 0 || column.compressed_size() < 0 || end.is_none_or(|end| end as u64 > size) {
+                return Err(format!(
+                    "a column of its row group {number} lies beyond the end of the file"
+                ));
+            }
+        }
+    }
+    Ok(())
+}

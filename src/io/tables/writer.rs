@@ -1,0 +1,387 @@
+//! Writes files of tables: what goes out is gathered into groups of rows, any thread encodes a group, and the groups are
+//! joined in order.
+//!
+//! Where a group ends depends on its rows only, and each is encoded in one go: the same rows make the same bytes, however
+//! they were cut into batches and whoever encoded them.
+
+use super::parquet::TableDefaults;
+use super::weight::weight;
+use crate::error::{ConfigError, Error, Result};
+use crate::io::Format;
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_cast::cast;
+use arrow_ipc::writer::{FileWriter, StreamWriter};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many rows a group has at most, where no input says.
+const USUAL_ROWS: usize = 1 << 20;
+
+/// How hard Zstandard tries: as hard as it does where nobody says.
+const ZSTD_LEVEL: i32 = 3;
+
+/// How the file of a run is written.
+#[derive(Debug, Clone)]
+pub struct TableForm {
+    format: Format,
+    schema: SchemaRef,
+    properties: Arc<WriterProperties>,
+    /// The columns whose dictionaries are written out: an Arrow file can hold one dictionary of a column only.
+    plain: Vec<usize>,
+    most_rows: usize,
+    most_bytes: usize,
+}
+
+impl TableForm {
+    /// A file of a schema, stored as the first input is (`defaults`), in groups of about so many bytes at most.
+    ///
+    /// # Errors
+    /// If the format cannot hold one of the columns.
+    pub fn new(
+        format: Format,
+        schema: &SchemaRef,
+        source: Option<Format>,
+        text: &str,
+        defaults: &TableDefaults,
+        group_bytes: usize,
+    ) -> Result<Self, ConfigError> {
+        let keeps_dictionaries = matches!(source, Some(Format::Arrow | Format::Stream));
+        let is_plain = |field: &Field| {
+            format == Format::Arrow
+                && matches!(field.data_type(), DataType::Dictionary(..))
+                && !(keeps_dictionaries && field.name() != text)
+        };
+        let plain: Vec<usize> = (0..schema.fields().len())
+            .filter(|&column| is_plain(schema.field(column)))
+            .collect();
+        let fields: Vec<Field> = schema
+            .fields()
+            .iter()
+            .map(|field| match field.data_type() {
+                DataType::Dictionary(_, values) if is_plain(field) => {
+                    field.as_ref().clone().with_data_type((**values).clone())
+                }
+                _ => field.as_ref().clone(),
+            })
+            .collect();
+        let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+        let form = Self {
+            properties: Arc::new(properties(&schema, defaults)),
+            format,
+            schema,
+            plain,
+            most_rows: defaults.group_rows.unwrap_or(USUAL_ROWS).clamp(1, USUAL_ROWS),
+            most_bytes: group_bytes,
+        };
+        match form.file() {
+            Ok(_) => Ok(form),
+            Err(error) => Err(ConfigError::new(format!(
+                "The columns cannot be written as {}: {error}.",
+                format.title()
+            ))
+            .with_hint("Write to a file of another format, such as `.arrow` or `.jsonl`.")),
+        }
+    }
+
+    fn file(&self) -> Result<File, ParquetError> {
+        Ok(match self.format {
+            Format::Parquet => {
+                let parquet_schema = ArrowSchemaConverter::new().convert(&self.schema)?;
+                let writer = SerializedFileWriter::new(
+                    Vec::new(),
+                    parquet_schema.root_schema_ptr(),
+                    Arc::clone(&self.properties),
+                )?;
+                let factory = Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&self.schema)));
+                File::Parquet { writer, factory }
+            }
+            Format::Stream => File::Stream(StreamWriter::try_new(Vec::new(), &self.schema)?),
+            _ => File::Arrow(FileWriter::try_new(Vec::new(), &self.schema)?),
+        })
+    }
+}
+
+fn properties(schema: &Schema, defaults: &TableDefaults) -> WriterProperties {
+    let codec = |compression: Compression| match compression {
+        Compression::ZSTD(_) => zstd(),
+        // Nobody writes it any more, and this library neither.
+        Compression::LZO => zstd(),
+        other => other,
+    };
+    let first = defaults.compression.first();
+    let mut builder = WriterProperties::builder()
+        .set_created_by(concat!("text-processor ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_compression(first.map_or_else(zstd, |(_, compression)| codec(*compression)))
+        .set_max_row_group_row_count(None)
+        .set_key_value_metadata(key_values(schema));
+    for (column, compression) in &defaults.compression {
+        builder = builder.set_column_compression(column.clone(), codec(*compression));
+    }
+    let mut properties = builder.build();
+    add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+    properties
+}
+
+fn zstd() -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default())
+}
+
+/// The metadata of the schema, in one order always.
+fn key_values(schema: &Schema) -> Option<Vec<KeyValue>> {
+    let sorted: BTreeMap<&String, &String> = schema.metadata().iter().collect();
+    let values: Vec<KeyValue> = sorted
+        .into_iter()
+        .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
+        .collect();
+    Some(values).filter(|values| !values.is_empty())
+}
+
+/// A file that is being made in memory, and is taken from there piece by piece.
+enum File {
+    Parquet {
+        writer: SerializedFileWriter<Vec<u8>>,
+        factory: Arc<ArrowRowGroupWriterFactory>,
+    },
+    Arrow(FileWriter<Vec<u8>>),
+    Stream(StreamWriter<Vec<u8>>),
+}
+
+/// Rows that make one group of a file.
+pub struct TableGroup {
+    number: usize,
+    tables: Vec<RecordBatch>,
+    schema: SchemaRef,
+    plain: Vec<usize>,
+    factory: Option<Arc<ArrowRowGroupWriterFactory>>,
+}
+
+impl std::fmt::Debug for TableGroup {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("TableGroup")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A group as it will stand in the file.
+pub struct EncodedGroup {
+    number: usize,
+    content: Content,
+}
+
+enum Content {
+    Columns(Vec<ArrowColumnChunk>),
+    Table(RecordBatch),
+}
+
+impl TableGroup {
+    /// About how many bytes of memory it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.tables.iter().map(weight).sum()
+    }
+
+    /// Encodes the group. Any thread may, and several may encode groups of one file.
+    pub fn encode(self) -> Result<EncodedGroup> {
+        let number = self.number;
+        let content = self.content().map_err(|error| internal(&error))?;
+        Ok(EncodedGroup { number, content })
+    }
+
+    fn content(self) -> Result<Content, ParquetError> {
+        let tables = self
+            .tables
+            .iter()
+            .map(|table| written_out(table, &self.plain, &self.schema))
+            .collect::<Result<Vec<_>, _>>()?;
+        drop(self.tables);
+        let table = concat_batches(&self.schema, &tables)?;
+        drop(tables);
+        let Some(factory) = self.factory else {
+            return Ok(Content::Table(table));
+        };
+        let mut writers = factory.create_column_writers(self.number)?.into_iter();
+        let mut chunks = Vec::new();
+        for (field, column) in self.schema.fields().iter().zip(table.columns()) {
+            for leaf in compute_leaves(field, column)? {
+                let Some(mut writer) = writers.next() else { break };
+                writer.write(&leaf)?;
+                chunks.push(writer.close()?);
+            }
+        }
+        Ok(Content::Columns(chunks))
+    }
+}
+
+/// A table whose dictionaries in these columns are written out.
+fn written_out(table: &RecordBatch, plain: &[usize], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    if plain.is_empty() {
+        return Ok(table.clone());
+    }
+    let mut columns: Vec<ArrayRef> = table.columns().to_vec();
+    for &column in plain {
+        columns[column] = cast(&columns[column], schema.field(column).data_type())?;
+    }
+    RecordBatch::try_new(Arc::clone(schema), columns)
+}
+
+fn internal(error: &dyn std::fmt::Display) -> Error {
+    Error::Internal(format!("Rows could not be encoded: {error}."))
+}
+
+/// A file that is being written.
+pub struct TableWriter {
+    form: TableForm,
+    file: File,
+    /// Rows of the group that is not full yet, and how much they weigh.
+    tables: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
+    /// How many groups were given out to be encoded, and how many stand in the file.
+    given: usize,
+    joined: usize,
+    /// Groups whose turn has not come.
+    waiting: BTreeMap<usize, Content>,
+}
+
+impl TableWriter {
+    /// Begins a file.
+    pub fn new(form: &TableForm) -> Result<Self> {
+        Ok(Self {
+            file: form.file().map_err(|error| internal(&error))?,
+            form: form.clone(),
+            tables: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            given: 0,
+            joined: 0,
+            waiting: BTreeMap::new(),
+        })
+    }
+
+    /// Adds rows. The groups that they fill are given out to be encoded, and must come back by [`TableWriter::join`].
+    pub fn add(&mut self, table: RecordBatch) -> Vec<TableGroup> {
+        let mut full = Vec::new();
+        let mut rest = table;
+        while rest.num_rows() > 0 {
+            let weighs = weight(&rest);
+            let rows_left = self.form.most_rows - self.rows;
+            if rest.num_rows() < rows_left && self.bytes + weighs < self.form.most_bytes {
+                self.rows += rest.num_rows();
+                self.bytes += weighs;
+                self.tables.push(rest);
+                break;
+            }
+            let mut taken = 0;
+            while taken < rest.num_rows().min(rows_left) && self.bytes < self.form.most_bytes {
+                self.bytes += weight(&rest.slice(taken, 1));
+                taken += 1;
+            }
+            self.rows += taken;
+            self.tables.push(rest.slice(0, taken));
+            rest = rest.slice(taken, rest.num_rows() - taken);
+            if self.rows >= self.form.most_rows || self.bytes >= self.form.most_bytes {
+                full.extend(self.give());
+            }
+        }
+        full
+    }
+
+    /// About how many bytes of memory wait in a group that is not full.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bytes
+    }
+
+    fn give(&mut self) -> Option<TableGroup> {
+        if self.tables.is_empty() {
+            return None;
+        }
+        let number = self.given;
+        self.given += 1;
+        (self.rows, self.bytes) = (0, 0);
+        Some(TableGroup {
+            number,
+            tables: std::mem::take(&mut self.tables),
+            schema: Arc::clone(&self.form.schema),
+            plain: self.form.plain.clone(),
+            factory: match &self.file {
+                File::Parquet { factory, .. } => Some(Arc::clone(factory)),
+                File::Arrow(_) | File::Stream(_) => None,
+            },
+        })
+    }
+
+    /// Takes an encoded group back, and returns the bytes that can be written now.
+    pub fn join(&mut self, group: EncodedGroup) -> Result<Vec<u8>> {
+        self.waiting.insert(group.number, group.content);
+        let mut bytes = Vec::new();
+        while let Some(content) = self.waiting.remove(&self.joined) {
+            self.joined += 1;
+            self.append(content).map_err(|error| internal(&error))?;
+            let made = self.take().map_err(|error| internal(&error))?;
+            if bytes.is_empty() {
+                bytes = made;
+            } else {
+                bytes.extend_from_slice(&made);
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn append(&mut self, content: Content) -> Result<(), ParquetError> {
+        match (&mut self.file, content) {
+            (File::Parquet { writer, .. }, Content::Columns(chunks)) => {
+                let mut group = writer.next_row_group()?;
+                for chunk in chunks {
+                    chunk.append_to_row_group(&mut group)?;
+                }
+                group.close()?;
+            }
+            (File::Arrow(writer), Content::Table(table)) => writer.write(&table)?,
+            (File::Stream(writer), Content::Table(table)) => writer.write(&table)?,
+            _ => return Err(ParquetError::General("a group of another format came back".to_owned())),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<Vec<u8>, ParquetError> {
+        Ok(match &mut self.file {
+            File::Parquet { writer, .. } => {
+                writer.flush()?;
+                std::mem::take(writer.inner_mut())
+            }
+            File::Arrow(writer) => std::mem::take(writer.get_mut()),
+            File::Stream(writer) => std::mem::take(writer.get_mut()),
+        })
+    }
+
+    /// Encodes what is left, ends the file, and returns its last bytes. All groups must have come back.
+    pub fn finish(mut self) -> Result<Vec<u8>> {
+        let mut bytes = match self.give() {
+            Some(group) => self.join(group.encode()?)?,
+            None => Vec::new(),
+        };
+        if self.joined != self.given {
+            return Err(Error::Internal("A group of rows did not come back.".to_owned()));
+        }
+        let ended = match &mut self.file {
+            File::Parquet { writer, .. } => writer.finish().map(drop),
+            File::Arrow(writer) => writer.finish().map_err(Into::into),
+            File::Stream(writer) => writer.finish().map_err(Into::into),
+        };
+        let last = ended.and_then(|()| self.take()).map_err(|error| internal(&error))?;
+        bytes.extend_from_slice(&last);
+        Ok(bytes)
+    }
+}
