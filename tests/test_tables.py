@@ -275,7 +275,7 @@ def test_fates_tell_what_became_of_each_record() -> None:
 def test_a_record_that_fails_is_left_out_with_a_warning_or_raised(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         made = Pipeline([fail_on_x]).process_table(table(["a", "x", "b"]))
-    assert pa.table(made)["text"].to_pylist() == ["a", "b"]
+        assert pa.table(made)["text"].to_pylist() == ["a", "b"]
         streamed = Pipeline([fail_on_x]).process_table(table(["x", "b"]), stream=True)
         assert pa.table(streamed)["text"].to_pylist() == ["b"]
     assert "1 of 3 records failed and were left out of the table" in caplog.text
