@@ -169,12 +169,12 @@ impl TableInputs {
             .0
             .remove(&input.name);
         // Parquet decodes what is wanted only; of other tables the rest is left out afterwards.
-        let decoded = self.wanted.as_deref().filter(|_| format == Format::Parquet);
+        let projection = self.wanted.as_deref().filter(|_| format == Format::Parquet);
         let left_out = self.wanted.clone().filter(|_| format != Format::Parquet);
         let reader = match kept {
             Some(reader) => reader,
             None => {
-                let (reader, facts) = open(input, format, decoded, limits, cancel)?;
+                let (reader, facts) = open(input, format, projection, limits, cancel)?;
                 let found = match &self.wanted {
                     None => Arc::clone(&facts.schema),
                     Some(wanted) => Arc::new(facts.schema.project(wanted).map_err(|error| changed(input, &error))?),
