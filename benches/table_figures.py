@@ -2,7 +2,8 @@
 
     python benches/table_figures.py [ROUNDS]
 
-It makes `docs.parquet` of `docs.jsonl` with Polars' own settings, in memory. Both programs run with two threads, in turn.
+It makes `docs.parquet` of `docs.jsonl` with Polars' own settings, in memory. Both programs run with two threads, in
+turn. `TEXT_PROCESSOR_PEERS_PYTHON` names an interpreter that has Polars.
 """
 
 import os
@@ -41,7 +42,8 @@ def main() -> int:
         say(f"{python} has no module `{missing}`")
         return 2
     corpus = Path(os.environ.get("TEXT_PROCESSOR_CORPUS", CORPUS)) / "docs.jsonl"
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TEXT_PROCESSOR_BENCH_OUTPUT", "/dev/shm")) as name:
+    memory = os.environ.get("TEXT_PROCESSOR_BENCH_OUTPUT") or "/dev/shm"  # noqa: S108 - memory, on purpose.
+    with tempfile.TemporaryDirectory(dir=memory) as name:
         folder = Path(name)
         source = folder / "docs.parquet"
         subprocess.run([python, "-c", MAKE, str(corpus), str(source)], check=True)
@@ -56,7 +58,8 @@ def main() -> int:
         if subprocess.run([python, "-c", SAME, str(ours), str(theirs)], check=False).returncode != 0:
             say("What was written is not the same.")
             return 1
-        say(f"ours {ours.stat().st_size >> 20} MiB, Polars {theirs.stat().st_size >> 20} MiB, source {source.stat().st_size >> 20} MiB")
+        sizes = {"source": source, "ours": ours, "Polars": theirs}
+        say(", ".join(f"{name} {path.stat().st_size >> 20} MiB" for name, path in sizes.items()))
         pairs = in_turn(*pair, rounds)
         say(heading("Parquet to Parquet: trim, 2 threads"))
         say(summary("Polars: scan, strip_chars, sink", pairs))

@@ -66,10 +66,10 @@ def test_other_columns_the_schema_and_its_metadata_are_kept(
     assert read_table(output).equals(expected, check_metadata=True)
 
 
-@pytest.mark.parametrize("type", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str)
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str)
 @pytest.mark.parametrize("sink", EXTENSIONS.values())
-def test_a19_texts_keep_their_type(tmp_path: Path, type: pa.DataType, sink: str) -> None:
-    before = table(text=COLUMNS["text"].cast(type))
+def test_a19_texts_keep_their_type(tmp_path: Path, kind: pa.DataType, sink: str) -> None:
+    before = table(text=COLUMNS["text"].cast(kind))
     path = write_table(tmp_path / "in.arrow", before)
     output = tmp_path / f"out{sink}"
     report = Pipeline(["trim"]).run(path, output, nulls="keep")
@@ -77,8 +77,8 @@ def test_a19_texts_keep_their_type(tmp_path: Path, type: pa.DataType, sink: str)
     after = read_table(output)
     assert after["text"].to_pylist() == ["one", "two", None, "", "bad", "five"]
     # An Arrow file holds one dictionary of a column only, and new texts need new ones.
-    plain = sink == ".arrow" and pa.types.is_dictionary(type)
-    assert after.schema.field("text").type == (pa.string() if plain else type)
+    plain = sink == ".arrow" and pa.types.is_dictionary(kind)
+    assert after.schema.field("text").type == (pa.string() if plain else kind)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,7 @@ def test_a19_a_missing_column_is_an_error_that_names_the_others(tmp_path: Path, 
     ("nulls", "fates"),
     [("keep", (6, 6, 0, 0)), ("reject", (6, 5, 1, 0)), ("quarantine", (6, 5, 0, 1)), (None, (6, 5, 0, 1))],
 )
-def test_a19_a_null_text_is_never_an_empty_text(
-    tmp_path: Path, nulls: Any, fates: tuple[int, int, int, int]
-) -> None:
+def test_a19_a_null_text_is_never_an_empty_text(tmp_path: Path, nulls: Any, fates: tuple[int, int, int, int]) -> None:
     path = write_table(tmp_path / "in.parquet", table())
     output, rejected = tmp_path / "out.parquet", tmp_path / "rejected.jsonl"
     options = {} if nulls is None else {"nulls": nulls}
@@ -305,7 +303,7 @@ def test_what_cannot_be_represented_is_refused_before_anything_is_read(
 def test_inputs_have_the_same_columns(tmp_path: Path) -> None:
     one = write_table(tmp_path / "a.parquet", table())
     two = write_table(tmp_path / "b.arrow", table(score=pa.array(["x"] * 6)))
-    with pytest.raises(ConfigError, match="b.arrow.*`score` holds Utf8, and that of the first Float64"):
+    with pytest.raises(ConfigError, match=r"b\.arrow.*`score` holds Utf8, and that of the first Float64"):
         Pipeline(["trim"]).run([one, two], tmp_path / "out.parquet")
     three = write_table(tmp_path / "c.arrow", table())
     report = Pipeline(["trim"]).run([one, three], tmp_path / "out.parquet", nulls="keep")

@@ -22,7 +22,9 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "in.parquet"
     texts = [f" text {number} {number * 7919}" for number in range(ROWS)]
     table = pa.table({"id": range(ROWS), "text": texts})
-    pq.write_table(table, path, row_group_size=GROUP, write_page_checksum=True, compression="NONE", use_dictionary=False)
+    pq.write_table(
+        table, path, row_group_size=GROUP, write_page_checksum=True, compression="NONE", use_dictionary=False
+    )
     return path
 
 

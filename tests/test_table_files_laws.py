@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import polars
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,20 +41,20 @@ TYPES = st.sampled_from(list(SCALARS)) | st.sampled_from(
 )
 
 
-def values(type: pa.DataType) -> st.SearchStrategy[Any]:
+def values(kind: pa.DataType) -> st.SearchStrategy[Any]:
     """Values of a type, and null."""
-    if pa.types.is_list(type):
-        return st.none() | st.lists(values(type.value_type), max_size=3)
-    if pa.types.is_struct(type):
-        return st.none() | st.fixed_dictionaries({field.name: values(field.type) for field in type})
-    return st.none() | SCALARS[type]
+    if pa.types.is_list(kind):
+        return st.none() | st.lists(values(kind.value_type), max_size=3)
+    if pa.types.is_struct(kind):
+        return st.none() | st.fixed_dictionaries({field.name: values(field.type) for field in kind})
+    return st.none() | SCALARS[kind]
 
 
 @st.composite
 def tables(draw: st.DrawFn) -> pa.Table:
     """Tables with a column `text`, others of any type, and metadata."""
     rows = draw(st.integers(0, 6))
-    column = lambda type: pa.array(draw(st.lists(values(type), min_size=rows, max_size=rows)), type)  # noqa: E731
+    column = lambda kind: pa.array(draw(st.lists(values(kind), min_size=rows, max_size=rows)), kind)  # noqa: E731
     text = draw(st.sampled_from([pa.string(), pa.large_string(), pa.string_view()]))
     columns = {"text": column(text)}
     for name in draw(st.lists(NAMES, max_size=3, unique=True)):
@@ -77,7 +77,7 @@ def test_any_table_comes_back(source: str, sink: str, before: pa.Table) -> None:
         assert after.schema.equals(before.schema, check_metadata=True)
         assert after.equals(before)
         if sink == ".parquet":
-            assert polars.read_parquet(output).shape == before.shape
+            assert pl.read_parquet(output).shape == before.shape
 
 
 @pytest.mark.parametrize("extension", [".csv", ".tsv"])
