@@ -318,7 +318,7 @@ def test_inputs_have_the_same_columns(tmp_path: Path) -> None:
 def test_an_input_that_is_no_table_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     path.write_bytes(b"<html>error</html>")
-    with pytest.raises(InputError, match=r"in.parquet. cannot be read as Parquet"):
+    with pytest.raises(InputError, match=r"named like a `.parquet` file but looks like HTML"):
         Pipeline(["trim"]).run(path, tmp_path / "out.parquet")
     good = write_table(tmp_path / "good.parquet", table())
     report = Pipeline(["trim"]).run([path, good], tmp_path / "out.parquet", nulls="keep")
