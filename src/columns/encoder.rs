@@ -251,12 +251,6 @@ impl ColumnEncoder {
         }
         let nulls = taken.logical_nulls();
         let is_null = |index: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
-        // A text that could not be read is in quarantine, and stands in the source's column only.
-        let unread: BooleanArray = places
-            .iter()
-            .zip(lengths(&taken, &self.text_type))
-            .map(|(place, length)| Some(!is_out(place) && length > 0 && original(place).is_empty()))
-            .collect();
         let texts: Vec<Option<View>> = places
             .iter()
             .enumerate()
@@ -264,7 +258,12 @@ impl ColumnEncoder {
             .collect();
         let flat = self.text_type.without_dictionary();
         let mut made = text_array(batch, &texts, flat)?;
-        if unread.has_true() {
+        // A text that could not be read is in quarantine, and stands in the source's column only.
+        if !places.iter().all(is_out) {
+            let lengths = lengths(&taken, &self.text_type);
+            let unread =
+                |(place, length): (&Place, usize)| Some(!is_out(place) && length > 0 && original(place).is_empty());
+            let unread: BooleanArray = places.iter().zip(lengths).map(unread).collect();
             made = zip(&unread, &cast(&taken, &flat.data_type())?, &made)?;
         }
         match &self.text_type {

@@ -113,7 +113,9 @@ fn check(opened: &OpenInput) -> Result<(), String> {
     };
     let tail = read(size.checked_sub(TAIL).ok_or("it is too short")?, TAIL)?;
     let length = tail.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
-    let begin = size.checked_sub(TAIL + u64::from(length)).ok_or("its footer is cut off")?;
+    let begin = size
+        .checked_sub(TAIL + u64::from(length))
+        .ok_or("its footer is cut off")?;
     let footer = read(begin, u64::from(length))?;
     let footer = guarded(|| root_as_footer(&footer))?;
     let blocks = footer.recordBatches().into_iter().flatten();
