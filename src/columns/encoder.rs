@@ -256,14 +256,15 @@ impl ColumnEncoder {
             .enumerate()
             .map(|(index, place)| (!is_null(index)).then(|| text(place)))
             .collect();
+        // A text that could not be read is in quarantine, and stands in the source's column only.
+        let unread = (!places.iter().all(is_out)).then(|| -> BooleanArray {
+            let lengths = lengths(&taken, &self.text_type);
+            let unread = |(place, length): (&Place, usize)| !is_out(place) && length > 0 && original(place).is_empty();
+            places.iter().zip(lengths).map(|pair| Some(unread(pair))).collect()
+        });
         let flat = self.text_type.without_dictionary();
         let mut made = text_array(batch, &texts, flat)?;
-        // A text that could not be read is in quarantine, and stands in the source's column only.
-        if !places.iter().all(is_out) {
-            let lengths = lengths(&taken, &self.text_type);
-            let unread =
-                |(place, length): (&Place, usize)| Some(!is_out(place) && length > 0 && original(place).is_empty());
-            let unread: BooleanArray = places.iter().zip(lengths).map(unread).collect();
+        if let Some(unread) = unread {
             made = zip(&unread, &cast(&taken, &flat.data_type())?, &made)?;
         }
         match &self.text_type {
