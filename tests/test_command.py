@@ -236,7 +236,7 @@ def test_the_module_can_be_run_too(program: Program) -> None:
         ["run", "-s", "trim", "--no-such-option"],
         ["run", "-s", "trim", "--discover"],
         ["run", "-s", "trim", "-q", "-v"],
-        ["run", "-s", "trim", "--format", "csv"],
+        ["run", "-s", "trim", "--format", "xml"],
         ["run", "-s", "trim", "--on-error", "ignore"],
         ["run", "-s", "trim", "--limit", "0"],
         ["trace", "-s", "trim", "text", "--input", "in.txt"],

@@ -38,7 +38,9 @@ impl Shape {
             Value::String(_) => Self::Text,
             Value::Array(items) => {
                 let mut item = Self::Null;
-                items.iter().for_each(|other| item.learn(Self::of(other)));
+                for other in items {
+                    item.learn(Self::of(other));
+                }
                 Self::List(Box::new(item))
             }
             Value::Object(members) => Self::Object(
@@ -274,7 +276,7 @@ fn fits(r#type: &DataType, value: &Value) -> Result<(), String> {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     };
-    Err(format!(" holds {}, and here {found}", r#type))
+    Err(format!(" holds {type}, and here {found}"))
 }
 
 fn column_of(r#type: &DataType, values: &[Option<&Value>]) -> Result<ArrayRef, ArrowError> {

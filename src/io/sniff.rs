@@ -11,6 +11,10 @@ pub(super) const HEAD: usize = 512;
 /// How many bytes are waited for: on a pipe, more may take long to come.
 pub(super) const LEAST_HEAD: usize = 16;
 
+/// What those files are called that may be read as what they are.
+const PARQUET: &str = "a Parquet file";
+const ARROW: &str = "an Arrow file";
+
 /// The UTF-8 byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -37,7 +41,12 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
         );
     }
     let expected = format.title();
-    if let Some(found) = binary(head).filter(|_| !format.is_table()) {
+    let is_own = |found: &str| match format {
+        Format::Parquet => found == PARQUET,
+        Format::Arrow => found == ARROW,
+        _ => false,
+    };
+    if let Some(found) = binary(head).filter(|found| !is_own(found)) {
         return refuse(
             format!("{name} looks like {found}; expected {expected}."),
             "Convert or unpack it first.",
@@ -64,6 +73,15 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
         );
     }
     Ok(())
+}
+
+/// Refuses a file, of which parts are read in any order, that is not what it should be.
+pub(super) fn check_file(path: &Path, format: Format) -> Result<(), FileError> {
+    let failed = |error: std::io::Error| FileError::of(path, "reading", &error);
+    let mut head = Vec::new();
+    let file = fs_err::File::open(path).map_err(failed)?;
+    file.take(HEAD as u64).read_to_end(&mut head).map_err(failed)?;
+    check(&head, &quoted(path), Some(path), format)
 }
 
 /// The format that the first bytes of a file tell of. Of a pipe nothing is read.
@@ -96,9 +114,9 @@ fn other_encoding(head: &[u8]) -> Option<&'static str> {
 /// The marks are those no text begins with.
 fn binary(head: &[u8]) -> Option<&'static str> {
     const MARKS: &[(&[u8], &str)] = &[
-        (b"PAR1\x15", "a Parquet file"),
+        (b"PAR1\x15", PARQUET),
         (b"PARE\x15", "an encrypted Parquet file"),
-        (b"ARROW1\0\0", "an Arrow file"),
+        (b"ARROW1\0\0", ARROW),
         (b"Obj\x01", "an Avro file"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\xfd7zXZ\0", "xz data"),

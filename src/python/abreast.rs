@@ -45,8 +45,8 @@ struct Traveller<'py> {
     made: Option<Text<'py>>,
     /// The fields that they have added.
     added: Vec<(u16, Value)>,
-    /// Where its way ended before the end of the pass.
-    end: Option<Arrival<'py>>,
+    /// Where its way ended before the end of the pass. Few do, and those that do not are small.
+    end: Option<Box<Arrival<'py>>>,
 }
 
 /// Where the way of a record ended before the end of the pass.
@@ -74,7 +74,7 @@ impl<'py> Traveller<'py> {
 
     fn stop(&mut self, arrival: Arrival<'py>) {
         self.made = None;
-        self.end = Some(arrival);
+        self.end = Some(Box::new(arrival));
     }
 
     /// Takes over what some steps made of it.
@@ -101,7 +101,6 @@ impl<'py> Traveller<'py> {
     /// Takes over what a step made of it that got a column.
     fn take_in_column(&mut self, index: usize, placed: &PlacedStep, outcome: Outcome<ColumnVerdict<'py>>) {
         match outcome {
-            Ok(ColumnVerdict::Same) => {}
             Ok(ColumnVerdict::Text(text)) => self.make(text),
             Ok(ColumnVerdict::Annotate(values)) => self.added.extend(placed.adds.iter().copied().zip(values)),
             Ok(ColumnVerdict::Reject(reason)) => self.stop(Arrival::At(End::Rejected(index, reason))),
@@ -111,18 +110,23 @@ impl<'py> Traveller<'py> {
     }
 
     /// Notes among the changes what became of it.
-    fn settle(self, changes: &mut Changes, placed: &[PlacedStep], batch: &Batch, context: &Context) {
+    fn settle(&mut self, changes: &mut Changes, placed: &[PlacedStep], batch: &Batch, context: &Context) {
         let (row, before) = (self.row, batch.rows[self.row].text);
-        match (self.end, self.made) {
-            (Some(Arrival::At(end)), _) => end.settle(changes, placed, row, before, context),
-            (Some(Arrival::Split(step, column, range)), _) => {
-                let parts = range.map(|place| column.value(place));
-                changes.split(row, before, placed[step].index, parts, context);
-            }
-            (None, None) => changes.text(row, before, before),
-            (None, Some(made)) if made.is(&self.given) => changes.text(row, before, before),
-            (None, Some(Text::Str(made))) => End::Text(made).settle(changes, placed, row, before, context),
-            (None, Some(Text::Value(column, place))) => match changes.write(column.value(place)) {
+        changes.annotate(row, &mut self.added);
+        if let Some(arrival) = self.end.take() {
+            return match *arrival {
+                Arrival::At(end) => end.settle(changes, placed, row, before, context),
+                Arrival::Split(step, column, range) => {
+                    let parts = range.map(|place| column.value(place));
+                    changes.split(row, before, placed[step].index, parts, context);
+                }
+            };
+        }
+        match self.made.take() {
+            None => changes.text(row, before, before),
+            Some(made) if made.is(&self.given) => changes.text(row, before, before),
+            Some(Text::Str(made)) => End::Text(made).settle(changes, placed, row, before, context),
+            Some(Text::Value(column, place)) => match changes.write(column.value(place)) {
                 Ok(view) => changes.text(row, before, view),
                 Err(failure) => changes.fail(row, before, last_map(placed), failure),
             },
@@ -160,16 +164,14 @@ pub(super) fn run_pass(
         if march.go_on(batch, &mut travellers, &mut changes)?.is_break() {
             break;
         }
-        let mut travellers = travellers.drain(..).peekable();
+        let mut arriving = travellers.iter_mut().peekable();
         for row in rows {
-            match travellers.next_if(|traveller| traveller.row == row) {
-                Some(mut traveller) => {
-                    changes.annotate(row, &mut traveller.added);
-                    traveller.settle(&mut changes, placed, batch, context);
-                }
+            match arriving.next_if(|traveller| traveller.row == row) {
+                Some(traveller) => traveller.settle(&mut changes, placed, batch, context),
                 None => changes.keep(row, batch.rows[row].text),
             }
         }
+        travellers.clear();
     }
     march.pass.finish(changes, batch);
     Ok(())
@@ -342,12 +344,12 @@ impl<'py> March<'py, '_, '_, '_> {
                 (self.pulse)().map_err(ManyStop::Interrupted)?;
                 step.call_list(&texts[records.clone()], records.start, &asked, &self.pass.call)
             },
-            |outcome| outcomes.push(outcome),
+            |record, outcome| outcomes.push((record, outcome)),
         );
         before.end(py);
         called?;
-        for (traveller, outcome) in walking.iter_mut().zip(outcomes) {
-            traveller.take_listed(index, placed, outcome);
+        for (record, outcome) in outcomes {
+            walking[record].take_listed(index, placed, outcome);
         }
         Ok(())
     }
@@ -364,7 +366,7 @@ impl<'py> March<'py, '_, '_, '_> {
             walking[place].take_in_column(index, placed, Err(failure));
         }
         let mut walking: Vec<_> = walking.iter_mut().filter(|one| one.end.is_none()).collect();
-        let mut outcomes = Vec::with_capacity(columns.len());
+        let mut outcomes = Vec::new();
         let before = Before::new(&self.pass, index, walking.iter().map(|traveller| traveller.source));
         let called = step.call_in_halves(
             py,
@@ -375,12 +377,12 @@ impl<'py> March<'py, '_, '_, '_> {
                 (self.pulse)().map_err(ManyStop::Interrupted)?;
                 step.call_arrow(py, &columns, records, &self.pass.call)
             },
-            |outcome| outcomes.push(outcome),
+            |record, outcome| outcomes.push((record, outcome)),
         );
         before.end(py);
         called?;
-        for (traveller, outcome) in walking.iter_mut().zip(outcomes) {
-            traveller.take_in_column(index, placed, outcome);
+        for (record, outcome) in outcomes {
+            walking[record].take_in_column(index, placed, outcome);
         }
         Ok(())
     }

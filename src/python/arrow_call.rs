@@ -4,12 +4,12 @@ use crate::columns;
 use crate::error::Failure;
 use crate::python::call::{CallContext, CallVerdict, Fields, Stop, call_with_text, missing, no_fields, vectorcall};
 use crate::python::column::PyColumn;
-use crate::python::many::{ManyStop, Outcome};
+use crate::python::many::{ManyStop, Outcomes};
 use crate::python::step::PythonStep;
 use crate::python::text;
 use crate::python::texts::{self, Text};
 use crate::record::{FieldType, Value};
-use crate::step::Step as _;
+use crate::step::{Kind, Step as _};
 use arrow_array::{Array, ArrayRef, NullArray, StringViewArray};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -21,8 +21,6 @@ use std::sync::Arc;
 /// What a step made of a record of a column.
 #[derive(Debug)]
 pub(super) enum ColumnVerdict<'py> {
-    /// It goes on as it is.
-    Same,
     /// It goes on with this text.
     Text(Text<'py>),
     /// It is rejected, with this reason.
@@ -64,11 +62,11 @@ impl PythonStep {
             .call_arrow(py, &columns, 0..1, context)
             .map_err(|stop| stop.alone(py, context))?;
         let verdict = match outcomes.into_iter().next() {
-            Some(outcome) => outcome?,
-            None => unreachable!("there is an outcome for each text"),
+            Some((_, outcome)) => outcome?,
+            None if self.kind() == Kind::Map => return Ok(CallVerdict::Text(given.clone())),
+            None => return Ok(CallVerdict::Keep),
         };
         Ok(match verdict {
-            ColumnVerdict::Same => CallVerdict::Text(given.clone()),
             ColumnVerdict::Text(mut made) => CallVerdict::Text(made.str(py).clone()),
             ColumnVerdict::Reject(reason) => CallVerdict::Reject(reason),
             ColumnVerdict::Annotate(values) => CallVerdict::Annotate(values),
@@ -112,14 +110,14 @@ impl PythonStep {
         (columns, failed)
     }
 
-    /// Calls the step with some of the records of columns. There is an outcome for each.
+    /// Calls the step with some of the records of columns.
     pub(super) fn call_arrow<'py>(
         &self,
         py: Python<'py>,
         columns: &Columns,
         records: Range<usize>,
         context: &CallContext<'_>,
-    ) -> Result<Vec<Outcome<ColumnVerdict<'py>>>, ManyStop> {
+    ) -> Result<Outcomes<ColumnVerdict<'py>>, ManyStop> {
         let slice = |column: &dyn Array| column.slice(records.start, records.len());
         let object = |column: ArrayRef| Bound::new(py, PyColumn(column)).map_err(ManyStop::Raised);
         let texts = columns.texts.slice(records.start, records.len());

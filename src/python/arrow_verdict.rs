@@ -8,7 +8,7 @@ use crate::error::{Failure, FailureKind};
 use crate::python::arrow_call::ColumnVerdict;
 use crate::python::call::CallContext;
 use crate::python::column::PyColumn;
-use crate::python::many::{ManyStop, Outcome};
+use crate::python::many::{ManyStop, Outcomes};
 use crate::python::step::PythonStep;
 use crate::python::texts::Text;
 use crate::python::verdict::{NO_PARTS, bad_return, fanout, too_large};
@@ -28,19 +28,19 @@ use std::sync::Arc;
 const HINT: &str = "A step that is declared with `arrow=True` gets an Arrow array of texts and returns one with a result for \
                     each, as any object with `__arrow_c_array__` or `__arrow_c_stream__`.";
 
-type Outcomes<'py> = Result<Vec<Outcome<ColumnVerdict<'py>>>, ManyStop>;
+type Read<'py> = Result<Outcomes<ColumnVerdict<'py>>, ManyStop>;
 
 impl PythonStep {
-    /// Reads what the step returned for `given`, which holds these texts: an outcome for each.
+    /// Reads what the step returned for `given`, which holds these texts.
     pub(super) fn read_arrow<'py>(
         &self,
         given: &Bound<'py, PyColumn>,
         texts: &StringViewArray,
         returned: &Bound<'py, PyAny>,
         context: &CallContext<'_>,
-    ) -> Outcomes<'py> {
+    ) -> Read<'py> {
         if returned.is(given) && self.kind() == Kind::Map {
-            return Ok(texts.iter().map(|_| Ok(ColumnVerdict::Same)).collect());
+            return Ok(Vec::new());
         }
         let array = import(returned)?;
         if array.len() != texts.len() {
@@ -59,19 +59,21 @@ impl PythonStep {
         }
     }
 
-    fn read_decisions<'py>(&self, array: &ArrayRef) -> Outcomes<'py> {
+    fn read_decisions<'py>(&self, array: &ArrayRef) -> Read<'py> {
         let Some(decisions) = array.as_boolean_opt() else {
             return Err(unexpected("of booleans,", array.data_type()));
         };
         // Who cannot tell does not keep: a null is no `True`.
-        let decide = |decision: Option<bool>| match decision {
-            Some(true) => Ok(ColumnVerdict::Same),
-            Some(false) | None => Ok(ColumnVerdict::Reject(self.rejection.into())),
-        };
-        Ok(decisions.iter().map(decide).collect())
+        let rejected = decisions
+            .iter()
+            .enumerate()
+            .filter(|(_, decision)| *decision != Some(true));
+        Ok(rejected
+            .map(|(place, _)| (place, Ok(ColumnVerdict::Reject(self.rejection.into()))))
+            .collect())
     }
 
-    fn read_structs<'py>(&self, array: &ArrayRef) -> Outcomes<'py> {
+    fn read_structs<'py>(&self, array: &ArrayRef) -> Read<'py> {
         let Some(structs) = array.as_struct_opt() else {
             return Err(unexpected("of structures, or a record batch,", array.data_type()));
         };
@@ -110,7 +112,7 @@ impl PythonStep {
                 })
                 .collect();
             let values: Result<Vec<_>, _> = values.into_iter().collect();
-            values.map(ColumnVerdict::Annotate)
+            (row, values.map(ColumnVerdict::Annotate))
         };
         Ok((0..structs.len()).map(row).collect())
     }
@@ -180,31 +182,33 @@ fn as_views(array: &ArrayRef) -> Result<Rc<StringViewArray>, ManyStop> {
     Ok(Rc::new(views.as_string_view().clone()))
 }
 
-fn read_texts<'py>(array: &ArrayRef, texts: &StringViewArray, limits: &Limits) -> Outcomes<'py> {
+fn read_texts<'py>(array: &ArrayRef, texts: &StringViewArray, limits: &Limits) -> Read<'py> {
     if !is_text(array.data_type()) {
         return Err(unexpected("of texts,", array.data_type()));
     }
     let made = as_views(array)?;
-    let read = |place: usize| {
+    let mut outcomes = Vec::new();
+    for (place, before) in texts.iter().enumerate() {
         if made.is_null(place) {
-            return Err(null("a text"));
+            outcomes.push((place, Err(null("a text"))));
+            continue;
         }
-        let (before, after) = (texts.value(place), made.value(place));
-        if after.len() > limits.record_bytes {
-            return Err(too_large(after.len(), limits));
-        }
+        let (before, after) = (before.unwrap_or_default(), made.value(place));
         // Most libraries hand on what they do not change, and then nothing needs to be compared.
-        let same = after.len() == before.len() && (std::ptr::eq(after, before) || after == before);
-        Ok(if same {
-            ColumnVerdict::Same
+        if after.len() == before.len() && (std::ptr::eq(after, before) || after == before) {
+            continue;
+        }
+        let outcome = if after.len() > limits.record_bytes {
+            Err(too_large(after.len(), limits))
         } else {
-            ColumnVerdict::Text(Text::Value(Rc::clone(&made), place))
-        })
-    };
-    Ok((0..made.len()).map(read).collect())
+            Ok(ColumnVerdict::Text(Text::Value(Rc::clone(&made), place)))
+        };
+        outcomes.push((place, outcome));
+    }
+    Ok(outcomes)
 }
 
-fn read_lists<'py>(array: &ArrayRef, limits: &Limits) -> Outcomes<'py> {
+fn read_lists<'py>(array: &ArrayRef, limits: &Limits) -> Read<'py> {
     let found = array.data_type();
     let (DataType::List(item)
     | DataType::LargeList(item)
@@ -243,7 +247,7 @@ fn read_lists<'py>(array: &ArrayRef, limits: &Limits) -> Outcomes<'py> {
         }
         Ok(ColumnVerdict::Split(Rc::clone(&parts), first..last))
     };
-    Ok((0..lists.len()).map(read).collect())
+    Ok((0..lists.len()).map(|place| (place, read(place))).collect())
 }
 
 /// What a field of a declared type may be an array of.

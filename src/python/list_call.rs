@@ -2,11 +2,11 @@
 
 use crate::error::Failure;
 use crate::python::call::{CallContext, CallVerdict, Stop, call_with_text, missing, no_fields, vectorcall};
-use crate::python::many::{ManyStop, Outcome};
+use crate::python::many::{ManyStop, Outcomes};
 use crate::python::step::PythonStep;
 use crate::python::values;
 use crate::record::Value;
-use crate::step::Step as _;
+use crate::step::{Kind, Step as _};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use std::collections::BTreeMap;
@@ -34,20 +34,21 @@ impl PythonStep {
             .call_list(texts, 0, &|_, index| asked(index), context)
             .map_err(|stop| stop.alone(text.py(), context))?;
         match outcomes.into_iter().next() {
-            Some(outcome) => outcome.map_err(Stop::Failed),
-            None => unreachable!("there is an outcome for each text"),
+            Some((_, outcome)) => outcome.map_err(Stop::Failed),
+            None if self.kind() == Kind::Map => Ok(CallVerdict::Text(text.clone())),
+            None => Ok(CallVerdict::Keep),
         }
     }
 
-    /// Calls the step with a list of texts, of which the first is the record `first` to `asked`. There is an outcome for each
-    /// text. A text whose fields cannot be had is not in the list.
+    /// Calls the step with a list of texts, of which the first is the record `first` to `asked`. A text whose fields cannot
+    /// be had is not in the list.
     pub(super) fn call_list<'py>(
         &self,
         texts: &[Bound<'py, PyString>],
         first: usize,
         asked: &AskedOfMany<'_, '_>,
         context: &CallContext<'_>,
-    ) -> Result<Vec<Outcome<CallVerdict<'py>>>, ManyStop> {
+    ) -> Result<Outcomes<CallVerdict<'py>>, ManyStop> {
         let py = texts[0].py();
         let callable = self.callable.bind(py);
         if self.declaration_asks() == 0 {
@@ -56,11 +57,8 @@ impl PythonStep {
             return self.read_list(texts, returned, context);
         }
         let (failed, lists) = self.ask_for_all(py, first..first + texts.len(), asked);
-        let kept: Vec<Bound<'py, PyString>> = (0..)
-            .zip(texts)
-            .filter(|(place, _)| !failed.contains_key(place))
-            .map(|(_, text)| text.clone())
-            .collect();
+        let places: Vec<usize> = (0..texts.len()).filter(|place| !failed.contains_key(place)).collect();
+        let kept: Vec<Bound<'py, PyString>> = places.iter().map(|&place| texts[place].clone()).collect();
         let mut outcomes = Vec::new();
         if !kept.is_empty() {
             let mut fields = no_fields();
@@ -70,10 +68,11 @@ impl PythonStep {
             let list = PyList::new(py, &kept).map_err(ManyStop::Raised)?;
             let returned = vectorcall(callable, &list, &fields, self.asked_names.bind(py)).map_err(ManyStop::Raised)?;
             outcomes = self.read_list(&kept, returned, context)?;
+            for (place, _) in &mut outcomes {
+                *place = places[*place];
+            }
         }
-        for (place, failure) in failed {
-            outcomes.insert(place, Err(failure));
-        }
+        outcomes.extend(failed.into_iter().map(|(place, failure)| (place, Err(failure))));
         Ok(outcomes)
     }
 

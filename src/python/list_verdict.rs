@@ -2,7 +2,7 @@
 //! of them.
 
 use crate::python::call::{CallContext, CallVerdict, Stop};
-use crate::python::many::{ManyStop, Outcome};
+use crate::python::many::{ManyStop, Outcome, Outcomes};
 use crate::python::step::PythonStep;
 use crate::python::values::{from_python, type_name};
 use crate::python::verdict::{bad_return, entries_of, read_parts, read_text};
@@ -11,13 +11,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
 impl PythonStep {
-    /// Reads what the step returned for these texts: an outcome for each.
+    /// Reads what the step returned for these texts.
     pub(super) fn read_list<'py>(
         &self,
         texts: &[Bound<'py, PyString>],
         returned: Bound<'py, PyAny>,
         context: &CallContext<'_>,
-    ) -> Result<Vec<Outcome<CallVerdict<'py>>>, ManyStop> {
+    ) -> Result<Outcomes<CallVerdict<'py>>, ManyStop> {
         if self.kind() == Kind::Annotate
             && let Some(columns) = entries_of(&returned).map_err(ManyStop::Raised)?
         {
@@ -33,14 +33,15 @@ impl PythonStep {
             return Err(ManyStop::wrong(message, HINT));
         }
         let mut outcomes = Vec::with_capacity(texts.len());
-        for (text, result) in texts.iter().zip(results) {
+        for (place, (text, result)) in texts.iter().zip(results).enumerate() {
             let outcome = match self.kind() {
+                Kind::Map if result.is(text) => continue,
                 Kind::Map => read_text(text, result, context.limits).map(CallVerdict::Text),
                 Kind::Filter => self.read_decision(&result),
                 Kind::Annotate => stopped(self.read_fields(&result, context))?,
                 Kind::Split => stopped(read_parts(&result, context))?,
             };
-            outcomes.push(outcome);
+            outcomes.push((place, outcome));
         }
         Ok(outcomes)
     }
@@ -62,7 +63,7 @@ impl PythonStep {
         &self,
         texts: usize,
         columns: &Bound<'py, pyo3::types::PyDict>,
-    ) -> Result<Vec<Outcome<CallVerdict<'py>>>, ManyStop> {
+    ) -> Result<Outcomes<CallVerdict<'py>>, ManyStop> {
         let mut lists = Vec::with_capacity(self.field_names.len());
         for (field, name) in self.declaration().fields.iter().zip(&self.field_names) {
             let Some(column) = columns.get_item(name).map_err(ManyStop::Raised)? else {
@@ -97,10 +98,10 @@ impl PythonStep {
                 let value = list.get_borrowed_item(record).map_err(ManyStop::Raised)?;
                 match from_python(&value, &field.name, field.r#type) {
                     Ok(value) => values.push(value),
-                    Err(failure) => return Ok(Err(failure)),
+                    Err(failure) => return Ok((record, Err(failure))),
                 }
             }
-            Ok(Ok(CallVerdict::Annotate(values)))
+            Ok((record, Ok(CallVerdict::Annotate(values))))
         };
         (0..texts).map(values_of).collect()
     }

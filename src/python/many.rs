@@ -13,6 +13,9 @@ use std::sync::atomic::Ordering;
 /// What became of one record of several.
 pub(super) type Outcome<T> = Result<T, Box<Failure>>;
 
+/// What became of several records, each with its place among them. A record that is not there goes on as it was.
+pub(super) type Outcomes<T> = Vec<(usize, Outcome<T>)>;
+
 /// Why a call with several records has no verdicts.
 #[derive(Debug)]
 pub(super) enum ManyStop {
@@ -43,27 +46,29 @@ impl ManyStop {
 
 impl PythonStep {
     /// Calls the step with all of so many records, and in halves with those of which a call comes to nothing, until the guilty
-    /// ones are alone. `call` calls it with some of them and returns an outcome for each; `done` gets the outcome of each
-    /// record, in order. The caller has taken the step's turn.
+    /// ones are alone. `call` calls it with some of them and returns their outcomes; `done` gets each of these. The caller has
+    /// taken the step's turn.
     pub(super) fn call_in_halves<T>(
         &self,
         py: Python<'_>,
         records: usize,
         context: &CallContext<'_>,
-        mut call: impl FnMut(Range<usize>) -> Result<Vec<Outcome<T>>, ManyStop>,
-        mut done: impl FnMut(Outcome<T>),
+        mut call: impl FnMut(Range<usize>) -> Result<Outcomes<T>, ManyStop>,
+        mut done: impl FnMut(usize, Outcome<T>),
     ) -> Result<(), Interrupt> {
         call_in_halves(records, |records| {
             let stop = match call(records.clone()) {
                 Ok(outcomes) => {
-                    outcomes.into_iter().for_each(&mut done);
+                    for (place, outcome) in outcomes {
+                        done(records.start + place, outcome);
+                    }
                     return Ok(true);
                 }
                 Err(stop) => stop,
             };
             if records.len() == 1 {
                 match stop.alone(py, context) {
-                    Stop::Failed(failure) => done(Err(failure)),
+                    Stop::Failed(failure) => done(records.start, Err(failure)),
                     Stop::Interrupted(interrupt) => return Err(interrupt),
                 }
                 return Ok(false);

@@ -6,6 +6,7 @@ use super::parquet::{ParquetTables, TableDefaults};
 use super::{ColumnSource, TableReader, difference};
 use crate::columns::ColumnDecoder;
 use crate::error::{ConfigError, Error, Result};
+use crate::io::sniff;
 use crate::io::{Compression, Format, Input, Source, compression_of};
 use crate::record::Place;
 use crate::step::{Cancel, Limits};
@@ -58,7 +59,10 @@ fn open(
         let packed = compression_of(input).is_some_and(|compression| compression != Compression::None);
         match input.path.as_deref().filter(|_| input.size().is_some()) {
             Some(_) if packed => Err(Error::Input(Box::new(unpack_first(input, format)))),
-            Some(path) => Ok(path),
+            Some(path) => match sniff::check_file(path, format) {
+                Ok(()) => Ok(path),
+                Err(error) => Err(Error::Input(Box::new(error))),
+            },
             // One that is not there is told of by whoever opens it.
             None if input.path.as_ref().is_some_and(|path| !path.exists()) => {
                 Ok(input.path.as_deref().unwrap_or(std::path::Path::new("-")))
@@ -165,12 +169,12 @@ impl TableInputs {
             .0
             .remove(&input.name);
         // Parquet decodes what is wanted only; of other tables the rest is left out afterwards.
-        let decoded = self.wanted.as_deref().filter(|_| format == Format::Parquet);
+        let projection = self.wanted.as_deref().filter(|_| format == Format::Parquet);
         let left_out = self.wanted.clone().filter(|_| format != Format::Parquet);
         let reader = match kept {
             Some(reader) => reader,
             None => {
-                let (reader, facts) = open(input, format, decoded, limits, cancel)?;
+                let (reader, facts) = open(input, format, projection, limits, cancel)?;
                 let found = match &self.wanted {
                     None => Arc::clone(&facts.schema),
                     Some(wanted) => Arc::new(facts.schema.project(wanted).map_err(|error| changed(input, &error))?),

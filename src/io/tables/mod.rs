@@ -5,6 +5,7 @@
 //! writes rows that need no file around them.
 
 mod csv;
+mod footer;
 mod inputs;
 mod ipc;
 mod json;
@@ -46,7 +47,7 @@ pub(super) enum Piece {
         /// How many rows of the file they take: one where nobody knows, so that what follows has another place.
         rows: u64,
         /// Why.
-        failure: Box<Failure>,
+        failure: Failure,
         /// Their bytes, if there are few.
         bytes: Vec<u8>,
     },
@@ -100,8 +101,8 @@ fn gone(rows: u64) -> Error {
 }
 
 /// The failure of rows that cannot be read.
-pub(super) fn lost(message: String) -> Box<Failure> {
-    Box::new(Failure::new(FailureKind::Segment, message))
+pub(super) fn lost(message: String) -> Failure {
+    Failure::new(FailureKind::Segment, message)
 }
 
 /// Calls into a library that reads what strangers have written. It may panic where the data are damaged.
@@ -178,7 +179,7 @@ impl Source for ColumnSource {
                 Some(Piece::Lost { rows, failure, bytes }) => {
                     self.offset += rows;
                     batch.raw_mut().extend_from_slice(&bytes);
-                    batch.unread = Some(Unread::Segment(failure));
+                    batch.unread = Some(Unread::Segment(Box::new(failure)));
                     return Ok(true);
                 }
             }

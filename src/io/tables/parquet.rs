@@ -2,7 +2,7 @@
 
 use super::super::identity::OpenInput;
 use super::super::stream::open_in_parts;
-use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, guarded, lost, unreadable};
+use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::Input;
 use arrow_array::RecordBatch;
@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::ColumnPath;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 /// What is kept of a Parquet file when its records are written to another: beside its schema and metadata.
@@ -47,6 +48,7 @@ impl ParquetTables {
         let opened = open_in_parts(input, path)?;
         let name = format!("`{}`", input.name);
         let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
+        check_footer(&opened).map_err(broken)?;
         let metadata =
             guarded(|| ArrowReaderMetadata::load(opened.file(), ArrowReaderOptions::new())).map_err(broken)?;
         check(metadata.metadata(), opened.size()).map_err(broken)?;
@@ -187,6 +189,31 @@ impl TableReader for ParquetTables {
 
     fn check_unchanged(&self) -> Result<()> {
         self.opened.check_unchanged()
+    }
+}
+
+/// Refuses a footer whose lists say that they are longer than it.
+fn check_footer(opened: &OpenInput) -> Result<(), String> {
+    const TAIL: u64 = 8;
+    let failed = |error: std::io::Error| error.to_string();
+    let mut file = opened.file();
+    let end = opened.size().checked_sub(TAIL).ok_or("it is too short")?;
+    let mut tail = [0; TAIL as usize];
+    file.seek(SeekFrom::Start(end)).map_err(failed)?;
+    file.read_exact(&mut tail).map_err(failed)?;
+    let [a, b, c, d, mark @ ..] = tail;
+    if mark != *b"PAR1" {
+        return Err("it does not end as Parquet does".to_owned());
+    }
+    let length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let begin = end.checked_sub(length).ok_or("its footer is cut off")?;
+    let mut bytes = vec![0; length as usize];
+    file.seek(SeekFrom::Start(begin)).map_err(failed)?;
+    file.read_exact(&mut bytes).map_err(failed)?;
+    if footer::is_sound(&bytes) {
+        Ok(())
+    } else {
+        Err("its footer is damaged".to_owned())
     }
 }
 

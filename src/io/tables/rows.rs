@@ -7,7 +7,7 @@ use super::{Piece, TableReader, json};
 use crate::error::{ConfigError, Result};
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
-use arrow_array::cast::AsArray as _;
+use arrow_array::cast::AsArray;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -123,7 +123,7 @@ pub fn identities_of_table(
             .and_then(|column| cast(column, &DataType::Utf8View).ok());
         for row in 0..table.num_rows() {
             number += 1;
-            let ids = ids.as_ref().map(|ids| ids.as_string_view());
+            let ids = ids.as_ref().map(AsArray::as_string_view);
             visit(number, ids.filter(|ids| ids.is_valid(row)).map(|ids| ids.value(row)));
         }
     })

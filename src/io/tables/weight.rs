@@ -3,6 +3,7 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::ArrowNativeType;
 use arrow_schema::DataType;
 
 /// How much the rows of a table weigh.
@@ -14,10 +15,6 @@ fn of_column(column: &ArrayRef) -> usize {
     const FIXED: usize = 8;
     let rows = column.len();
     let fixed = rows * FIXED;
-    fn between<O: arrow_buffer::ArrowNativeType>(offsets: &[O]) -> (usize, usize) {
-        let at = |offset: Option<&O>| offset.map_or(0, |offset| offset.as_usize());
-        (at(offsets.first()), at(offsets.last()))
-    }
     let length = |(first, last): (usize, usize)| last - first;
     fixed
         + match column.data_type() {
@@ -31,13 +28,13 @@ fn of_column(column: &ArrayRef) -> usize {
             DataType::FixedSizeBinary(size) => rows * *size as usize,
             DataType::List(_) => {
                 let list = column.as_list::<i32>();
-                let (first, last) = between(list.value_offsets());
-                of_column(&list.values().slice(first, last - first))
+                let (begin, end) = between(list.value_offsets());
+                of_column(&list.values().slice(begin, end - begin))
             }
             DataType::LargeList(_) => {
                 let list = column.as_list::<i64>();
-                let (first, last) = between(list.value_offsets());
-                of_column(&list.values().slice(first, last - first))
+                let (begin, end) = between(list.value_offsets());
+                of_column(&list.values().slice(begin, end - begin))
             }
             DataType::FixedSizeList(_, size) => {
                 let list = column.as_fixed_size_list();
@@ -47,12 +44,17 @@ fn of_column(column: &ArrayRef) -> usize {
             DataType::Struct(_) => column.as_struct().columns().iter().map(of_column).sum(),
             DataType::Map(..) => {
                 let map = column.as_map();
-                let (first, last) = between(map.value_offsets());
-                let entries = map.entries().slice(first, last - first);
+                let (begin, end) = between(map.value_offsets());
+                let entries = map.entries().slice(begin, end - begin);
                 entries.columns().iter().map(of_column).sum()
             }
             _ => 0,
         }
+}
+
+fn between<O: ArrowNativeType>(offsets: &[O]) -> (usize, usize) {
+    let at = |offset: Option<&O>| offset.map_or(0, |offset| offset.as_usize());
+    (at(offsets.first()), at(offsets.last()))
 }
 
 fn of_views(views: &[u128]) -> usize {

@@ -112,9 +112,8 @@ impl TableForm {
 
 fn properties(schema: &Schema, defaults: &TableDefaults) -> WriterProperties {
     let codec = |compression: Compression| match compression {
-        Compression::ZSTD(_) => zstd(),
-        // Nobody writes it any more, and this library neither.
-        Compression::LZO => zstd(),
+        // Files do not tell its level; and nobody writes LZO any more, this library neither.
+        Compression::ZSTD(_) | Compression::LZO => zstd(),
         other => other,
     };
     let first = defaults.compression.first();

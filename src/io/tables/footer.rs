@@ -1,0 +1,114 @@
+//! Looks through the footer of a Parquet file before it is believed: the library that reads it makes room for as many
+//! things as a list says that it has.
+
+/// How deep structures may lie in each other. Parquet's own are five deep.
+const DEPTH: usize = 32;
+
+/// Whether each list and each text of a structure of Thrift's compact protocol lies within these bytes: so many things as it
+/// says, of a byte at least.
+pub(super) fn is_sound(bytes: &[u8]) -> bool {
+    Walk { rest: bytes }.structure(DEPTH).is_some()
+}
+
+/// What was not looked at yet. `None` means that something does not lie within it.
+struct Walk<'b> {
+    rest: &'b [u8],
+}
+
+impl Walk<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    fn skip(&mut self, count: u64) -> Option<()> {
+        self.rest = self.rest.get(usize::try_from(count).ok()?..)?;
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// A number of things of which each takes a byte at least.
+    fn count(&mut self) -> Option<u64> {
+        self.number().filter(|&count| count <= self.rest.len() as u64)
+    }
+
+    fn structure(&mut self, depth: usize) -> Option<()> {
+        loop {
+            let header = self.byte()?;
+            if header == 0 {
+                return Some(());
+            }
+            if header >> 4 == 0 {
+                self.number()?;
+            }
+            // The value of a truth value stands in its type.
+            if !matches!(header & 0xf, 1 | 2) {
+                self.value(header & 0xf, depth)?;
+            }
+        }
+    }
+
+    fn value(&mut self, r#type: u8, depth: usize) -> Option<()> {
+        let below = depth.checked_sub(1)?;
+        match r#type {
+            1..=3 => self.skip(1),
+            4..=6 => self.number().map(drop),
+            7 => self.skip(8),
+            8 => {
+                let length = self.number()?;
+                self.skip(length)
+            }
+            9 | 10 => {
+                let header = self.byte()?;
+                let count = match header >> 4 {
+                    15 => self.count()?,
+                    count => u64::from(count),
+                };
+                (0..count).try_for_each(|_| self.value(header & 0xf, below))
+            }
+            11 => {
+                let count = self.count()?;
+                let types = if count > 0 { self.byte()? } else { 0 };
+                (0..count).try_for_each(|_| {
+                    self.value(types >> 4, below)?;
+                    self.value(types & 0xf, below)
+                })
+            }
+            12 => self.structure(below),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_as_long_as_they_say() {
+        // A field 1 with a list of two numbers, and one with a text of three bytes.
+        let good = [0x19, 0x25, 0x02, 0x04, 0x18, 0x03, b'a', b'b', b'c', 0];
+        assert!(is_sound(&good));
+        for (place, byte) in [(1, 0x35), (1, 0xf5), (5, 0x7f), (9, 0x18)] {
+            let mut bad = good;
+            bad[place] = byte;
+            assert!(!is_sound(&bad), "{place}");
+        }
+        // A list of two thousand millions of structures.
+        assert!(!is_sound(&[0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0]));
+        assert!(!is_sound(&[0x1c; 100]), "structures without end");
+        assert!(!is_sound(&[]));
+    }
+}
