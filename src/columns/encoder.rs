@@ -251,20 +251,20 @@ impl ColumnEncoder {
         }
         let nulls = taken.logical_nulls();
         let is_null = |index: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
-        // A text that could not be read is in quarantine, and stands in the source's column only.
-        let unread: BooleanArray = places
-            .iter()
-            .zip(lengths(&taken, &self.text_type))
-            .map(|(place, length)| Some(!is_out(place) && length > 0 && original(place).is_empty()))
-            .collect();
         let texts: Vec<Option<View>> = places
             .iter()
             .enumerate()
             .map(|(index, place)| (!is_null(index)).then(|| text(place)))
             .collect();
+        // A text that could not be read is in quarantine, and stands in the source's column only.
+        let unread = (!places.iter().all(is_out)).then(|| -> BooleanArray {
+            let lengths = lengths(&taken, &self.text_type);
+            let unread = |(place, length): (&Place, usize)| !is_out(place) && length > 0 && original(place).is_empty();
+            places.iter().zip(lengths).map(|pair| Some(unread(pair))).collect()
+        });
         let flat = self.text_type.without_dictionary();
         let mut made = text_array(batch, &texts, flat)?;
-        if unread.has_true() {
+        if let Some(unread) = unread {
             made = zip(&unread, &cast(&taken, &flat.data_type())?, &made)?;
         }
         match &self.text_type {

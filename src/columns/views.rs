@@ -169,35 +169,57 @@ struct Region {
     checked: Option<Adopted>,
 }
 
+/// The regions of a column of views, by the number of their buffers in the column.
+#[derive(Default)]
+struct Regions {
+    regions: Vec<Region>,
+    known: HashMap<u32, usize>,
+    /// The buffer that was looked up last, and its region: neighbours mostly lie in one buffer.
+    last: Option<(u32, usize)>,
+}
+
+impl Regions {
+    fn index(&self, buffer: u32) -> Option<usize> {
+        match self.last {
+            Some((last, index)) if last == buffer => Some(index),
+            _ => self.known.get(&buffer).copied(),
+        }
+    }
+
+    /// Notes that there is a text. One whose buffer does not exist is passed over.
+    fn note(&mut self, place: Place, texts: &StringViewArray, batch: &mut Batch) {
+        let end = place.start + place.length;
+        if let Some(index) = self.index(place.buffer) {
+            self.last = Some((place.buffer, index));
+            let region = &mut self.regions[index];
+            region.range = region.range.start.min(place.start)..region.range.end.max(end);
+            region.texts += place.length;
+            return;
+        }
+        let Some(buffer) = texts.data_buffers().get(place.buffer as usize) else {
+            return;
+        };
+        // Views reach as far as 32 bits count.
+        let reached = buffer.len().min(u32::MAX as usize);
+        self.known.insert(place.buffer, self.regions.len());
+        self.regions.push(Region {
+            number: batch.share(buffer.slice_with_length(0, reached)),
+            range: place.start..end,
+            texts: place.length,
+            checked: None,
+        });
+    }
+}
+
 fn views_of_views(texts: &StringViewArray, limit: usize, batch: &mut Batch) -> Views {
     let is_long = |row: usize, place: Place| place.length > INLINE && place.length <= limit && !texts.is_null(row);
     let places = || texts.views().iter().map(|view| Place::of(*view)).enumerate();
-    let mut regions: HashMap<u32, Region> = HashMap::new();
+    let mut regions = Regions::default();
     for (_, place) in places().filter(|&(row, place)| is_long(row, place)) {
-        let end = place.start + place.length;
-        match regions.get_mut(&place.buffer) {
-            Some(region) => {
-                region.range = region.range.start.min(place.start)..region.range.end.max(end);
-                region.texts += place.length;
-            }
-            None => {
-                let Some(buffer) = texts.data_buffers().get(place.buffer as usize) else {
-                    continue;
-                };
-                // Views reach as far as 32 bits count.
-                let reached = buffer.len().min(u32::MAX as usize);
-                let region = Region {
-                    number: batch.share(buffer.slice_with_length(0, reached)),
-                    range: place.start..end,
-                    texts: place.length,
-                    checked: None,
-                };
-                regions.insert(place.buffer, region);
-            }
-        }
+        regions.note(place, texts, batch);
     }
     // Looking through texts that lie side by side is quicker in one go than one by one.
-    for region in regions.values_mut() {
+    for region in &mut regions.regions {
         if region.texts >= region.range.len() / 2 {
             region.checked = batch.check_shared(region.number, region.range.clone());
         }
@@ -216,7 +238,8 @@ fn views_of_views(texts: &StringViewArray, limit: usize, batch: &mut Batch) -> V
         if place.length > limit {
             return Err(too_large(place.length, limit));
         }
-        let region = regions.get(&place.buffer).ok_or_else(outside)?;
+        let region = regions.index(place.buffer).map(|index| &regions.regions[index]);
+        let region = region.ok_or_else(outside)?;
         let part = place.start..place.start + place.length;
         match &region.checked {
             Some(all) => batch.view_of_adopted(all, part.start - region.range.start..part.end - region.range.start),
