@@ -157,13 +157,18 @@ fn help_on_run() {
     Input:
           --format <FORMAT>         How records lie in the inputs: text, a record
                                     per line; file, a record per file; jsonl, an
-                                    object per line. Without it, the names tell:
-                                    `.jsonl` and `.ndjson` mean jsonl, all others
-                                    text. [possible values: text, file, jsonl]
+                                    object per line; parquet, arrow (an IPC file),
+                                    stream (an IPC stream), csv and tsv, a record
+                                    per row. Without it, the first bytes tell, or
+                                    else the names. [possible values: text, file,
+                                    jsonl, parquet, arrow, stream, csv, tsv]
           --text <FIELD>            The JSON key that holds the text. It overrides
                                     the pipeline file.
           --id <FIELD>              The JSON key that identifies a record. It
                                     overrides the pipeline file.
+          --nulls <POLICY>          What becomes of a row whose text is null: keep,
+                                    it passes untouched; reject; quarantine.
+                                    [default: quarantine]
           --limit <N>               Read at most so many records.
           --allow-repeat            Accept a file that is named more than once, and
                                     read it as often.

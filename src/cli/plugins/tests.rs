@@ -141,6 +141,7 @@ fn a_list_as_json_has_this_shape() {
           "asks": [],
           "parameters": [],
           "runtime": "rust",
+          "called_with": "text",
           "origin": null,
           "summary": "Removes white space from both ends of each line."
         }
