@@ -10,19 +10,19 @@ use arrow_buffer::{ArrowNativeType as _, ToByteSlice as _};
 use std::collections::HashMap;
 use std::ops::Range;
 
-fn not_utf8() -> Box<Failure> {
+fn not_utf8() -> Failure {
     let message = "The text is not UTF-8, although its column says so.";
-    Box::new(Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault."))
+    Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault.")
 }
 
-fn outside() -> Box<Failure> {
+fn outside() -> Failure {
     let message = "The text lies outside of the memory of its column.";
-    Box::new(Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault."))
+    Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault.")
 }
 
-fn too_large(length: usize, limit: usize) -> Box<Failure> {
+fn too_large(length: usize, limit: usize) -> Failure {
     let message = format!("The record has {length} bytes, more than the limit of {limit}; it was not loaded.");
-    Box::new(Failure::new(FailureKind::RecordTooLarge, message))
+    Failure::new(FailureKind::RecordTooLarge, message)
 }
 
 /// How many bytes each text has. Of what is null nothing is said.
@@ -111,10 +111,10 @@ where
     // Nobody has looked at the offsets of a table that came from elsewhere.
     let range = |row: usize| at(row).wrapping_sub(first)..at(row + 1).wrapping_sub(first);
     let Some(whole) = last.checked_sub(first) else {
-        return vec![Err(outside()); texts.len()];
+        return vec![Err(outside().into()); texts.len()];
     };
     if u32::try_from(whole).is_err() {
-        return vec![Err(too_large(whole, limit)); texts.len()];
+        return vec![Err(too_large(whole, limit).into()); texts.len()];
     }
     let buffer = batch.share(texts.values().slice_with_length(first, whole));
     let checked = batch.check_shared(buffer, 0..whole);
@@ -124,13 +124,13 @@ where
         }
         let part = range(row);
         if part.len() > limit {
-            return Err(too_large(part.len(), limit));
+            return Err(too_large(part.len(), limit).into());
         }
         let view = match &checked {
             Some(all) => batch.view_of_adopted(all, part),
             None => batch.view_of_shared(buffer, part),
         };
-        view.ok_or_else(not_utf8)
+        view.ok_or_else(|| not_utf8().into())
     };
     (0..texts.len()).map(view).collect()
 }
@@ -172,7 +172,7 @@ struct Region {
 /// The regions of a column of views, by the number of their buffers in the column.
 #[derive(Default)]
 struct Regions {
-    regions: Vec<Region>,
+    found: Vec<Region>,
     known: HashMap<u32, usize>,
     /// The buffer that was looked up last, and its region: neighbours mostly lie in one buffer.
     last: Option<(u32, usize)>,
@@ -191,7 +191,7 @@ impl Regions {
         let end = place.start + place.length;
         if let Some(index) = self.index(place.buffer) {
             self.last = Some((place.buffer, index));
-            let region = &mut self.regions[index];
+            let region = &mut self.found[index];
             region.range = region.range.start.min(place.start)..region.range.end.max(end);
             region.texts += place.length;
             return;
@@ -201,8 +201,8 @@ impl Regions {
         };
         // Views reach as far as 32 bits count.
         let reached = buffer.len().min(u32::MAX as usize);
-        self.known.insert(place.buffer, self.regions.len());
-        self.regions.push(Region {
+        self.known.insert(place.buffer, self.found.len());
+        self.found.push(Region {
             number: batch.share(buffer.slice_with_length(0, reached)),
             range: place.start..end,
             texts: place.length,
@@ -219,7 +219,7 @@ fn views_of_views(texts: &StringViewArray, limit: usize, batch: &mut Batch) -> V
         regions.note(place, texts, batch);
     }
     // Looking through texts that lie side by side is quicker in one go than one by one.
-    for region in &mut regions.regions {
+    for region in &mut regions.found {
         if region.texts >= region.range.len() / 2 {
             region.checked = batch.check_shared(region.number, region.range.clone());
         }
@@ -233,19 +233,19 @@ fn views_of_views(texts: &StringViewArray, limit: usize, batch: &mut Batch) -> V
             let start = row * size_of::<u128>() + size_of::<u32>();
             return batch
                 .view_of_shared(inline, start..start + place.length)
-                .ok_or_else(not_utf8);
+                .ok_or_else(|| not_utf8().into());
         }
         if place.length > limit {
-            return Err(too_large(place.length, limit));
+            return Err(too_large(place.length, limit).into());
         }
-        let region = regions.index(place.buffer).map(|index| &regions.regions[index]);
-        let region = region.ok_or_else(outside)?;
+        let region = regions.index(place.buffer).map(|index| &regions.found[index]);
+        let region = region.ok_or_else(|| Box::new(outside()))?;
         let part = place.start..place.start + place.length;
         match &region.checked {
             Some(all) => batch.view_of_adopted(all, part.start - region.range.start..part.end - region.range.start),
             None => batch.view_of_shared(region.number, part),
         }
-        .ok_or_else(not_utf8)
+        .ok_or_else(|| not_utf8().into())
     };
     places().map(view).collect()
 }

@@ -98,6 +98,9 @@ fn views_that_lead_outside_of_their_column_are_quarantined() {
     assert_eq!(made.report.quarantined_by_reader["utf8"], 2);
 }
 
+/// A text, a number and a list of numbers, each of which may be null.
+type AnyRow = (Option<String>, Option<i64>, Option<Vec<Option<i64>>>);
+
 /// Any table of texts with other columns beside them, in parts.
 fn any_table() -> impl Strategy<Value = Vec<RecordBatch>> {
     let text = proptest::option::of("\\PC{0,20}");
@@ -109,7 +112,7 @@ fn any_table() -> impl Strategy<Value = Vec<RecordBatch>> {
     let rows = proptest::collection::vec(row, 0..40);
     let types = proptest::sample::select(text_types());
     (proptest::collection::vec(rows, 1..4), types, 0..3_usize).prop_map(|(parts, r#type, offset)| {
-        let table = |rows: Vec<(Option<String>, Option<i64>, Option<Vec<Option<i64>>>)>| {
+        let table = |rows: Vec<AnyRow>| {
             let texts: Vec<Option<&str>> = rows.iter().map(|(text, ..)| text.as_deref()).collect();
             let numbers: Int64Array = rows.iter().map(|(_, number, _)| *number).collect();
             let lists = ListArray::from_iter_primitive::<Int64Type, _, _>(rows.iter().map(|(.., list)| list.clone()));
