@@ -122,10 +122,11 @@ class TestManyTexts:
 
     def test_what_is_rejected_before_does_not_make_lists_short(self, tmp_path: Path) -> None:
         shout = Noting(str.upper)
-        keep = plugin(kind="filter")(lambda text: text.endswith("0"))
+        keep = plugin(kind="filter")(lambda text: int(text) % 2 == 0)
         texts = [f"{place}" for place in range(30_000)]
-        assert len(in_process(tmp_path, [keep, shout.step], texts).out) == 3_000
-        assert sorted(shout.sizes)[len(shout.sizes) // 2] >= 128
+        assert len(in_process(tmp_path, [keep, shout.step], texts).out) == 15_000
+        # The smallest batch has some 800 such texts. If rejected ones counted, no list would be longer than 128.
+        assert sorted(shout.sizes)[len(shout.sizes) // 2] > 128
 
     def test_long_texts_make_short_lists(self, tmp_path: Path) -> None:
         shout = Noting(str.upper)
