@@ -63,6 +63,12 @@ FIGURES = {
         at_most=True,
         spelled="{:.1%}".format,
     ),
+    "arrow-identity": Figure(
+        "Tables: a step that gets columns and does nothing, per record", 30, at_most=True, spelled="{:.0f} ns".format
+    ),
+    "datasets-map": Figure(
+        "Tables: `datasets.map` with a pipeline, over its functions text after text", 2, at_most=False, spelled=_times
+    ),
     "import": Figure(
         "Start-up: `import text_processor` above the interpreter", 15, at_most=True, spelled=_milliseconds
     ),

@@ -6,17 +6,21 @@ Ours and theirs run in turn, in this process; the figure is the median of the ra
 holds the figures as JSON.
 """
 
+import importlib.util
 import json
+import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from text_processor import Pipeline
+from text_processor import Column, Pipeline, plugin
 
 ROUNDS = 5
 CLEANING = ["normalize-unicode", "strip-control", "collapse-whitespace", "trim"]
@@ -79,6 +83,59 @@ def identity(kind: pa.DataType) -> float:
     return grown if shared else 1.0
 
 
+@plugin(arrow=True)
+def same(texts: Column) -> Column:
+    """A step that does nothing with a column, to see what calling it costs."""
+    return texts
+
+
+def seconds(function: Callable[[], Any]) -> float:
+    """Return how long a call takes, as the median of some."""
+    times = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def arrow_identity() -> float:
+    """Return what a step costs that gets columns and does nothing, in nanoseconds a record of 100 bytes."""
+    texts = pa.array([f"{number:<100}" for number in range(1_000_000)], pa.string_view())
+    table = pa.table({"text": texts})
+    runs = [Pipeline(steps) for steps in ([], [same])]
+    empty, identity = (seconds(lambda run=run: run.process_table(table, workers=1)) for run in runs)
+    cost = (identity - empty) * 1e9 / len(texts)
+    sys.stdout.write(f"an Arrow identity step: {cost:.0f} ns a record of 100 bytes\n")
+    return cost
+
+
+def datasets_map(frame: pl.DataFrame) -> float:
+    """Return how many times as fast `datasets.map` is with a pipeline as with its functions, text after text."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"HF_HOME": folder, "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+        import datasets  # noqa: PLC0415 - it reads where to keep its files when it is imported.
+
+        datasets.disable_caching()
+        dataset = datasets.Dataset.from_dict({"text": frame["text"].to_list()})
+        functions = [str.strip, str.swapcase]
+        pipeline = Pipeline(functions)
+
+        def one(record: dict[str, str]) -> dict[str, str]:
+            return {"text": functions[1](functions[0](record["text"]))}
+
+        def many(batch: dict[str, list[str]]) -> dict[str, list[str]]:
+            return {"text": [functions[1](functions[0](text)) for text in batch["text"]]}
+
+        ours = seconds(lambda: dataset.map(pipeline, batched=True))
+        singly, batched = seconds(lambda: dataset.map(one)), seconds(lambda: dataset.map(many, batched=True))
+    sys.stdout.write(
+        f"datasets.map with a pipeline: {ours:.2f} s; with its functions, one text after the other {singly:.2f} s, "
+        f"in batches {batched:.2f} s\n"
+    )
+    return singly / ours
+
+
 def main() -> None:
     """Measure all figures."""
     frame = pl.read_ndjson(sys.argv[1])
@@ -97,7 +154,10 @@ def main() -> None:
             lambda: frame.with_columns(pl.col("text").map_elements(shorten, return_dtype=pl.String)),
         ),
         "table-identity": max(identity(kind) for kind in (pa.large_string(), pa.string_view())),
+        "arrow-identity": arrow_identity(),
     }
+    if importlib.util.find_spec("datasets"):
+        figures["datasets-map"] = datasets_map(frame[:30_000])
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
