@@ -306,6 +306,9 @@ def test_b36_a_crash_in_the_garbage_collector_is_charged_to_nobody(tmp_path: Pat
 
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
 def test_b37_a_step_may_use_processes_of_its_own(tmp_path: Path, method: str) -> None:
+    lock = [sys.executable, "-c", "import multiprocessing; multiprocessing.Lock()"]
+    if subprocess.run(lock, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this machine lets nobody make a lock between processes")
     assert run_over(tmp_path, [("use-pool", {"method": method})], ["abc", "de"], workers=1).texts == ["6", "4"]
 
 
