@@ -12,7 +12,7 @@ use crate::error::{ConfigError, Error, Result, Shown};
 use crate::io::{self, Input, Output};
 use crate::ledger::Report;
 use crate::plan::{Pipeline, Plan};
-use crate::step::Limits;
+use crate::step::{Cancel, Limits};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -38,13 +38,17 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
     } else {
         &arguments.inputs
     };
-    let inputs = io::locate(patterns, arguments.allow_repeat)?;
+    let mut watcher = Progressing::new(shell, None);
+    let inputs = engine::attend(&mut watcher, |cancel| {
+        let inputs = io::locate(patterns, arguments.allow_repeat, cancel)?;
+        if let Some(path) = &arguments.report {
+            check_report(path, arguments, output, &inputs, cancel)?;
+        }
+        Ok(inputs)
+    })?;
     // The report's file is opened before the run, so that a place that cannot be written stops it while nothing is lost.
     let report_sink = match &arguments.report {
-        Some(path) => {
-            check_report(path, arguments, output, &inputs)?;
-            Some(io::open_sink(Some(path), arguments.overwrite || arguments.resume)?)
-        }
+        Some(path) => Some(io::open_sink(Some(path), arguments.overwrite || arguments.resume)?),
         None => None,
     };
     let options = RunOptions {
@@ -177,7 +181,13 @@ fn refuse_folders(arguments: &RunArguments) -> Result<()> {
 }
 
 /// The engine checks its own files against each other, but it does not know the report.
-fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, inputs: &[Input]) -> Result<()> {
+fn check_report(
+    report: &Path,
+    arguments: &RunArguments,
+    output: Option<&Path>,
+    inputs: &[Input],
+    cancel: &Cancel,
+) -> Result<()> {
     let files = [
         ("output", output.filter(|path| !io::is_directory(path))),
         ("file of rejected records", arguments.rejected.as_deref()),
@@ -189,5 +199,5 @@ fn check_report(report: &Path, arguments: &RunArguments, output: Option<&Path>, 
         .filter_map(|&(role, path)| path.map(|path| Output { role, path }))
         .collect();
     // Whoever goes on with a run wants its report where the last sitting may have put one.
-    io::check_output(inputs, &files, arguments.overwrite || arguments.resume)
+    io::check_output(inputs, &files, arguments.overwrite || arguments.resume, cancel)
 }

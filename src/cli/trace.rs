@@ -6,6 +6,7 @@ mod show;
 use super::arguments::TraceArguments;
 use super::console::Console;
 use super::numbers;
+use super::progress::Progressing;
 use super::records::{self, Record};
 use super::style::{Tone, one_line};
 use super::{Shell, pipeline};
@@ -35,7 +36,9 @@ pub(super) fn trace(arguments: &TraceArguments, shell: &dyn Shell, console: &mut
         };
         return one(&plan, None, &text, &[], arguments.json, console).map(|()| 0);
     };
-    for input in io::locate(&[path.clone().into_os_string()], false)? {
+    let patterns = [path.clone().into_os_string()];
+    let mut watcher = Progressing::new(shell, None);
+    for input in engine::attend(&mut watcher, |cancel| io::locate(&patterns, false, cancel))? {
         for record in records::first(&input, &plan, arguments.limit, shell)? {
             super::stop_if_interrupted(shell)?;
             file_record(&plan, &input.name, &record, arguments.json, console)?;

@@ -4,27 +4,24 @@
 //! manifest does not name is not there, and is removed when the run goes on.
 
 use crate::engine::shards::FinishedShard;
-use crate::error::{ConfigError, Error, FileError, Result, ResumeError, Shown};
-use crate::io::{Checksum, Compression, Folder, PartialFile, WrittenFile, folder_of};
+use crate::error::{ConfigError, Error, Result, ResumeError, Shown};
+use crate::io::{Checksum, Compression, Journal, PartialFile, Root, WrittenFile, open_root};
 use crate::ledger::{
     EndEntry, FileEntry, Header, LOCK, Line, MANIFEST, Manifest, ManifestFlaw, REPORT, Report, ShardEntry, ShardFile,
     is_made_by_us,
 };
-use std::fs::{File, TryLockError};
-use std::io::{ErrorKind, Write as _};
+use crate::step::Cancel;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An output directory that this run writes to.
 pub(super) struct Directory {
-    root: Arc<Folder>,
-    folders: [Folder; 4],
-    manifest: File,
-    /// How many bytes the manifest has.
-    length: u64,
+    root: Arc<dyn Root>,
+    manifest: Box<dyn Journal>,
     extension: String,
     /// Another run cannot begin before this is dropped.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// What a directory is for a run.
@@ -48,23 +45,22 @@ pub(super) enum Existing {
 
 impl Directory {
     /// Opens or makes the directory of a run.
-    pub(super) fn open(path: &Path, header: &Header, existing: Existing) -> Result<Opened> {
-        make(path)?;
-        let root = Arc::new(Folder::open(path)?);
-        if root.state(MANIFEST)?.is_none() && root.state(LOCK)?.is_none() {
+    pub(super) fn open(path: &Path, header: &Header, existing: Existing, cancel: &Cancel) -> Result<Opened> {
+        let root = open_root(path, cancel)?;
+        if let [None, None] = root.find(&[MANIFEST, LOCK])?[..] {
             // Nothing is left behind in a folder that is not ours, not even a lock.
-            refuse_strangers(&root, existing)?;
+            refuse_strangers(&*root, existing)?;
         }
-        let lock = lock(&root)?;
-        let Some(bytes) = read(&root)? else {
-            refuse_strangers(&root, existing)?;
+        let lock = root.lock(LOCK)?;
+        let Some(bytes) = root.read(MANIFEST)? else {
+            refuse_strangers(&*root, existing)?;
             return Self::begin(root, lock, header);
         };
         let manifest = Manifest::read(&bytes);
         match existing {
             Existing::Refuse => Err(exists(path)),
             Existing::Overwrite => {
-                remove(&root, &manifest.map_err(|flaw| not_ours(path, flaw))?)?;
+                remove(&*root, &manifest.map_err(|flaw| not_ours(path, flaw))?)?;
                 Self::begin(root, lock, header)
             }
             Existing::Resume => {
@@ -73,7 +69,7 @@ impl Directory {
                 if !differences.is_empty() {
                     return Err(ResumeError::changed(path, differences).into());
                 }
-                check_files(&root, &manifest)?;
+                check_files(&*root, &manifest)?;
                 if manifest.end.is_some() {
                     return Ok(Opened::Complete(Box::new(manifest)));
                 }
@@ -82,8 +78,8 @@ impl Directory {
         }
     }
 
-    fn begin(root: Arc<Folder>, lock: File, header: &Header) -> Result<Opened> {
-        remove_temporaries(&root)?;
+    fn begin(root: Arc<dyn Root>, lock: Option<File>, header: &Header) -> Result<Opened> {
+        remove_temporaries(&*root)?;
         let line = written(&Line::Header(Box::new(header.clone())))?;
         Ok(Opened::Ready(
             Box::new(Self::with_manifest(root, lock, header, &line)?),
@@ -91,113 +87,70 @@ impl Directory {
         ))
     }
 
-    fn go_on(root: Arc<Folder>, lock: File, manifest: Manifest, bytes: &[u8]) -> Result<Opened> {
-        remove_temporaries(&root)?;
-        // At most one shard can have got names without a line in the manifest.
-        let extension = manifest.header.options.extension();
-        remove_shard(&root, manifest.shards.len() as u64, &extension)?;
+    fn go_on(root: Arc<dyn Root>, lock: Option<File>, manifest: Manifest, bytes: &[u8]) -> Result<Opened> {
+        remove_temporaries(&*root)?;
         let good = &bytes[..manifest.length];
-        let directory = Self::with_manifest(root, lock, &manifest.header, good)?;
+        let directory = Self::with_manifest(Arc::clone(&root), lock, &manifest.header, good)?;
+        // At most one shard can have got names without a line in the manifest.
+        remove_shard(&*root, manifest.shards.len() as u64, &directory.extension)?;
         Ok(Opened::Ready(Box::new(directory), manifest.shards))
     }
 
     /// Writes the beginning of the manifest anew, whole or not at all. Going on, that makes sure that the lines which were
     /// read are on the disk, also where an `fsync` of an earlier run failed.
-    fn with_manifest(root: Arc<Folder>, lock: File, header: &Header, lines: &[u8]) -> Result<Self> {
-        let written = whole_file(&root, MANIFEST, lines)?;
-        written.make_durable()?;
-        written.replace(&root, MANIFEST)?;
-        let folders = [
-            root.below(ShardFile::Out.folder())?,
-            root.below(ShardFile::Rejected.folder())?,
-            root.below(ShardFile::Quarantined.folder())?,
-            root.below(ShardFile::Ledger.folder())?,
-        ];
-        root.sync()?;
+    fn with_manifest(root: Arc<dyn Root>, lock: Option<File>, header: &Header, lines: &[u8]) -> Result<Self> {
         Ok(Self {
-            manifest: root.append_to(MANIFEST)?,
-            length: lines.len() as u64,
+            manifest: Arc::clone(&root).journal(MANIFEST, lines)?,
             extension: header.options.extension(),
-            folders,
             root,
             _lock: lock,
         })
     }
 
-    /// The folder that shards are made in.
-    pub(super) fn root(&self) -> &Arc<Folder> {
+    /// The place that shards are made in.
+    pub(super) fn root(&self) -> &Arc<dyn Root> {
         &self.root
     }
 
     /// Commits a shard. Its line in the manifest is the last thing that is written, and what makes it count.
-    pub(super) fn commit(&mut self, shard: FinishedShard) -> Result<()> {
+    pub(super) fn commit(&mut self, mut shard: FinishedShard) -> Result<()> {
         let number = shard.entry.shard;
-        for (_, file) in &shard.files {
+        for file in &mut shard.files {
             file.make_durable()?;
         }
-        self.check_place()?;
-        let appeared = self.appear(number, shard.files).and_then(|()| {
+        self.manifest.check()?;
+        let names: Vec<String> = shard.entry.files.iter().map(|file| file.path.clone()).collect();
+        let appeared = appear(&*self.root, shard.files, &names).and_then(|()| {
             let line = written(&Line::Shard(Box::new(shard.entry)))?;
-            self.append(&line)
+            self.manifest.append(&line)
         });
-        if appeared.is_err() {
+        if appeared.is_err() && self.manifest.is_alone() {
             // They are complete, but they do not count; resuming would remove them as well.
-            let _ = remove_shard(&self.root, number, &self.extension);
+            let _ = remove_shard(&*self.root, number, &self.extension);
         }
         appeared
-    }
-
-    fn appear(&self, number: u64, files: Vec<(ShardFile, WrittenFile)>) -> Result<()> {
-        let mut folders = Vec::with_capacity(files.len());
-        for (kind, file) in files {
-            let folder = &self.folders[kind as usize];
-            file.appear(folder, &kind.name(number, &self.extension))?;
-            folders.push(folder);
-        }
-        Ok(folders.into_iter().try_for_each(Folder::sync)?)
     }
 
     /// Writes the report and closes the manifest.
     pub(super) fn complete(&mut self, report: &Report, end: EndEntry) -> Result<()> {
         let mut json = serde_json::to_string_pretty(report).map_err(|error| not_written(&error))?;
         json.push('\n');
-        let file = whole_file(&self.root, REPORT, json.as_bytes())?;
+        let mut file = PartialFile::create(&self.root, REPORT, Compression::None)?;
+        file.write(json.as_bytes(), Checksum::of(json.as_bytes()))?;
+        let mut file = file.finish()?;
         file.make_durable()?;
-        self.check_place()?;
-        file.replace(&self.root, REPORT)?;
-        self.root.sync()?;
-        self.append(&written(&Line::End(end))?)
-    }
-
-    fn append(&mut self, line: &[u8]) -> Result<()> {
-        let appended = self.manifest.write_all(line).and_then(|()| self.manifest.sync_all());
-        if let Err(error) = appended {
-            // Nobody knows how much of the line is on the disk, so it must not count.
-            let _ = self.manifest.set_len(self.length);
-            let path = self.root.path().join(MANIFEST);
-            return Err(Error::Output(Box::new(FileError::of(path, "writing", &error))));
-        }
-        self.length += line.len() as u64;
-        Ok(())
-    }
-
-    fn check_place(&self) -> Result<()> {
-        if self.root.is_in_place() {
-            return Ok(());
-        }
-        let path = self.root.path();
-        let message = format!(
-            "The directory `{}` was moved or removed while it was written to.",
-            Shown(path)
-        );
-        Err(Error::output(path, message))
+        self.manifest.check()?;
+        file.appear(true)?;
+        self.root.settle(&[REPORT.to_owned()])?;
+        self.manifest.append(&written(&Line::End(end))?)
     }
 }
 
-fn whole_file(root: &Arc<Folder>, name: &str, bytes: &[u8]) -> Result<WrittenFile> {
-    let mut file = PartialFile::create(root, name, Compression::None)?;
-    file.write(bytes, Checksum::of(bytes))?;
-    file.finish()
+fn appear(root: &dyn Root, files: Vec<WrittenFile>, names: &[String]) -> Result<()> {
+    for file in files {
+        file.appear(false)?;
+    }
+    root.settle(names)
 }
 
 fn written(line: &Line) -> Result<Vec<u8>> {
@@ -208,59 +161,8 @@ fn not_written(error: &serde_json::Error) -> Error {
     Error::Internal(format!("A line of the manifest cannot be written as JSON: {error}."))
 }
 
-/// Makes the directory, if nothing has its name.
-fn make(path: &Path) -> Result<()> {
-    match fs_err::create_dir(path) {
-        Ok(()) => {
-            // Its own name is to be as durable as what will lie in it. A folder above that cannot be opened is not ours.
-            Folder::open(folder_of(path)).map_or(Ok(()), |above| Ok(above.sync()?))
-        }
-        Err(_) if path.is_dir() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists || error.kind() == ErrorKind::NotADirectory => {
-            let message = format!("The output `{}` is a file; expected a directory.", Shown(path));
-            Err(ConfigError::new(message)
-                .with_hint("Leave out the slash at its end to write one file, or name another directory.")
-                .into())
-        }
-        Err(error) => {
-            let mut failed = FileError::of(path, "creating", &error);
-            if error.kind() == ErrorKind::NotFound {
-                failed.hint = Some("Create the directory above it first.".to_owned());
-            }
-            Err(Error::Output(Box::new(failed)))
-        }
-    }
-}
-
-fn lock(root: &Folder) -> Result<File> {
-    let file = root.open_or_create(LOCK)?;
-    let path = root.path();
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let mut error = FileError::new(path, format!("Another run is writing to `{}`.", Shown(path)));
-            error.hint = Some("Wait until it has ended, or name another directory.".to_owned());
-            Err(Error::Locked(Box::new(error)))
-        }
-        Err(TryLockError::Error(error)) => Err(Error::Output(Box::new(FileError::of(
-            path.join(LOCK),
-            "locking",
-            &error,
-        )))),
-    }
-}
-
-fn read(root: &Folder) -> Result<Option<Vec<u8>>> {
-    let path = root.path().join(MANIFEST);
-    match fs_err::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Output(Box::new(FileError::of(path, "reading", &error)))),
-    }
-}
-
 /// Refuses a folder without a manifest in which something else lies.
-fn refuse_strangers(root: &Folder, existing: Existing) -> Result<()> {
+fn refuse_strangers(root: &dyn Root, existing: Existing) -> Result<()> {
     let path = root.path();
     let Some(stranger) = root
         .names()?
@@ -322,9 +224,10 @@ fn not_usable(path: &Path, flaw: ManifestFlaw) -> Error {
 }
 
 /// Makes sure that the files of committed shards are there, before work is put into going on.
-fn check_files(root: &Folder, manifest: &Manifest) -> Result<()> {
-    for FileEntry { path, size, .. } in manifest.shards.iter().flat_map(|shard| &shard.files) {
-        let found = root.state(path)?;
+fn check_files(root: &dyn Root, manifest: &Manifest) -> Result<()> {
+    let files: Vec<&FileEntry> = manifest.shards.iter().flat_map(|shard| &shard.files).collect();
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    for (FileEntry { path, size, .. }, found) in files.into_iter().zip(root.find(&paths)?) {
         if found.is_some_and(|found| found.is_file && found.size == *size) {
             continue;
         }
@@ -343,30 +246,25 @@ fn check_files(root: &Folder, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-fn remove_temporaries(root: &Folder) -> Result<()> {
-    for name in root.names()? {
-        if is_made_by_us(Path::new(&name)) && name != LOCK {
-            root.remove(&name)?;
-        }
-    }
-    Ok(())
+fn remove_temporaries(root: &dyn Root) -> Result<()> {
+    let names = root.names()?.into_iter();
+    let ours = names.filter(|name| is_made_by_us(Path::new(name)) && name != LOCK);
+    let ours: Vec<String> = ours.filter_map(|name| name.into_string().ok()).collect();
+    root.remove(&ours)
 }
 
-fn remove_shard(root: &Folder, number: u64, extension: &str) -> Result<()> {
-    for kind in ShardFile::ALL {
-        if root.state(kind.folder())?.is_some() {
-            root.below(kind.folder())?.remove(kind.name(number, extension))?;
-        }
-    }
-    Ok(())
+fn remove_shard(root: &dyn Root, number: u64, extension: &str) -> Result<()> {
+    root.remove(&ShardFile::ALL.map(|kind| kind.path(number, extension)))
 }
 
 /// Removes what a run made, its last shard first. Until the new manifest takes the place of the old one, the directory is
 /// still that of the old run, so that this can be done again when it was interrupted.
-fn remove(root: &Arc<Folder>, manifest: &Manifest) -> Result<()> {
+fn remove(root: &dyn Root, manifest: &Manifest) -> Result<()> {
     let extension = manifest.header.options.extension();
-    for number in (0..=manifest.shards.len() as u64).rev() {
-        remove_shard(root, number, &extension)?;
-    }
-    Ok(root.remove(REPORT)?)
+    let numbers = (0..=manifest.shards.len() as u64).rev();
+    let mut names: Vec<String> = numbers
+        .flat_map(|number| ShardFile::ALL.map(|kind| kind.path(number, &extension)))
+        .collect();
+    names.push(REPORT.to_owned());
+    root.remove(&names)
 }

@@ -16,6 +16,7 @@
 //! Segments that say so run on the thread that called [`run`]. Where an interpreter has a lock, that thread is the only
 //! one of the engine that ever asks for it.
 
+mod attend;
 #[cfg(unix)]
 mod bell;
 mod committer;
@@ -37,6 +38,7 @@ mod trace;
 mod worker;
 mod writer;
 
+pub use attend::attend;
 pub use process::{Isolating, Isolation, Supervision};
 #[cfg(unix)]
 pub use process::{RemoteHost, Worker, serve};
@@ -177,7 +179,7 @@ impl RunOptions {
             return Err(ConfigError::new(message).with_hint("Name another directory."));
         }
         if self.resume
-            && let Some(input) = self.inputs.iter().find(|input| !can_be_read_again(input))
+            && let Some(input) = self.inputs.iter().find(|input| !input.can_be_read_again())
         {
             let message = format!(
                 "A run over {} cannot be resumed: what was read of it is gone.",
@@ -189,12 +191,6 @@ impl RunOptions {
         }
         Ok(())
     }
-}
-
-/// Whether an input is a file, or could be one: pipes and devices can be read once.
-fn can_be_read_again(input: &Input) -> bool {
-    let Some(path) = &input.path else { return false };
-    fs_err::metadata(path).map_or(true, |metadata| metadata.is_file())
 }
 
 /// How far a run has come.

@@ -1,19 +1,14 @@
 //! The files a run makes: what goes out, what was rejected, and the quarantine.
 
 use crate::engine::RunOptions;
+use crate::engine::attend::with_pulse;
 use crate::engine::job::Job;
 use crate::engine::preparation::Shape;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::{EncodedGroup, Format, LastLine, Sink, TableGroup, TableWriter, lazy_sink, open_sink};
 use crate::ledger::Commitment;
-use crate::plan::panic_message;
 use crate::step::Cancel;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
-
-/// How long to wait before looking whether a file has its end.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// An open output with what it has taken so far.
 pub(super) struct Output {
@@ -150,24 +145,11 @@ impl Outputs {
     /// Ends a file of tables. `pulse` is called meanwhile: what is left may take a while to encode, or to be read.
     pub(super) fn finish(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         let Some(writer) = self.table.take() else { return Ok(()) };
-        // The threads of the run were told to stop, and with them all that waited for a reader.
-        let cancel = Cancel::default();
-        self.out.sink.heed(&cancel);
         let out = &mut self.out;
-        thread::scope(|scope| {
-            let ending = scope.spawn(move || out.write(&writer.finish()?));
-            let mut interrupted = None;
-            while !ending.is_finished() {
-                thread::sleep(PAUSE);
-                if let Err(error) = pulse() {
-                    cancel.cancel();
-                    interrupted.get_or_insert(error);
-                }
-            }
-            let ended = ending
-                .join()
-                .unwrap_or_else(|panic| Err(Error::Internal(panic_message("The encoder", &*panic))));
-            interrupted.map_or(ended, Err)
+        with_pulse(pulse, move |cancel| {
+            // The threads of the run were told to stop, and with them all that waited for a reader.
+            out.sink.heed(cancel);
+            out.write(&writer.finish()?)
         })
     }
 
@@ -182,7 +164,8 @@ impl Outputs {
     }
 
     /// Makes the files appear. The quarantine comes first and the output last: whoever sees the output has the rest.
-    pub(super) fn commit(self) -> Result<Vec<Commitment>> {
+    pub(super) fn commit(mut self, cancel: &Cancel) -> Result<Vec<Commitment>> {
+        self.heed(cancel);
         let mut files = Vec::new();
         let unneeded = self.quarantine_if_needed && self.quarantine.bytes == 0;
         let quarantine = self.quarantine.commit()?;

@@ -56,7 +56,13 @@ pub(super) fn sink_format(plan: &Plan, options: &RunOptions, inputs: &[(Input, F
     }
 }
 
-pub(super) fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], sink: Format) -> Result<()> {
+pub(super) fn check_files(
+    plan: &Plan,
+    options: &RunOptions,
+    inputs: &[(Input, Format)],
+    sink: Format,
+    cancel: &Cancel,
+) -> Result<()> {
     let beside = options.output.as_deref().map(|output| quarantine_beside(Some(output)));
     let quarantine = options.quarantine.as_deref().or(beside.as_deref());
     let outputs = [
@@ -69,7 +75,7 @@ pub(super) fn check_files(plan: &Plan, options: &RunOptions, inputs: &[(Input, F
         .filter_map(|(role, path)| Some(Output { role, path: path? }))
         .collect();
     if options.directory().is_none() {
-        check_output(&options.inputs, &outputs, options.overwrite)?;
+        check_output(&options.inputs, &outputs, options.overwrite, cancel)?;
     }
     options.check_directory()?;
     check_resources(options)?;
@@ -161,11 +167,12 @@ pub(super) fn prepare(
     options: &RunOptions,
     inputs: &[(Input, Format)],
     sink: Format,
+    cancel: &Cancel,
 ) -> Result<Preparation> {
     let formats = distinct_formats(inputs);
     let labels = labels(plan);
     let mut kept = KeptTables::default();
-    let facts = table_facts(inputs, options, &mut kept)?;
+    let facts = table_facts(inputs, options, &mut kept, cancel)?;
     if facts.is_some() && !sink.has_columns() && sink != Format::Jsonl && options.nulls == Nulls::Keep {
         return Err(
             ConfigError::new("`nulls` is `keep`, and plain text cannot hold a text that is null.")
@@ -222,7 +229,7 @@ pub(super) fn prepare(
                     Box::new(ColumnEncoder::new(schema, decoder.text(), plan, Fates::Out)?)
                 }
                 _ => {
-                    let learned = schema_of_objects(plan, options, inputs)?;
+                    let learned = schema_of_objects(plan, options, inputs, cancel)?;
                     layout.sink = Format::Jsonl;
                     Box::new(ObjectTable::new(&learned, plan, encoder(&layout, &options.inputs)))
                 }
@@ -261,11 +268,16 @@ pub(super) fn prepare(
 }
 
 /// What the tables among the inputs are. All must have the same columns; what the first one says besides holds for all.
-fn table_facts(inputs: &[(Input, Format)], options: &RunOptions, kept: &mut KeptTables) -> Result<Option<TableFacts>> {
+fn table_facts(
+    inputs: &[(Input, Format)],
+    options: &RunOptions,
+    kept: &mut KeptTables,
+    cancel: &Cancel,
+) -> Result<Option<TableFacts>> {
     let mut found: Option<(&Input, TableFacts)> = None;
     let mut unreadable = None;
     for (input, format) in inputs.iter().filter(|(_, format)| format.has_columns()) {
-        let facts = match facts_of(input, *format, options.limits, &Cancel::default(), kept) {
+        let facts = match facts_of(input, *format, options.limits, cancel, kept) {
             Ok(facts) => facts,
             // The run tells of it, and reads the others.
             Err(error @ Error::Input(_)) => {
@@ -309,12 +321,12 @@ fn wanted_columns(plan: &Plan, schema: &Schema) -> Vec<usize> {
 
 /// The columns of records that do not come from a table: an identity and a text, or what the first objects of the first
 /// input have.
-fn schema_of_objects(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)]) -> Result<Schema> {
+fn schema_of_objects(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format)], cancel: &Cancel) -> Result<Schema> {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
     let Some((input, _)) = inputs.iter().find(|(_, format)| *format == Format::Jsonl) else {
         return Ok(Schema::new(vec![text(&plan.id), text(&plan.text)]));
     };
-    if input.size().is_none() && input.path.as_ref().is_none_or(|path| path.exists()) {
+    if input.size().is_none() && !input.is_missing() {
         return Err(ConfigError::new(format!(
             "The columns of the output are told by the first records, which cannot be read twice from {}.",
             input.name
@@ -323,7 +335,7 @@ fn schema_of_objects(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format
         .into());
     }
     let mut learner = SchemaLearner::default();
-    let mut source = open_source(input, Format::Jsonl, options.limits, &Cancel::default())?;
+    let mut source = open_source(input, Format::Jsonl, options.limits, cancel)?;
     let mut batch = Batch::new();
     let mut left = LEARNED_RECORDS;
     while left > 0 && source.fill(&mut batch, LEARNED_BYTES, u64::MAX)? {

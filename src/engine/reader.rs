@@ -135,7 +135,7 @@ impl Reader {
     /// Whether workers can read these inputs themselves. One that may wait for ever, as a pipe does, needs a thread of its
     /// own that nobody waits for when the run is stopped.
     pub(super) fn never_waits(inputs: &[(Input, Format)]) -> bool {
-        inputs.iter().all(|(input, _)| input.size().is_some())
+        inputs.iter().all(|(input, _)| input.never_waits())
     }
 
     /// How many jobs were filled.
@@ -263,7 +263,7 @@ impl Reader {
     fn check_unchanged(&self, input: usize) -> bool {
         let checked = match (&self.borders, &self.source) {
             // A run that goes on in a directory opens the input by its name again.
-            (Some(borders), _) => borders.identities[input].check_unchanged(&self.inputs[input].0),
+            (Some(borders), _) => borders.identities[input].check_unchanged(&self.inputs[input].0, &self.shared.cancel),
             (None, Some(source)) => source.check_unchanged(),
             (None, None) => Ok(()),
         };

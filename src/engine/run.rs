@@ -1,5 +1,6 @@
 //! Starts the threads of a run, serves as its calling thread, and commits what they made.
 
+use crate::engine::attend::attend;
 #[cfg(unix)]
 use crate::engine::bell::Bell;
 use crate::engine::directory::{Directory, Existing, Opened};
@@ -17,11 +18,11 @@ use crate::engine::worker::{ForShards, Workshop};
 use crate::engine::writer::{Destination, Writer};
 use crate::engine::{RunOptions, Watcher};
 use crate::error::{Error, FileError, Interrupt, Result};
-use crate::io::{Compression, Format, Input};
+use crate::io::{Compression, Format, Input, InputLocation};
 use crate::ledger::{Account, Header, Manifest, Report, ShardEntry, check};
 use crate::plan::{Plan, panic_message};
 use crate::record::Place;
-use crate::step::{Context, Limits};
+use crate::step::{Cancel, Context, Limits};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -38,22 +39,36 @@ const TICK: Duration = Duration::from_millis(50);
 /// Runs a plan. Returns when everything is committed, or nothing is.
 pub fn run(plan: &Plan, options: &RunOptions, watcher: &mut dyn Watcher) -> Result<Report> {
     let started = Instant::now();
-    let inputs = with_formats(options)?;
-    let sink = sink_format(plan, options, &inputs);
-    check_files(plan, options, &inputs, sink)?;
-    let Preparation { codecs, tables, shape } = prepare(plan, options, &inputs, sink)?;
-    let directory = match options.directory() {
+    let (inputs, preparation, opened) = attend(watcher, |cancel| {
+        let inputs = with_formats(options)?;
+        let sink = sink_format(plan, options, &inputs);
+        check_files(plan, options, &inputs, sink, cancel)?;
+        let preparation = prepare(plan, options, &inputs, sink, cancel)?;
+        let opened = options
+            .directory()
+            .map(|path| open_directory(plan, options, path, sink, cancel))
+            .transpose()?;
+        Ok((inputs, preparation, opened))
+    })?;
+    let Preparation { codecs, tables, shape } = preparation;
+    let directory = match opened {
         None => None,
-        Some(path) => match open_directory(plan, options, path, sink)? {
-            (_, Opened::Complete(manifest)) => return Ok(report_of(&manifest, plan, path)),
-            (header, Opened::Ready(directory, earlier)) => Some((header, directory, earlier)),
-        },
+        Some((header, Opened::Ready(directory, earlier))) => Some((header, directory, earlier)),
+        Some((_, Opened::Complete(manifest))) => {
+            let path = options.directory().unwrap_or(Path::new(""));
+            return Ok(report_of(&manifest, plan, path));
+        }
     };
     let (writer, mut report) = carry_out(plan, options, inputs, &codecs, watcher, |reader, statistics, shared| {
         let reader = reader.with_tables(tables);
         destination(directory, reader, statistics, options, &shape, shared)
     })?;
-    conclude(writer, &mut report, started)?;
+    let mut pulse = || {
+        watcher
+            .tick(&crate::engine::Progress::default())
+            .map_err(Error::Interrupted)
+    };
+    conclude(writer, &mut report, started, &mut pulse)?;
     Ok(report)
 }
 
@@ -73,7 +88,7 @@ pub(super) fn carry_out(
     // A file of tables has a path: its parts are read in any order.
     let of_tables = inputs
         .iter()
-        .all(|(input, format)| input.path.is_none() && *format == Format::Arrow);
+        .all(|(input, format)| input.location == InputLocation::Standard && *format == Format::Arrow);
     // Tables may come by the thousand, each as a run of its own.
     let level = if of_tables { log::Level::Debug } else { log::Level::Info };
     log::log!(
@@ -211,10 +226,15 @@ fn end(mut writer: Writer, shared: &Shared, pulse: &mut dyn FnMut() -> Result<()
 }
 
 /// Commits everything and tells of it.
-fn conclude(mut writer: Writer, report: &mut Report, started: Instant) -> Result<()> {
+fn conclude(
+    mut writer: Writer,
+    report: &mut Report,
+    started: Instant,
+    pulse: &mut dyn FnMut() -> Result<()>,
+) -> Result<()> {
     writer.tell(report);
     report.seconds = started.elapsed().as_secs_f64();
-    writer.commit(report)?;
+    writer.commit(report, pulse)?;
     report.seconds = started.elapsed().as_secs_f64();
     for damage in &report.damage {
         log::warn!("{}", damage.message);
@@ -385,14 +405,20 @@ fn call(workshop: &Workshop<'_>, shared: &Shared, watcher: &mut dyn Watcher, tot
 }
 
 /// Opens the output directory of a run that these arguments ask for.
-fn open_directory(plan: &Plan, options: &RunOptions, path: &Path, sink: Format) -> Result<(Header, Opened)> {
+fn open_directory(
+    plan: &Plan,
+    options: &RunOptions,
+    path: &Path,
+    sink: Format,
+    cancel: &Cancel,
+) -> Result<(Header, Opened)> {
     let header = header(plan, options, sink);
     let existing = match (options.resume, options.overwrite) {
         (true, _) => Existing::Resume,
         (false, true) => Existing::Overwrite,
         (false, false) => Existing::Refuse,
     };
-    let opened = Directory::open(path, &header, existing)?;
+    let opened = Directory::open(path, &header, existing, cancel)?;
     if let Opened::Ready(_, earlier) = &opened
         && !earlier.is_empty()
     {

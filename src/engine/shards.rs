@@ -1,29 +1,31 @@
 //! Writes what was made of batches to the files of shards, keeps the account of each shard, and hands over those that are
 //! finished.
 
+use crate::engine::attend::with_pulse;
 use crate::engine::committer::Committer;
 use crate::engine::directory::Directory;
 use crate::engine::job::{Job, Shared};
 use crate::engine::preparation::Shape;
 use crate::engine::statistics::Statistics;
 use crate::error::{Error, Result};
-use crate::io::{Checksum, Compression, Folder, LastLine, PartialFile, TableWriter, WrittenFile};
+use crate::io::{Checksum, Compression, LastLine, PartialFile, Root, TableWriter, WrittenFile};
 use crate::ledger::{
     Account, Commitment, EndEntry, FileEntry, Fingerprint, Header, Report, ShardEntry, ShardFile, ShardLedger, check,
 };
 use crate::record::Place;
+use crate::step::Cancel;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A shard of which everything is written, but nothing is durable.
 pub(super) struct FinishedShard {
     pub(super) entry: ShardEntry,
-    pub(super) files: Vec<(ShardFile, WrittenFile)>,
+    pub(super) files: Vec<WrittenFile>,
 }
 
 /// The shards of a run.
 pub(super) struct Shards {
-    root: Arc<Folder>,
+    root: Arc<dyn Root>,
     path: PathBuf,
     compression: Compression,
     extension: String,
@@ -70,6 +72,7 @@ impl Shards {
         shared: &Arc<Shared>,
     ) -> Result<Self> {
         let root = Arc::clone(directory.root());
+        root.heed(&shared.cancel);
         let mut shards = Self {
             path: root.path().to_owned(),
             root,
@@ -98,8 +101,8 @@ impl Shards {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let mut out =
-                    PartialFile::create(&self.root, &temporary(ShardFile::Out, self.finished), self.compression)?;
+                let name = ShardFile::Out.path(self.finished, &self.extension);
+                let mut out = PartialFile::create(&self.root, &name, self.compression)?;
                 let header = &self.shape.header;
                 out.write(header, Checksum::of(header))?;
                 none.insert(Box::new(OpenShard {
@@ -177,7 +180,12 @@ impl Shards {
 
     /// Finishes the last shard, and waits until all are committed.
     pub(super) fn end(&mut self, total: &mut Statistics, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
-        self.close(total)?;
+        with_pulse(pulse, |cancel| {
+            // The threads of the run were told to stop, and with them all that waited for a store.
+            self.root.heed(cancel);
+            self.close(total)
+        })?;
+        self.root.heed(&Cancel::default());
         if let Some(committer) = self.committer.take() {
             self.directory = committer.finish(pulse)?;
         }
@@ -185,7 +193,8 @@ impl Shards {
     }
 
     /// Fills in the report what only the shards know, writes it, and closes the manifest.
-    pub(super) fn complete(self, report: &mut Report, fingerprint: Fingerprint) -> Result<()> {
+    pub(super) fn complete(self, report: &mut Report, fingerprint: Fingerprint, cancel: &Cancel) -> Result<()> {
+        self.root.heed(cancel);
         report.files = self.written.commitments(&self.path);
         report.shards = Some(self.finished);
         report.earlier_shards = self.earlier;
@@ -239,13 +248,8 @@ impl Written {
     }
 }
 
-/// The name of a file while it is made, without what makes it temporary.
-fn temporary(kind: ShardFile, shard: u64) -> String {
-    format!("{}-{shard:05}", kind.folder())
-}
-
 impl OpenShard {
-    fn write(&mut self, job: &mut Job, root: &Arc<Folder>, number: u64) -> Result<()> {
+    fn write(&mut self, job: &mut Job, root: &Arc<dyn Root>, number: u64) -> Result<()> {
         if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
             self.end_line()?;
         }
@@ -276,7 +280,7 @@ impl OpenShard {
             }
             let file = match file {
                 Some(file) => file,
-                none => none.insert(PartialFile::create(root, &temporary(kind, number), Compression::None)?),
+                none => none.insert(PartialFile::create(root, &kind.path(number, ""), Compression::None)?),
             };
             file.write(bytes, checksum)?;
             self.texts[texts] += memchr::memchr_iter(b'\n', bytes).count() as u64;
@@ -294,7 +298,7 @@ impl OpenShard {
 
     fn finish(
         mut self,
-        root: &Arc<Folder>,
+        root: &Arc<dyn Root>,
         shard: u64,
         end: Place,
         extension: &str,
@@ -309,7 +313,7 @@ impl OpenShard {
             self.end_line()?;
         }
         let (ledger, lines) = self.ledger.finish();
-        let mut ledger_file = PartialFile::create(root, &temporary(ShardFile::Ledger, shard), Compression::None)?;
+        let mut ledger_file = PartialFile::create(root, &ShardFile::Ledger.path(shard, ""), Compression::None)?;
         ledger_file.write(ledger.as_bytes(), Checksum::of(ledger.as_bytes()))?;
         let files = [
             (ShardFile::Quarantined, self.quarantined, self.texts[2]),
@@ -332,7 +336,7 @@ impl OpenShard {
                 texts,
                 checksum: file.checksum().to_string(),
             });
-            written.push((kind, file));
+            written.push(file);
         }
         entries.reverse();
         total.add(&statistics);

@@ -9,7 +9,7 @@ use crate::engine::statistics::Statistics;
 use crate::engine::writer::{Destination, Writer};
 use crate::engine::{RunOptions, Watcher};
 use crate::error::{Error, Result};
-use crate::io::{CasualtyEncoder, Format, Input, Layout, TableSource};
+use crate::io::{CasualtyEncoder, Format, Input, InputLocation, Layout, TableSource};
 use crate::ledger::{Account, Report};
 use crate::plan::Plan;
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -92,7 +92,7 @@ impl TableRun {
     pub fn new(plan: &Plan, table_plan: TablePlan, options: RunOptions) -> Result<Self> {
         check_resources(&options)?;
         let inputs = vec![Input {
-            path: None,
+            location: InputLocation::Standard,
             name: "the table".to_owned(),
         }];
         Ok(Self {

@@ -7,6 +7,7 @@ use crate::ledger::Report;
 use crate::plan::{OnError, Pipeline, PipelineStep, Plan, RustSegment};
 use crate::plugins::{Discovery, Host, Plugin};
 use crate::record::Value;
+use crate::step::Cancel;
 use crate::step::{
     Configuration, Context, Declaration, Kind, Limits, PlacedStep, Pulse, Runtime, Scratch, Segment, Stage, Step,
     Verdict,
@@ -114,7 +115,7 @@ impl Scene {
         let path = folder.path().join(name);
         fs_err::write(&path, content).expect("written");
         let options = RunOptions {
-            inputs: locate(&[path.into_os_string()], false).expect("found"),
+            inputs: locate(&[path.into_os_string()], false, &Cancel::default()).expect("found"),
             format: None,
             output: Some(
                 folder
@@ -384,14 +385,11 @@ fn a_limit_takes_the_first_records_over_all_inputs() {
     let mut scene = Scene::new("in.txt", "1\n2\n3\n");
     let second = scene.path("second.txt");
     fs_err::write(&second, "4\n5\n6\n").expect("written");
-    let missing = Input {
-        path: Some(scene.path("missing.txt")),
-        name: "missing.txt".to_owned(),
-    };
+    let missing = Input::file(scene.path("missing.txt"));
     scene
         .options
         .inputs
-        .extend(locate(&[second.into_os_string()], false).expect("found"));
+        .extend(locate(&[second.into_os_string()], false, &Cancel::default()).expect("found"));
     scene.options.limit = Some(4);
     let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
     assert_eq!(

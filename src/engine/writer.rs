@@ -1,6 +1,7 @@
 //! The writer: writes the bytes of batches, in order, and keeps the account.
 
 use crate::engine::RunOptions;
+use crate::engine::attend::with_pulse;
 use crate::engine::job::{Job, Meter, Shared};
 use crate::engine::outputs::Outputs;
 use crate::engine::shards::Shards;
@@ -151,13 +152,16 @@ impl Writer {
     }
 
     /// Makes everything appear that has not, and tells of it in the report.
-    pub(super) fn commit(self, report: &mut Report) -> Result<()> {
+    pub(super) fn commit(self, report: &mut Report, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         match self.destination {
             Destination::Files(outputs) => {
-                report.files = outputs.commit()?;
+                report.files = with_pulse(pulse, |cancel| outputs.commit(cancel))?;
                 Ok(())
             }
-            Destination::Shards(shards) => shards.complete(report, self.read.fingerprint),
+            Destination::Shards(shards) => {
+                let fingerprint = self.read.fingerprint;
+                with_pulse(pulse, |cancel| shards.complete(report, fingerprint, cancel))
+            }
             Destination::Tables(_) => Ok(()),
         }
     }

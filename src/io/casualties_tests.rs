@@ -2,11 +2,12 @@
 
 use super::super::tests::{decoded, layout};
 use super::*;
+use crate::io::InputLocation;
 use serde_json::{Value, json};
 
 fn encoder(source: Format) -> CasualtyEncoder {
     let input = Input {
-        path: None,
+        location: InputLocation::Standard,
         name: "in\\xff.jsonl".to_owned(),
     };
     let step = StepLabel {

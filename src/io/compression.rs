@@ -49,14 +49,13 @@ impl Compression {
         }
     }
 
-    /// A reader of a file of this compression that we have written.
-    pub fn open(self, file: std::fs::File) -> io::Result<Box<dyn BufRead + Send>> {
-        let buffered = BufReader::with_capacity(READ_AT_ONCE, file);
+    /// A reader of what of this compression we have written.
+    pub(super) fn open(self, stored: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
         Ok(match self {
-            Self::None => Box::new(buffered),
+            Self::None => Box::new(stored),
             _ => Box::new(BufReader::with_capacity(
                 READ_AT_ONCE,
-                self.reader(Box::new(buffered), OWN_WINDOW)?,
+                self.reader(Box::new(stored), OWN_WINDOW)?,
             )),
         })
     }

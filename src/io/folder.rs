@@ -25,7 +25,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 
 /// An open folder.
 #[derive(Debug)]
-pub struct Folder {
+pub(super) struct Folder {
     handle: OwnedFd,
     path: PathBuf,
     /// Whether it can be listed and synchronised, and not only written to.
@@ -34,7 +34,7 @@ pub struct Folder {
 
 /// What the system says against something done in a folder. It becomes an output error that names the file.
 #[derive(Debug)]
-pub struct FolderError {
+pub(super) struct FolderError {
     path: PathBuf,
     doing: &'static str,
     cause: Errno,
@@ -58,7 +58,7 @@ type Result<T> = std::result::Result<T, FolderError>;
 
 /// What makes a file itself, and how large it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileState {
+pub(super) struct FileState {
     device: u64,
     number: u64,
     /// Its size in bytes.
@@ -69,7 +69,7 @@ pub struct FileState {
 
 impl FileState {
     /// The state of an open file.
-    pub fn of(file: &File) -> io::Result<Self> {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
         Ok(Self::from_stat(&rustix::fs::fstat(file)?))
     }
 
@@ -89,14 +89,14 @@ impl FileState {
 
     /// Whether both are of one file, whatever its size was.
     #[must_use]
-    pub fn is_same_file(self, other: Self) -> bool {
+    pub(super) fn is_same_file(self, other: Self) -> bool {
         (self.device, self.number) == (other.device, other.number)
     }
 }
 
 impl Folder {
     /// Opens a folder. A link to one is followed here, because somebody named it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
             Ok(handle) => Ok(Self {
@@ -109,7 +109,7 @@ impl Folder {
     }
 
     /// Opens a folder, where the system can even if it may be written to but not read.
-    pub fn open_to_write(path: &Path) -> Result<Self> {
+    pub(super) fn open_to_write(path: &Path) -> Result<Self> {
         let opened = Self::open(path);
         #[cfg(target_os = "linux")]
         if let Err(FolderError {
@@ -130,7 +130,7 @@ impl Folder {
     }
 
     /// Opens a folder in this one, and makes it first if it is not there.
-    pub fn below(&self, name: &str) -> Result<Self> {
+    pub(super) fn below(&self, name: &str) -> Result<Self> {
         match rustix::fs::mkdirat(&self.handle, name, FOLDER_MODE) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(self.failed(name, "creating", error)),
@@ -148,13 +148,13 @@ impl Folder {
 
     /// Where it was when it was opened.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether its path still leads to it.
     #[must_use]
-    pub fn is_in_place(&self) -> bool {
+    pub(super) fn is_in_place(&self) -> bool {
         let (Ok(mine), Ok(there)) = (rustix::fs::fstat(&self.handle), rustix::fs::stat(&self.path)) else {
             return false;
         };
@@ -162,25 +162,25 @@ impl Folder {
     }
 
     /// Makes a new file. If anything has the name, even a link that leads nowhere, that is an error.
-    pub fn create(&self, name: impl AsRef<OsStr>) -> Result<File> {
+    pub(super) fn create(&self, name: impl AsRef<OsStr>) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         self.open_file(name.as_ref(), flags, "creating")
     }
 
     /// Makes a new file, as `create` does, in which all writing is behind the end: if somebody cuts it meanwhile, it becomes
     /// shorter than it must be, and not one with a hole.
-    pub fn create_to_append(&self, name: impl AsRef<OsStr>) -> Result<File> {
+    pub(super) fn create_to_append(&self, name: impl AsRef<OsStr>) -> Result<File> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
         self.open_file(name.as_ref(), flags, "creating")
     }
 
     /// Opens a file to read and write it, and makes it first if it is not there.
-    pub fn open_or_create(&self, name: impl AsRef<OsStr>) -> Result<File> {
+    pub(super) fn open_or_create(&self, name: impl AsRef<OsStr>) -> Result<File> {
         self.open_file(name.as_ref(), OFlags::RDWR | OFlags::CREATE, "opening")
     }
 
     /// Opens a file to write behind its end.
-    pub fn append_to(&self, name: impl AsRef<OsStr>) -> Result<File> {
+    pub(super) fn append_to(&self, name: impl AsRef<OsStr>) -> Result<File> {
         self.open_file(name.as_ref(), OFlags::WRONLY | OFlags::APPEND, "opening")
     }
 
@@ -193,7 +193,7 @@ impl Folder {
     }
 
     /// What has a name here; `None` if nothing has.
-    pub fn state(&self, name: impl AsRef<OsStr>) -> Result<Option<FileState>> {
+    pub(super) fn state(&self, name: impl AsRef<OsStr>) -> Result<Option<FileState>> {
         let name = name.as_ref();
         match rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(FileState::from_stat(&stat))),
@@ -203,7 +203,7 @@ impl Folder {
     }
 
     /// Removes a file, if it is there.
-    pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<()> {
+    pub(super) fn remove(&self, name: impl AsRef<OsStr>) -> Result<()> {
         let name = name.as_ref();
         match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -213,7 +213,7 @@ impl Folder {
 
     /// Moves a file of this folder to a name in another one. What has that name already is replaced; a link is replaced
     /// itself, and not what it leads to.
-    pub fn rename(&self, name: impl AsRef<OsStr>, folder: &Self, new: impl AsRef<OsStr>) -> Result<()> {
+    pub(super) fn rename(&self, name: impl AsRef<OsStr>, folder: &Self, new: impl AsRef<OsStr>) -> Result<()> {
         let (name, new) = (name.as_ref(), new.as_ref());
         retry_on_intr(|| rustix::fs::renameat(&self.handle, name, &folder.handle, new))
             .map_err(|error| folder.failed(new, "renaming", error))
@@ -221,7 +221,7 @@ impl Folder {
 
     /// Gives a file of this folder another name. If anything has that name already, even a link that leads nowhere, that is
     /// an error.
-    pub fn rename_without_replacing(&self, name: impl AsRef<OsStr>, new: impl AsRef<OsStr>) -> Result<()> {
+    pub(super) fn rename_without_replacing(&self, name: impl AsRef<OsStr>, new: impl AsRef<OsStr>) -> Result<()> {
         let (here, name, new) = (&self.handle, name.as_ref(), new.as_ref());
         #[cfg(any(target_os = "linux", target_vendor = "apple"))]
         match retry_on_intr(|| rustix::fs::renameat_with(here, name, here, new, rustix::fs::RenameFlags::NOREPLACE)) {
@@ -235,7 +235,7 @@ impl Folder {
     }
 
     /// The names in the folder, in no order.
-    pub fn names(&self) -> Result<Vec<OsString>> {
+    pub(super) fn names(&self) -> Result<Vec<OsString>> {
         let listed = |error| failed(&self.path, "listing", error);
         let mut names = Vec::new();
         for entry in retry_on_intr(|| Dir::read_from(&self.handle)).map_err(listed)? {
@@ -248,7 +248,7 @@ impl Folder {
     }
 
     /// Makes the names in the folder durable, if it can be read: no other can be synchronised.
-    pub fn sync(&self) -> Result<()> {
+    pub(super) fn sync(&self) -> Result<()> {
         if !self.is_readable {
             let path = self.path.display();
             log::debug!("The folder {path} cannot be synchronised: it cannot be read.");

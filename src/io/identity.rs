@@ -1,26 +1,33 @@
 //! What makes an input the same input while it is read, and when a run goes on: its size, its time of modification and
 //! some of its bytes.
 
-use super::{Compression, Input};
+use super::remote::{ObjectParts, ObjectReader, RemoteObject};
+use super::{Compression, Input, InputLocation};
 use crate::error::{Error, FileError, Result};
+use crate::step::Cancel;
+use bytes::{Buf as _, Bytes};
+use parquet::file::reader::{ChunkReader, Length};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 /// How many bytes are looked at, at the beginning and at the end.
 const LOOKED_AT: u64 = 64 << 10;
 
-/// The size of a file and when it was modified, by which it is noticed that somebody has written to it: part of what was
-/// read would be from before and part from afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileVersion {
+/// The size of an input and when it was modified, by which it is noticed that somebody has written to it: part of what was
+/// read would be from before and part from afterwards. Of an object, the store tells more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Version {
     size: u64,
     modified: Option<u64>,
+    tag: Option<String>,
 }
 
-impl FileVersion {
+impl Version {
     fn of(metadata: &Metadata) -> Self {
         let since = metadata
             .modified()
@@ -29,71 +36,212 @@ impl FileVersion {
         Self {
             size: metadata.len(),
             modified: since.and_then(|since| u64::try_from(since.as_nanos()).ok()),
+            tag: None,
         }
+    }
+
+    fn of_object(object: &RemoteObject) -> Option<Self> {
+        Some(Self {
+            size: object.size()?,
+            modified: object.modified(),
+            tag: object.tag().map(str::to_owned),
+        })
     }
 
     /// The version of the ordinary file that a path leads to.
     fn at(path: &Path) -> Option<Self> {
         metadata(path).as_ref().map(Self::of)
     }
+}
 
-    /// Fails if an input was of one version and is of another, or is gone.
-    fn check_unchanged(self, input: &str, path: &Path, now: Option<Self>) -> Result<()> {
-        let what = match now {
-            Some(now) if now == self => return Ok(()),
-            Some(_) => "changed",
-            None => "removed",
-        };
-        let message =
-            format!("The input `{input}` was {what} while it was read; what was being made of it is not committed.");
-        let mut error = FileError::new(path, message);
-        error.hint = Some(
-            "Let nothing write to it, or read a copy of it, and begin again (an output directory with `--overwrite`). What is \
-             still being written can be read through a pipe."
-                .to_owned(),
-        );
-        Err(Error::Input(Box::new(error)))
+/// What was done to an input that is not what it was.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Changed,
+    Removed,
+}
+
+/// Compares an input with what it was; `None` is one that is gone.
+fn compare(before: &Version, now: Option<&Version>) -> Result<(), Change> {
+    match now {
+        Some(now) if now == before => Ok(()),
+        Some(_) => Err(Change::Changed),
+        None => Err(Change::Removed),
     }
 }
 
-/// An input that is open, with what it was then. If it is replaced or removed, it is still there for whoever has it open.
+/// The error of an input that is not what it was.
+fn unlike(input: &str, path: &Path, change: Change) -> Error {
+    let what = match change {
+        Change::Changed => "changed",
+        Change::Removed => "removed",
+    };
+    let message =
+        format!("The input `{input}` was {what} while it was read; what was being made of it is not committed.");
+    let mut error = FileError::new(path, message);
+    error.hint = Some(
+        "Let nothing write to it, or read a copy of it, and begin again (an output directory with `--overwrite`). What is \
+         still being written can be read through a pipe."
+            .to_owned(),
+    );
+    Error::Input(Box::new(error))
+}
+
+/// Fails if an object is not what it was when it was first looked at.
+fn check_object(input: &str, object: &RemoteObject, cancel: &Cancel) -> Result<()> {
+    match object.is_unchanged(cancel) {
+        Ok(Some(true)) => Ok(()),
+        Ok(Some(false)) => Err(unlike(input, object.as_path(), Change::Changed)),
+        Ok(None) => Err(unlike(input, object.as_path(), Change::Removed)),
+        Err(error) => Err(Error::Input(Box::new(object.url().failed("looking at", &error)))),
+    }
+}
+
+/// An input that is open, with what it was then. If it is replaced or removed, a file is still there for whoever has it
+/// open, and of an object no more is read.
 pub(super) struct OpenInput {
-    file: File,
     name: String,
-    path: PathBuf,
-    before: FileVersion,
+    opened: Opened,
+}
+
+enum Opened {
+    File { file: File, path: PathBuf, before: Version },
+    Object { object: Arc<RemoteObject>, cancel: Cancel },
 }
 
 impl OpenInput {
     /// Remembers what an input is, if it is an ordinary file: of a pipe, nobody can tell.
     pub(super) fn of(file: &File, metadata: &Metadata, input: &Input) -> io::Result<Option<Self>> {
-        let Some(path) = input.path.clone().filter(|_| metadata.is_file()) else {
+        let Some(path) = input.path().filter(|_| metadata.is_file()) else {
             return Ok(None);
         };
         Ok(Some(Self {
-            file: file.try_clone()?,
             name: input.name.clone(),
-            path,
-            before: FileVersion::of(metadata),
+            opened: Opened::File {
+                file: file.try_clone()?,
+                path: path.to_owned(),
+                before: Version::of(metadata),
+            },
         }))
     }
 
-    /// The file.
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    /// Remembers an object.
+    pub(super) fn of_object(object: &Arc<RemoteObject>, input: &Input, cancel: &Cancel) -> Self {
+        Self {
+            name: input.name.clone(),
+            opened: Opened::Object {
+                object: Arc::clone(object),
+                cancel: cancel.clone(),
+            },
+        }
     }
 
     /// How many bytes it had when it was opened.
     pub(super) fn size(&self) -> u64 {
-        self.before.size
+        match &self.opened {
+            Opened::File { before, .. } => before.size,
+            Opened::Object { object, .. } => object.size().unwrap_or(0),
+        }
     }
 
-    /// Fails if the file was written to since it was opened.
+    /// The bytes at a place in it.
+    pub(super) fn read_at(&self, from: u64, length: u64) -> io::Result<Bytes> {
+        match &self.opened {
+            Opened::File { file, .. } => {
+                let mut file: &File = file;
+                let mut bytes = vec![0; length as usize];
+                file.seek(SeekFrom::Start(from))?;
+                file.read_exact(&mut bytes)?;
+                Ok(bytes.into())
+            }
+            Opened::Object { object, cancel } => object.part(from..from + length, cancel),
+        }
+    }
+
+    /// Something that reads it from any place.
+    pub(super) fn reader(&self) -> io::Result<InputReader> {
+        Ok(match &self.opened {
+            Opened::File { file, .. } => InputReader::File(file.try_clone()?),
+            Opened::Object { object, cancel } => InputReader::Object(ObjectReader::new(object, cancel)),
+        })
+    }
+
+    /// Its bytes at these places, to be read from a [`Parts`]: those of an object are asked for together, those of a file when
+    /// they are read.
+    pub(super) fn parts(&self, places: &[Range<u64>]) -> io::Result<Parts> {
+        Ok(match &self.opened {
+            Opened::File { file, before, .. } => Parts::File(file.try_clone()?, before.size),
+            Opened::Object { object, cancel } => Parts::Object(ObjectParts::fetch(object, places, cancel)?),
+        })
+    }
+
+    /// Fails if it was written to since it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let now = self.file.metadata();
-        let now = now.map_err(|error| Error::Input(Box::new(FileError::of(&self.path, "reading", &error))))?;
-        self.before
-            .check_unchanged(&self.name, &self.path, Some(FileVersion::of(&now)))
+        match &self.opened {
+            Opened::File { file, path, before } => {
+                let now = file.metadata();
+                let now = now.map_err(|error| Error::Input(Box::new(FileError::of(path, "reading", &error))))?;
+                compare(before, Some(&Version::of(&now))).map_err(|change| unlike(&self.name, path, change))
+            }
+            Opened::Object { object, cancel } => check_object(&self.name, object, cancel),
+        }
+    }
+}
+
+/// Reads an input from any place.
+pub(super) enum InputReader {
+    File(File),
+    Object(ObjectReader),
+}
+
+impl Read for InputReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Object(object) => object.read(buffer),
+        }
+    }
+}
+
+impl Seek for InputReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Object(object) => object.seek(to),
+        }
+    }
+}
+
+/// Parts of an input, as the library for Parquet reads them.
+pub(super) enum Parts {
+    File(File, u64),
+    Object(ObjectParts),
+}
+
+impl Length for Parts {
+    fn len(&self) -> u64 {
+        match self {
+            Self::File(_, size) => *size,
+            Self::Object(parts) => parts.size(),
+        }
+    }
+}
+
+impl ChunkReader for Parts {
+    type T = Box<dyn Read + Send>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        Ok(match self {
+            Self::File(file, _) => Box::new(file.get_read(start)?),
+            Self::Object(parts) => Box::new(parts.from(start)?.reader()),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        match self {
+            Self::File(file, _) => file.get_bytes(start, length),
+            Self::Object(parts) => Ok(parts.bytes(start, length)?),
+        }
     }
 }
 
@@ -107,42 +255,64 @@ pub struct InputIdentity {
     pub size: Option<u64>,
     /// When it was modified, in nanoseconds since 1970.
     pub modified: Option<u64>,
-    /// The BLAKE3 hash of its first and its last 64 KiB, in hexadecimal.
+    /// The BLAKE3 hash of its first and its last 64 KiB, in hexadecimal; of a file only.
     pub content: Option<String>,
+    /// The ETag of an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 impl InputIdentity {
     /// Looks at an input.
     #[must_use]
     pub fn of(input: &Input) -> Self {
-        let path = input.path.as_deref();
-        let version = path.and_then(FileVersion::at);
+        let version = version(input);
         Self {
             name: input.name.clone(),
-            size: version.map(|version| version.size),
-            modified: version.and_then(|version| version.modified),
-            content: path.filter(|_| version.is_some()).and_then(|path| content(path).ok()),
+            size: version.as_ref().map(|version| version.size),
+            modified: version.as_ref().and_then(|version| version.modified),
+            content: input
+                .path()
+                .filter(|_| version.is_some())
+                .and_then(|path| content(path).ok()),
+            tag: version.and_then(|version| version.tag),
         }
     }
 
-    /// Fails if the file was written to, replaced or removed since: a run that goes on finds it by its name. Of a pipe,
+    /// Fails if the input was written to, replaced or removed since: a run that goes on finds it by its name. Of a pipe,
     /// nobody can tell.
-    pub fn check_unchanged(&self, input: &Input) -> Result<()> {
-        let (Some(path), Some(size)) = (&input.path, self.size) else {
-            return Ok(());
+    pub fn check_unchanged(&self, input: &Input, cancel: &Cancel) -> Result<()> {
+        let Some(size) = self.size else { return Ok(()) };
+        let path = match &input.location {
+            InputLocation::Standard => return Ok(()),
+            InputLocation::Object(object) => return check_object(&self.name, object, cancel),
+            InputLocation::File(path) => path,
         };
-        let before = FileVersion {
+        let before = Version {
             size,
             modified: self.modified,
+            tag: None,
         };
-        before.check_unchanged(&self.name, path, FileVersion::at(path))
+        compare(&before, Version::at(path).as_ref()).map_err(|change| unlike(&self.name, path, change))
+    }
+}
+
+fn version(input: &Input) -> Option<Version> {
+    match &input.location {
+        InputLocation::Standard => None,
+        InputLocation::File(path) => Version::at(path),
+        InputLocation::Object(object) => Version::of_object(object),
     }
 }
 
 /// How an input is compressed, by its first bytes; `None` for pipes and for what cannot be read.
 #[must_use]
 pub fn compression_of(input: &Input) -> Option<Compression> {
-    let path = input.path.as_deref()?;
+    let path = match &input.location {
+        InputLocation::Standard => return None,
+        InputLocation::Object(object) => return object.size().map(|_| Compression::from_magic(object.head())),
+        InputLocation::File(path) => path,
+    };
     metadata(path)?;
     let mut head = Vec::new();
     fs_err::File::open(path).ok()?.take(4).read_to_end(&mut head).ok()?;
@@ -173,7 +343,7 @@ mod tests {
     fn input(path: PathBuf) -> Input {
         Input {
             name: "it".to_owned(),
-            path: Some(path),
+            location: InputLocation::File(path),
         }
     }
 
@@ -181,7 +351,7 @@ mod tests {
     fn the_beginning_and_the_end_count() {
         let folder = tempfile::tempdir().unwrap();
         let input = input(folder.path().join("in.txt"));
-        let path = input.path.clone().unwrap();
+        let path = input.path().unwrap().to_owned();
         let mut bytes = vec![b'a'; 300 << 10];
         let mut seen = Vec::new();
         for place in [0, bytes.len() - 1, 100] {
@@ -198,7 +368,7 @@ mod tests {
     fn said_after(change: impl Fn(&Path)) -> [Option<String>; 2] {
         let folder = tempfile::tempdir().unwrap();
         let input = input(folder.path().join("in.txt"));
-        let path = input.path.clone().unwrap();
+        let path = input.path().unwrap().to_owned();
         fs_err::write(&path, b"one").unwrap();
         let identity = InputIdentity::of(&input);
         let file = File::from(fs_err::File::open(&path).unwrap());
@@ -206,7 +376,11 @@ mod tests {
             .unwrap()
             .unwrap();
         change(&path);
-        [open.check_unchanged(), identity.check_unchanged(&input)].map(|checked| {
+        [
+            open.check_unchanged(),
+            identity.check_unchanged(&input, &Cancel::default()),
+        ]
+        .map(|checked| {
             let error = checked.err()?;
             assert_eq!(error.exit_code(), 5);
             assert!(error.hint().is_some());
@@ -249,11 +423,10 @@ mod tests {
 
     #[test]
     fn of_a_pipe_nobody_can_tell() {
-        let pipe = Input {
-            name: "standard input".to_owned(),
-            path: None,
-        };
-        InputIdentity::of(&pipe).check_unchanged(&pipe).unwrap();
+        let pipe = Input::standard();
+        InputIdentity::of(&pipe)
+            .check_unchanged(&pipe, &Cancel::default())
+            .unwrap();
     }
 
     #[test]

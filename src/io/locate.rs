@@ -3,42 +3,65 @@
 //! A pattern is `*`, `?`, `[abc]` and `**` (any folders), as a shell knows them: a leading dot must be spelled out, and
 //! `**` follows no links. Names need not be UTF-8, which is why the folders are walked here and not by the `glob` crate.
 
-use super::Input;
 use super::folder::folder_of;
+use super::remote::{self, ObjectUrl, RemoteObject};
+use super::{Input, InputLocation};
 use crate::error::{ConfigError, Error, FileError, Result, Shown};
+use crate::step::Cancel;
 use glob::{MatchOptions, Pattern};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-/// Finds the inputs that paths and patterns name, in order; `-` is standard input. The matches of a pattern are sorted.
+/// Finds the inputs that paths, addresses and patterns name, in order; `-` is standard input. The matches of a pattern are
+/// sorted. Once it is cancelled, no store is waited for.
 ///
 /// One file given twice, by whatever names, is an error unless `allow_repeat`. A file that does not exist is
 /// left for the run to report, so that the others are processed, unless nothing exists at all.
-pub fn locate(patterns: &[OsString], allow_repeat: bool) -> Result<Vec<Input>> {
+pub fn locate(patterns: &[OsString], allow_repeat: bool, cancel: &Cancel) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
+    let mut urls = Vec::new();
     for pattern in patterns {
         if pattern == "-" {
-            inputs.push(Input {
-                path: None,
-                name: "standard input".to_owned(),
-            });
+            inputs.push(Some(Input::standard()));
+        } else if let Some(url) = ObjectUrl::of(Path::new(pattern))? {
+            let found = if remote::is_pattern(&url) {
+                remote::matches(&url, cancel)?
+            } else {
+                vec![url]
+            };
+            inputs.extend(found.iter().map(|_| None));
+            urls.extend(found);
         } else if is_pattern(pattern) && !exists(Path::new(pattern)) {
-            inputs.extend(matches(pattern)?.into_iter().map(input));
+            inputs.extend(matches(pattern)?.into_iter().map(Input::file).map(Some));
         } else {
             let path = PathBuf::from(pattern);
             if path.is_dir() {
                 return Err(directory(&path));
             }
-            inputs.push(input(path));
+            inputs.push(Some(Input::file(path)));
         }
     }
+    // All objects are looked at together: each takes its time, and they are independent.
+    let mut objects = RemoteObject::look_at(urls, cancel)?.into_iter().map(Input::object);
+    let inputs: Vec<Input> = inputs
+        .into_iter()
+        .filter_map(|input| input.or_else(|| objects.next()))
+        .collect();
     if !allow_repeat {
         refuse_repeats(&inputs)?;
     }
-    let missing = |input: &Input| input.path.as_ref().is_some_and(|path| !exists(path));
+    let missing = |input: &Input| match &input.location {
+        InputLocation::Standard => false,
+        InputLocation::File(path) => !exists(path),
+        InputLocation::Object(object) => object.check().is_err(),
+    };
     if !inputs.is_empty() && inputs.iter().all(missing) {
-        let first = inputs[0].path.clone().unwrap_or_default();
+        if let InputLocation::Object(object) = &inputs[0].location {
+            // Its store says more than that there is nothing.
+            object.check().map_err(|error| Error::Input(Box::new(error)))?;
+        }
+        let first = inputs[0].address();
         let message = if inputs.len() == 1 {
             format!("The input `{}` does not exist.", inputs[0].name)
         } else {
@@ -54,13 +77,6 @@ pub fn locate(patterns: &[OsString], allow_repeat: bool) -> Result<Vec<Input>> {
         return Err(Error::Input(Box::new(error)));
     }
     Ok(inputs)
-}
-
-fn input(path: PathBuf) -> Input {
-    Input {
-        name: Shown(&path).to_string(),
-        path: Some(path),
-    }
 }
 
 /// Whether something has this name, even a link that leads nowhere.
@@ -85,15 +101,25 @@ pub(super) enum Identity {
     Standard,
     /// A file that exists: its device and its number there.
     File(u64, u64),
-    /// A file that does not exist (yet), by its canonical folder and its name.
+    /// A file that does not exist (yet), by its canonical folder and its name; or the address of an object.
     Path(PathBuf),
 }
 
 impl Identity {
-    pub(super) fn of(path: Option<&Path>) -> Self {
-        let Some(path) = path else {
-            return Self::Standard;
-        };
+    /// Of what an input is read from.
+    fn of_input(input: &Input) -> Self {
+        match &input.location {
+            InputLocation::Standard => Self::Standard,
+            InputLocation::File(path) => Self::of(path),
+            InputLocation::Object(object) => Self::Path(object.as_path().to_owned()),
+        }
+    }
+
+    /// Of a file or an object.
+    pub(super) fn of(path: &Path) -> Self {
+        if remote::is_url(path) {
+            return Self::Path(path.to_owned());
+        }
         #[cfg(unix)]
         if let Ok(metadata) = fs_err::metadata(path) {
             use std::os::unix::fs::MetadataExt as _;
@@ -113,7 +139,7 @@ impl Identity {
 fn refuse_repeats(inputs: &[Input]) -> Result<()> {
     let mut seen: HashMap<Identity, &str> = HashMap::new();
     for input in inputs {
-        let Some(other) = seen.insert(Identity::of(input.path.as_deref()), &input.name) else {
+        let Some(other) = seen.insert(Identity::of_input(input), &input.name) else {
             continue;
         };
         let message = if *other == input.name {
@@ -132,7 +158,11 @@ fn refuse_repeats(inputs: &[Input]) -> Result<()> {
 #[must_use]
 pub fn is_within(input: &Input, folder: &Path) -> bool {
     let canonical = |path: &Path| fs_err::canonicalize(path).ok();
-    match (input.path.as_deref().and_then(canonical), canonical(folder)) {
+    if let InputLocation::Object(object) = &input.location {
+        let inside = object.as_path().strip_prefix(folder);
+        return remote::is_url(folder) && inside.is_ok();
+    }
+    match (input.path().and_then(canonical), canonical(folder)) {
         (Some(path), Some(folder)) => path.starts_with(folder),
         _ => false,
     }

@@ -25,9 +25,9 @@ impl Folder {
 
     /// What a pattern finds, relative to this folder and printable.
     fn find(&self, pattern: &[u8]) -> Vec<String> {
-        let inputs = locate(&[self.path(pattern).into_os_string()], false).unwrap();
+        let inputs = locate(&[self.path(pattern).into_os_string()], false, &Cancel::default()).unwrap();
         let strip = |input: &Input| {
-            let path = input.path.as_ref().unwrap();
+            let path = input.path().unwrap();
             Shown(path.strip_prefix(self.0.path()).unwrap()).to_string()
         };
         inputs.iter().map(strip).collect()
@@ -35,7 +35,7 @@ impl Folder {
 
     fn fail(&self, names: &[&[u8]]) -> Error {
         let patterns: Vec<OsString> = names.iter().map(|name| self.path(name).into_os_string()).collect();
-        locate(&patterns, false).unwrap_err()
+        locate(&patterns, false, &Cancel::default()).unwrap_err()
     }
 }
 
@@ -72,9 +72,9 @@ fn names_may_be_anything() {
     );
     assert_eq!(folder.find(b"\xff.txt"), ["\\xff.txt"]);
     assert_eq!(folder.find(b"[1].txt"), ["[1].txt"]);
-    let standard = locate(&["-".into()], false).unwrap();
+    let standard = locate(&["-".into()], false, &Cancel::default()).unwrap();
     assert_eq!(
-        (standard[0].path.as_ref(), standard[0].name.as_str()),
+        (standard[0].path(), standard[0].name.as_str()),
         (None, "standard input")
     );
 }
@@ -83,7 +83,7 @@ fn names_may_be_anything() {
 fn a_file_that_is_missing_is_left_for_the_run_unless_all_are() {
     let folder = Folder::with(&[b"a.txt"]);
     let patterns = [folder.path(b"a.txt").into(), folder.path(b"none.txt").into()];
-    assert_eq!(locate(&patterns, false).unwrap().len(), 2);
+    assert_eq!(locate(&patterns, false, &Cancel::default()).unwrap().len(), 2);
     for names in [&[&b"none.txt"[..]][..], &[b"none.txt", b"neither.txt"], &[b"*.none"]] {
         let error = folder.fail(names);
         assert_eq!(error.exit_code(), 5);
@@ -129,15 +129,15 @@ fn one_file_by_two_names_is_refused() {
         );
     }
     let patterns = [folder.path(b"a.txt").into(), folder.path(b"hard.txt").into()];
-    assert_eq!(locate(&patterns, true).unwrap().len(), 2);
-    assert!(locate(&["-".into(), "-".into()], false).is_err());
+    assert_eq!(locate(&patterns, true, &Cancel::default()).unwrap().len(), 2);
+    assert!(locate(&["-".into(), "-".into()], false, &Cancel::default()).is_err());
 }
 
 #[test]
 fn outputs_are_neither_inputs_nor_each_other_nor_there_already() {
     let folder = Folder::with(&[b"in.txt", b"there.txt"]);
     std::os::unix::fs::symlink(folder.path(b"in.txt"), folder.path(b"link.txt")).unwrap();
-    let inputs = locate(&[folder.path(b"in.txt").into()], false).unwrap();
+    let inputs = locate(&[folder.path(b"in.txt").into()], false, &Cancel::default()).unwrap();
     let check = |names: &[&[u8]], overwrite| {
         let paths: Vec<PathBuf> = names.iter().map(|name| folder.path(name)).collect();
         let roles = ["output", "quarantine file"];
@@ -146,7 +146,7 @@ fn outputs_are_neither_inputs_nor_each_other_nor_there_already() {
             .zip(roles)
             .map(|(path, role)| Output { role, path })
             .collect();
-        check_output(&inputs, &outputs, overwrite).map_err(|error| {
+        check_output(&inputs, &outputs, overwrite, &Cancel::default()).map_err(|error| {
             assert_eq!(error.exit_code(), 2);
             assert!(error.hint().is_some());
             error.to_string()
@@ -170,7 +170,7 @@ fn outputs_are_neither_inputs_nor_each_other_nor_there_already() {
         role: "output",
         path: Path::new("/dev/null"),
     };
-    check_output(&inputs, &[null, null], false).unwrap();
+    check_output(&inputs, &[null, null], false, &Cancel::default()).unwrap();
 }
 
 #[test]

@@ -15,15 +15,19 @@ mod json_scan;
 mod json_value;
 mod jsonl;
 mod lines;
+mod local_root;
 mod locate;
 mod objects;
 mod outputs;
 mod partial;
 mod patient;
+mod remote;
+mod root;
 mod sink;
 mod sniff;
 mod source;
 mod splice;
+mod stored;
 mod stream;
 mod table;
 mod tables;
@@ -34,14 +38,16 @@ mod text;
 
 pub use casualties::{CasualtyEncoder, StepLabel, identity_of_line};
 pub use checksum::Checksum;
-pub(crate) use folder::folder_of;
-pub use folder::{FileState, Folder, FolderError};
 pub use identity::{InputIdentity, compression_of};
+pub use local_root::PARTIAL;
 pub use locate::{is_within, locate};
 pub use outputs::{Output, check_output, check_representable, is_directory};
-pub use partial::{PARTIAL, PartialFile, WrittenFile};
+pub use partial::{PartialFile, WrittenFile};
+pub use remote::{ObjectUrl, RemoteObject};
+pub use root::{Draft, Found, Journal, Root, open_root};
 pub use sink::{lazy_sink, open_sink};
 pub use source::{open_source, open_source_at};
+pub use stored::{names_in, open_content, open_stored, read_stored};
 pub use table::TableSource;
 pub use tables::{
     EncodedGroup, KeptTables, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs, TableWriter,
@@ -49,11 +55,12 @@ pub use tables::{
 };
 
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{Result, Shown};
 use crate::plan::PlanField;
 use crate::step::{Cancel, Limits};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How records lie in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,8 +114,12 @@ impl Format {
     /// How an input lies: its first bytes tell, and where they say nothing, its name.
     #[must_use]
     pub fn of(input: &Input) -> Self {
-        let Some(path) = &input.path else { return Self::Text };
-        sniff::format(path).unwrap_or_else(|| Self::from_name(path))
+        let sniffed = match &input.location {
+            InputLocation::Standard => return Self::Text,
+            InputLocation::File(path) => sniff::format(path),
+            InputLocation::Object(object) => sniff::format_of(object.head()),
+        };
+        sniffed.unwrap_or_else(|| Self::from_name(input.address()))
     }
 
     /// Whether its records are rows of a table.
@@ -198,18 +209,126 @@ pub enum Compression {
 /// One input of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// The file; `None` for standard input.
-    pub path: Option<PathBuf>,
+    /// Where it lies.
+    pub location: InputLocation,
     /// What a person calls it: the path, safe to print, or `standard input`.
     pub name: String,
 }
 
+/// Where an input lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputLocation {
+    /// It comes through standard input.
+    Standard,
+    /// It has a path on this machine.
+    File(PathBuf),
+    /// It is an object in a store.
+    Object(Arc<RemoteObject>),
+}
+
 impl Input {
-    /// How many bytes the file has, if that is known before it is read: for progress.
+    /// Standard input.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self {
+            location: InputLocation::Standard,
+            name: "standard input".to_owned(),
+        }
+    }
+
+    /// A file of this machine.
+    #[must_use]
+    pub fn file(path: PathBuf) -> Self {
+        Self {
+            name: Shown(&path).to_string(),
+            location: InputLocation::File(path),
+        }
+    }
+
+    /// An object in a store.
+    #[must_use]
+    pub fn object(object: Arc<RemoteObject>) -> Self {
+        Self {
+            name: Shown(object.as_path()).to_string(),
+            location: InputLocation::Object(object),
+        }
+    }
+
+    /// What a path or an address leads to.
+    pub(crate) fn at(path: &Path, cancel: &Cancel) -> Result<Self> {
+        match ObjectUrl::of(path)? {
+            None => Ok(Self::file(path.to_owned())),
+            Some(url) => Ok(RemoteObject::look_at(vec![url], cancel)?
+                .pop()
+                .map_or_else(Self::standard, Self::object)),
+        }
+    }
+
+    /// The path that it has on this machine.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.location {
+            InputLocation::File(path) => Some(path),
+            InputLocation::Standard | InputLocation::Object(_) => None,
+        }
+    }
+
+    /// Where it is, for errors: a path, the address of an object, or `-`.
+    #[must_use]
+    pub fn address(&self) -> &Path {
+        match &self.location {
+            InputLocation::Standard => Path::new("-"),
+            InputLocation::File(path) => path,
+            InputLocation::Object(object) => object.as_path(),
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub(crate) fn quoted(&self) -> String {
+        match self.location {
+            InputLocation::Standard => self.name.clone(),
+            InputLocation::File(_) | InputLocation::Object(_) => format!("`{}`", Shown(self.address())),
+        }
+    }
+
+    /// How many bytes it has, if that is known before it is read: for progress.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        let metadata = fs_err::metadata(self.path.as_ref()?).ok()?;
-        metadata.is_file().then_some(metadata.len())
+        match &self.location {
+            InputLocation::Standard => None,
+            InputLocation::File(path) => {
+                let metadata = fs_err::metadata(path).ok()?;
+                metadata.is_file().then_some(metadata.len())
+            }
+            InputLocation::Object(object) => object.size(),
+        }
+    }
+
+    /// Whether it can be read at once: it is a file, and not a pipe or something behind a network, which may keep its reader
+    /// waiting.
+    #[must_use]
+    pub fn never_waits(&self) -> bool {
+        matches!(self.location, InputLocation::File(_)) && self.size().is_some()
+    }
+
+    /// Whether it is not there at all.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match &self.location {
+            InputLocation::Standard => false,
+            InputLocation::File(path) => !path.exists(),
+            InputLocation::Object(object) => object.check().is_err(),
+        }
+    }
+
+    /// Whether it can be read more than once: it is a file, or could be one. Pipes and devices are read once.
+    #[must_use]
+    pub fn can_be_read_again(&self) -> bool {
+        match &self.location {
+            InputLocation::Standard => false,
+            InputLocation::File(path) => fs_err::metadata(path).map_or(true, |metadata| metadata.is_file()),
+            InputLocation::Object(_) => true,
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Checks, before anything is read, that a run can write where and what it is asked to.
 
 use super::locate::Identity;
-use super::{Format, Input};
-use crate::error::{ConfigError, Result, Shown};
+use super::remote::{self, ObjectUrl};
+use super::{Format, Input, InputLocation};
+use crate::error::{ConfigError, Error, Result, Shown};
 use crate::plan::PlanField;
+use crate::step::Cancel;
 use std::path::Path;
 
 /// A file that a run is to write.
@@ -17,11 +19,11 @@ pub struct Output<'p> {
 
 /// Refuses outputs that are inputs, or each other, or folders, and (without `overwrite`) files that exist. Devices and
 /// pipes such as `/dev/null` may be used as often as one likes.
-pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool) -> Result<()> {
+pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool, cancel: &Cancel) -> Result<()> {
     let inputs: Vec<(Identity, &Input)> = inputs
         .iter()
-        .filter(|input| input.path.is_some())
-        .map(|input| (Identity::of(input.path.as_deref()), input))
+        .filter(|input| input.location != InputLocation::Standard)
+        .map(|input| (Identity::of(input.address()), input))
         .collect();
     let mut checked: Vec<(Identity, &Output<'_>)> = Vec::new();
     for output in outputs {
@@ -37,7 +39,7 @@ pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool) -
                     .into(),
             );
         }
-        let identity = Identity::of(Some(path));
+        let identity = Identity::of(path);
         if let Some((_, input)) = inputs.iter().find(|(other, _)| *other == identity) {
             let message = format!("The {role} `{shown}` is also an input, `{}`.", input.name);
             return Err(ConfigError::new(message)
@@ -54,7 +56,15 @@ pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool) -
                 .with_hint("Give each a file of its own.")
                 .into());
         }
-        if !overwrite && fs_err::symlink_metadata(path).is_ok() {
+        if let Some(url) = ObjectUrl::of(path)? {
+            url.check_writable(role)?;
+            let taken = !overwrite
+                && remote::exists(&url, cancel)
+                    .map_err(|error| Error::Output(Box::new(url.failed("looking at", &error))))?;
+            if taken {
+                return Err(exists(role, path).into());
+            }
+        } else if !overwrite && fs_err::symlink_metadata(path).is_ok() {
             return Err(exists(role, path).into());
         }
         checked.push((identity, output));
@@ -78,7 +88,8 @@ pub(super) fn exists(role: &str, path: &Path) -> ConfigError {
 pub(super) fn is_special(path: &Path) -> bool {
     let open_file = ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc/self/fd"];
     open_file.iter().any(|name| path.starts_with(name))
-        || fs_err::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        || !remote::is_url(path)
+            && fs_err::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
 /// Refuses fields that steps add where the output cannot hold them. Pass the fields that are meant for the

@@ -1,11 +1,13 @@
 //! Files of shards: their names, their checksums, and what is done to them behind our back.
 
 use super::*;
+use crate::io::open_root;
+use crate::step::Cancel;
 use proptest::prelude::*;
 use std::path::Path;
 
-fn folder(path: &Path) -> Arc<Folder> {
-    Arc::new(Folder::open(path).unwrap())
+fn folder(path: &Path) -> Arc<dyn Root> {
+    open_root(path, &Cancel::default()).unwrap()
 }
 
 fn names(path: &Path) -> Vec<String> {
@@ -32,11 +34,11 @@ fn a_file_appears_complete_or_not_at_all() {
     let mut file = PartialFile::create(&out, "a", Compression::None).unwrap();
     write(&mut file, b"one");
     write(&mut file, &vec![b'x'; BUFFER]);
-    let file = file.finish().unwrap();
+    let mut file = file.finish().unwrap();
     assert_eq!(names(place.path()), [".a.partial"]);
     file.make_durable().unwrap();
     let checksum = file.checksum();
-    file.appear(&out, "a").unwrap();
+    file.appear(false).unwrap();
     assert_eq!(names(place.path()), ["a"]);
     let bytes = fs_err::read(place.path().join("a")).unwrap();
     assert_eq!(checksum, Checksum::of(&bytes));
@@ -60,10 +62,24 @@ fn what_somebody_else_did_to_it_is_noticed() {
         let out = folder(place.path());
         let mut file = PartialFile::create(&out, "a", Compression::None).unwrap();
         write(&mut file, b"one");
-        let file = file.finish().unwrap();
+        let mut file = file.finish().unwrap();
         deed(&place.path().join(".a.partial"));
         let error = file.make_durable().unwrap_err();
         assert_eq!(error.exit_code(), 6, "{name}: {error}");
+    }
+}
+
+#[test]
+fn temporary_names_are_those_that_a_run_knows_for_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    let out = folder(place.path());
+    for name in ["out/00000.jsonl.zst", "ledger/00000", "manifest.jsonl", "report.json"] {
+        let file = PartialFile::create(&out, name, Compression::None).unwrap();
+        let [temporary] = &names(place.path())[..] else {
+            panic!("one file for {name}")
+        };
+        assert!(crate::ledger::is_made_by_us(Path::new(temporary)), "{temporary}");
+        drop(file);
     }
 }
 
@@ -76,7 +92,7 @@ fn a_name_that_is_taken_is_not_taken_over() {
         .unwrap()
         .finish()
         .unwrap();
-    assert!(file.appear(&out, "a").is_err());
+    assert!(file.appear(false).is_err());
     assert_eq!(names(place.path()), ["a"]);
     assert_eq!(fs_err::read(place.path().join("a")).unwrap(), b"somebody else's");
 }
@@ -104,7 +120,7 @@ proptest! {
             }
             let file = file.finish().unwrap();
             let checksum = file.checksum();
-            file.appear(&out, name).unwrap();
+            file.appear(false).unwrap();
             let made = fs_err::read(place.path().join(name)).unwrap();
             assert_eq!(checksum, Checksum::of(&made));
             made

@@ -1,8 +1,9 @@
-//! Writes to a pipe, a socket or a terminal, and gives up when the run is stopped: whoever should read may never do so again.
+//! Writes to a pipe, a socket or a terminal and reads from one, and gives up when the run is stopped: whoever should read or
+//! write at its other end may never do so again.
 
 use crate::step::Cancel;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 /// A file that is written to; one that may wait for a reader is waited for in short stretches.
 #[derive(Debug)]
@@ -51,6 +52,30 @@ impl Write for PatientFile {
     }
 }
 
+/// Standard input; if it is a pipe, a socket or a terminal, it is waited for in short stretches.
+pub(super) struct PatientInput {
+    cancel: Cancel,
+}
+
+impl PatientInput {
+    /// Standard input, which is waited for until this is cancelled.
+    pub(super) fn new(cancel: &Cancel) -> Self {
+        Self { cancel: cancel.clone() }
+    }
+}
+
+impl Read for PatientInput {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("the run was stopped"));
+        }
+        #[cfg(unix)]
+        return waiting::read(buffer, &self.cancel);
+        #[cfg(not(unix))]
+        io::stdin().read(buffer)
+    }
+}
+
 #[cfg(unix)]
 mod waiting {
     use crate::step::Cancel;
@@ -68,6 +93,28 @@ mod waiting {
 
     /// How many bytes a pipe that takes anything surely takes at once.
     const SURE: usize = 4096;
+
+    /// The error of a read or write that was waited for when the run was stopped. It is not `Interrupted`, which means that one
+    /// should try again.
+    fn stopped() -> io::Error {
+        io::Error::other("the run was stopped")
+    }
+
+    /// Reads from standard input as soon as there is something to read, or nobody will write any more. Rust's own handle has
+    /// a buffer, of which nobody can tell whether it is empty.
+    pub(super) fn read(buffer: &mut [u8], cancel: &Cancel) -> io::Result<usize> {
+        let input = rustix::stdio::stdin();
+        loop {
+            if cancel.is_cancelled() {
+                return Err(stopped());
+            }
+            match poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&PATIENCE)) {
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return Ok(rustix::io::read(input, buffer)?),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 
     /// How a file is written to whose reader may be slow.
     #[derive(Debug)]
@@ -91,8 +138,7 @@ mod waiting {
         pub(super) fn write(&mut self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
             loop {
                 if self.cancel.is_cancelled() {
-                    // Not `Interrupted`, which means that one should try again.
-                    return Err(io::Error::other("the run was stopped"));
+                    return Err(stopped());
                 }
                 match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&PATIENCE)) {
                     Ok(0) | Err(Errno::INTR) => continue,
@@ -120,7 +166,7 @@ mod waiting {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use std::io::Read as _;
+
     use std::os::fd::OwnedFd;
     use std::time::{Duration, Instant};
 

@@ -7,6 +7,7 @@ use super::compression::Compressor;
 use super::folder::folder_of;
 use super::outputs::{exists, is_special};
 use super::patient::PatientFile;
+use super::remote::{self, Heeded, ObjectUrl, Upload};
 use super::temporary::Temporary;
 use super::{Compression, Sink};
 use crate::error::{Error, FileError, Interrupt, Result};
@@ -19,14 +20,18 @@ use std::path::{Path, PathBuf};
 /// from where it lies.
 const BUFFER: usize = 64 << 10;
 
-/// Opens the sink of a file (a temporary beside it until the commit), compressed as its name says; `None`: standard
-/// output. A file that exists is replaced only with `overwrite`.
+/// Opens the sink of a file (a temporary beside it until the commit) or of an object, compressed as its name says; `None`:
+/// standard output. A file that exists is replaced only with `overwrite`.
 pub fn open_sink(path: Option<&Path>, overwrite: bool) -> Result<Box<dyn Sink>> {
-    Ok(match path {
-        None => Box::new(StreamSink::standard_output()?),
-        Some(path) if path == Path::new("/dev/stdout") => Box::new(StreamSink::standard_output()?),
-        Some(path) if is_special(path) => Box::new(StreamSink::open(path)?),
-        Some(path) => Box::new(FileSink::open(path, overwrite)?),
+    let path = match path {
+        None => return Ok(Box::new(StreamSink::standard_output()?)),
+        Some(path) if path == Path::new("/dev/stdout") => return Ok(Box::new(StreamSink::standard_output()?)),
+        Some(path) => path,
+    };
+    Ok(match ObjectUrl::of(path)? {
+        Some(url) => Box::new(ObjectSink::open(path, url, overwrite)?),
+        None if is_special(path) => Box::new(StreamSink::open(path)?),
+        None => Box::new(FileSink::open(path, overwrite)?),
     })
 }
 
@@ -141,6 +146,50 @@ impl Sink for FileSink {
     }
 }
 
+/// An object that is uploaded in parts, and appears with the commit.
+struct ObjectSink {
+    url: ObjectUrl,
+    overwrite: bool,
+    bytes: Compressor<Upload>,
+}
+
+impl ObjectSink {
+    fn open(path: &Path, url: ObjectUrl, overwrite: bool) -> Result<Self> {
+        url.check_writable("output")?;
+        let bytes = Compression::from_name(path)
+            .writer(Upload::new(url.clone(), &Heeded::default()))
+            .map_err(|error| failed(path, "compressing", &error))?;
+        Ok(Self { url, overwrite, bytes })
+    }
+
+    fn failed(url: &ObjectUrl, error: &io::Error) -> Error {
+        Error::Output(Box::new(url.failed("writing", error)))
+    }
+}
+
+impl Sink for ObjectSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.bytes
+            .write_all(bytes)
+            .map_err(|error| Self::failed(&self.url, &error))
+    }
+
+    fn heed(&mut self, cancel: &Cancel) {
+        self.bytes.writer_mut().heed(cancel);
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
+        let Self { url, overwrite, bytes } = *self;
+        let appeared = bytes.finish().and_then(|upload| upload.appear(overwrite));
+        appeared.map_err(|error| {
+            if !overwrite && error.kind() == io::ErrorKind::AlreadyExists {
+                return exists("output", url.as_path()).into();
+            }
+            Self::failed(&url, &error)
+        })
+    }
+}
+
 /// A stream or a device: what is written is written.
 struct StreamSink {
     path: PathBuf,
@@ -232,6 +281,14 @@ impl Sink for LazySink {
     fn commit(self: Box<Self>) -> Result<()> {
         if let Some(sink) = self.sink {
             return sink.commit();
+        }
+        if let Some(url) = ObjectUrl::of(&self.path)? {
+            let removed = if self.overwrite {
+                remote::remove(&url, &self.cancel)
+            } else {
+                Ok(())
+            };
+            return removed.map_err(|error| Error::Output(Box::new(url.failed("removing", &error))));
         }
         if self.overwrite && fs_err::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.is_file()) {
             std::fs::remove_file(&self.path).map_err(|error| failed(&self.path, "removing", &error))?;

@@ -1,6 +1,6 @@
 //! What a file looks like from its first bytes, whatever its name says.
 
-use super::{Compression, Format};
+use super::{Compression, Format, Input, InputLocation};
 use crate::error::{FileError, Shown};
 use std::io::Read as _;
 use std::path::Path;
@@ -75,8 +75,21 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
     Ok(())
 }
 
-/// Refuses a file, of which parts are read in any order, that is not what it should be.
-pub(super) fn check_file(path: &Path, format: Format) -> Result<(), FileError> {
+/// Refuses an input, of which parts are read in any order, that is not what it should be.
+pub(super) fn check_input(input: &Input, format: Format) -> Result<(), FileError> {
+    let path = match &input.location {
+        InputLocation::Standard => return Ok(()),
+        InputLocation::File(path) => path,
+        InputLocation::Object(object) => {
+            let head = object.head();
+            return check(
+                &head[..head.len().min(HEAD)],
+                &quoted(object.as_path()),
+                Some(object.as_path()),
+                format,
+            );
+        }
+    };
     let failed = |error: std::io::Error| FileError::of(path, "reading", &error);
     let mut head = Vec::new();
     let file = fs_err::File::open(path).map_err(failed)?;
@@ -92,8 +105,13 @@ pub(super) fn format(path: &Path) -> Option<Format> {
     }
     let mut head = Vec::new();
     fs_err::File::open(path).ok()?.take(16).read_to_end(&mut head).ok()?;
+    format_of(&head)
+}
+
+/// The format that first bytes tell of.
+pub(super) fn format_of(head: &[u8]) -> Option<Format> {
     // An Arrow stream begins with the mark of a message, its length, and a table of FlatBuffers.
-    match head[..] {
+    match *head {
         [b'P', b'A', b'R', b'1' | b'E', 0x15, ..] => Some(Format::Parquet),
         [b'A', b'R', b'R', b'O', b'W', b'1', 0, 0, ..] => Some(Format::Arrow),
         [0xff, 0xff, 0xff, 0xff, _, _, 0 | 1, 0, ..] => Some(Format::Stream),

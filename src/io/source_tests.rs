@@ -4,6 +4,7 @@ use super::super::Compression;
 use super::super::compression::compressed;
 use super::super::tests::input_of;
 use super::*;
+use crate::io::InputLocation;
 use std::io::{self, Cursor, Read};
 
 /// What a source gave, one entry per record or unreadable thing.
@@ -211,10 +212,7 @@ fn disguises_are_refused_with_an_input_error() {
 fn what_cannot_be_opened_is_an_input_error() {
     let folder = tempfile::tempdir().unwrap();
     for path in [folder.path().join("none"), folder.path().to_owned()] {
-        let input = Input {
-            name: path.display().to_string(),
-            path: Some(path),
-        };
+        let input = Input::file(path);
         let error = open_source(&input, Format::Text, Limits::default(), &Cancel::default())
             .err()
             .expect("an error");
@@ -245,10 +243,7 @@ impl Read for Trickle {
 #[test]
 fn short_reads_interruptions_and_failures_lose_no_whole_record() {
     let text = b"one\ntwo and more\nthree, four and fi";
-    let input = Input {
-        name: "standard input".to_owned(),
-        path: None,
-    };
+    let input = Input::standard();
     for total in [None, Some(text.len() as u64)] {
         let trickle = Trickle {
             bytes: Cursor::new(text.to_vec()),
@@ -303,7 +298,7 @@ fn a_record_without_an_end_is_no_reason_to_go_on_when_the_run_is_stopped() {
     };
     let input = Input {
         name: "endless".to_owned(),
-        path: None,
+        location: InputLocation::Standard,
     };
     let stream = Stream::new(
         Box::new(endless),

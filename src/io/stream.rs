@@ -1,8 +1,10 @@
 //! The bytes of an input: opens it, tells what it is, and undoes its compression.
 
 use super::identity::OpenInput;
+use super::patient::PatientInput;
+use super::remote::{self, Download, RemoteObject};
 use super::sniff::{self, HEAD, LEAST_HEAD};
-use super::{Compression, Format, Input};
+use super::{Compression, Format, Input, InputLocation};
 use crate::batch::{Batch, Unread};
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
 use crate::step::{Cancel, Limits};
@@ -52,8 +54,10 @@ pub(super) struct Stream {
     limits: Limits,
     /// How many bytes were read, after decompression.
     expanded: u64,
-    /// The file, if it is one that nobody should change while it is read.
+    /// The file or object, if it is one that nobody should change while it is read.
     file: Option<OpenInput>,
+    /// How many bytes may have come and wait to be read.
+    ahead: usize,
 }
 
 /// Says that compressed data become larger than they may.
@@ -84,8 +88,16 @@ fn open_no_directory(path: &Path) -> Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// Opens a file of which parts are read in any order.
-pub(super) fn open_in_parts(input: &Input, path: &Path) -> Result<OpenInput> {
+/// Opens an input of which parts are read in any order.
+pub(super) fn open_in_parts(input: &Input, cancel: &Cancel) -> Result<OpenInput> {
+    let path = match &input.location {
+        InputLocation::Object(object) => {
+            object.check().map_err(|error| Error::Input(Box::new(error)))?;
+            object.check_parts()?;
+            return Ok(OpenInput::of_object(object, input, cancel));
+        }
+        _ => input.address(),
+    };
     let (file, metadata) = open_no_directory(path)?;
     let opened = OpenInput::of(&file, &metadata, input).map_err(|error| not_opened(path, &error))?;
     opened.ok_or_else(|| {
@@ -103,8 +115,13 @@ fn not_opened(path: &Path, error: &io::Error) -> Error {
 
 impl Stream {
     pub(super) fn open(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Self> {
-        let Some(path) = &input.path else {
-            return Self::new(Box::new(io::stdin()), input, format, None, limits, cancel);
+        let path = match &input.location {
+            InputLocation::Standard => {
+                let standard = PatientInput::new(cancel);
+                return Self::new(Box::new(standard), input, format, None, limits, cancel);
+            }
+            InputLocation::File(path) => path,
+            InputLocation::Object(object) => return Self::of_object(object, input, format, limits, cancel),
         };
         let (file, metadata) = open_no_directory(path)?;
         let total = metadata.is_file().then_some(metadata.len());
@@ -114,23 +131,44 @@ impl Stream {
         Ok(stream)
     }
 
+    fn of_object(
+        object: &Arc<RemoteObject>,
+        input: &Input,
+        format: Format,
+        limits: Limits,
+        cancel: &Cancel,
+    ) -> Result<Self> {
+        object.check().map_err(|error| Error::Input(Box::new(error)))?;
+        let failed = |error: &io::Error| Error::Input(Box::new(object.url().failed("opening", error)));
+        let download = Download::new(object, 0, cancel).map_err(|error| failed(&error))?;
+        let mut stream = Self::new(Box::new(download), input, format, object.size(), limits, cancel)?;
+        stream.file = Some(OpenInput::of_object(object, input, cancel));
+        stream.ahead = remote::HELD;
+        Ok(stream)
+    }
+
     /// Opens an input at an offset of its decompressed bytes.
     pub(super) fn open_at(input: &Input, format: Format, limits: Limits, cancel: &Cancel, offset: u64) -> Result<Self> {
         let mut stream = Self::open(input, format, limits, cancel)?;
-        let Some(path) = input
-            .path
-            .as_deref()
-            .filter(|_| stream.compression == Compression::None)
-        else {
-            stream.pass_over(input, offset)?;
-            return Ok(stream);
-        };
+        let path = input.address();
         let failed = |error: &io::Error| Error::Input(Box::new(FileError::of(path, "reading", error)));
-        let mut file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
-        file.seek(SeekFrom::Start(offset)).map_err(|error| failed(&error))?;
+        let reader: Box<dyn Read + Send> = match &input.location {
+            InputLocation::File(_) if stream.compression == Compression::None => {
+                let mut file = open_file(path).map_err(|error| Error::Input(Box::new(error)))?;
+                file.seek(SeekFrom::Start(offset)).map_err(|error| failed(&error))?;
+                Box::new(file)
+            }
+            InputLocation::Object(object) if stream.compression == Compression::None => {
+                Box::new(Download::new(object, offset, cancel).map_err(|error| failed(&error))?)
+            }
+            _ => {
+                stream.pass_over(input, offset)?;
+                return Ok(stream);
+            }
+        };
         stream.position.store(offset, Ordering::Relaxed);
         stream.reader = Box::new(Counted {
-            reader: Box::new(file) as Box<dyn Read + Send>,
+            reader,
             position: Arc::clone(&stream.position),
         });
         Ok(stream)
@@ -155,7 +193,7 @@ impl Stream {
             "{} ends, or cannot be read, before byte {offset} after decompression, where the run is to go on.",
             self.name
         );
-        Err(Error::input(input.path.clone().unwrap_or_default(), message))
+        Err(Error::input(input.address(), message))
     }
 
     pub(super) fn new(
@@ -166,8 +204,8 @@ impl Stream {
         limits: Limits,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let path = input.path.as_deref();
-        let name = path.map_or_else(|| input.name.clone(), sniff::quoted);
+        let path = (input.location != InputLocation::Standard).then(|| input.address());
+        let name = input.quoted();
         let position = Arc::new(AtomicU64::new(0));
         let counted = Counted {
             reader,
@@ -207,16 +245,18 @@ impl Stream {
             limits,
             expanded: 0,
             file: None,
+            ahead: 0,
         })
     }
 
-    /// How many bytes of memory decompression may hold.
+    /// How many bytes of memory decompression and what was read ahead may hold.
     pub(super) fn held(&self) -> usize {
-        match self.compression {
+        let decompression = match self.compression {
             Compression::None => 0,
             Compression::Gzip => BUFFER,
             Compression::Zstd => BUFFER + self.limits.window,
-        }
+        };
+        decompression + self.ahead
     }
 
     /// Fails if the file was written to since it was opened.

@@ -34,7 +34,7 @@ pub(super) fn input_of(bytes: &[u8], suffix: &str) -> (tempfile::NamedTempFile, 
     let path = file.path().to_owned();
     let input = Input {
         name: "in".to_owned(),
-        path: Some(path),
+        location: InputLocation::File(path),
     };
     (file, input)
 }

@@ -279,6 +279,7 @@ pub(super) fn example() -> Header {
             size: Some(5000),
             modified: Some(1),
             content: Some("00".repeat(32)),
+            tag: None,
         }],
     }
 }

@@ -1,11 +1,10 @@
 //! Reads what an output directory holds: for `verify` and `why`, which believe nothing but the files.
 
 use crate::error::{ConfigError, Error, FileError, Result, Shown};
-use crate::io::{Checksum, Compression};
+use crate::io::{Checksum, open_content, open_stored, read_stored};
 use crate::ledger::{FileEntry, Header, LedgerRun, MANIFEST, read_ledger};
 use serde::Deserialize;
-use std::fs::File;
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::{BufRead as _, ErrorKind, Read as _};
 use std::path::Path;
 
 /// How many bytes are read at once.
@@ -17,7 +16,7 @@ pub type Tick<'t> = dyn FnMut() -> Result<()> + 't;
 /// The bytes of the manifest of a directory.
 pub(super) fn manifest_bytes(path: &Path) -> Result<Vec<u8>> {
     let manifest = path.join(MANIFEST);
-    fs_err::read(&manifest).map_err(|error| {
+    read_stored(&manifest).map_err(|error| {
         if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
             let message = format!("`{}` is no output directory: it has no `{MANIFEST}`.", Shown(path));
             return ConfigError::new(message)
@@ -34,7 +33,7 @@ pub(super) fn reading(path: &Path, error: &std::io::Error) -> Error {
 
 /// The checksum of a file as it lies on the disk.
 pub(super) fn checksum_of(path: &Path, tick: &mut Tick<'_>) -> std::io::Result<Result<Checksum>> {
-    let mut file = fs_err::File::open(path)?;
+    let mut file = open_stored(path)?;
     let mut chunk = vec![0; CHUNK];
     let mut checksum = Checksum::default();
     loop {
@@ -51,15 +50,9 @@ pub(super) fn checksum_of(path: &Path, tick: &mut Tick<'_>) -> std::io::Result<R
     }
 }
 
-/// The content of a file, after decompression.
-pub(super) fn content(path: &Path) -> std::io::Result<Box<dyn BufRead + Send>> {
-    let file: File = fs_err::File::open(path)?.into_parts().0;
-    Compression::from_name(path).open(file)
-}
-
 /// Calls `visit` with each line of a file, without its line end, and its number, counted from 1.
 pub(super) fn each_line(path: &Path, tick: &mut Tick<'_>, mut visit: impl FnMut(u64, &[u8])) -> Result<()> {
-    let mut lines = content(path).map_err(|error| reading(path, &error))?;
+    let mut lines = open_content(path).map_err(|error| reading(path, &error))?;
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -80,7 +73,7 @@ pub(super) fn each_line(path: &Path, tick: &mut Tick<'_>, mut visit: impl FnMut(
 
 /// How many lines a file has, and whether the last one has an end.
 pub(super) fn count_lines(path: &Path, tick: &mut Tick<'_>) -> Result<(u64, bool)> {
-    let mut content = content(path).map_err(|error| reading(path, &error))?;
+    let mut content = open_content(path).map_err(|error| reading(path, &error))?;
     let (mut lines, mut ended) = (0, true);
     loop {
         let chunk = content.fill_buf().map_err(|error| reading(path, &error))?;
@@ -97,10 +90,12 @@ pub(super) fn count_lines(path: &Path, tick: &mut Tick<'_>) -> Result<(u64, bool
 
 /// The runs of a ledger. The error is a finished sentence.
 pub(super) fn ledger(path: &Path, entry: &FileEntry) -> Result<Vec<LedgerRun>, String> {
-    let text = fs_err::read_to_string(path).map_err(|error| {
-        let reason = error.to_string();
-        format!("It cannot be read: {}.", reason.trim_end_matches('.'))
-    })?;
+    let text = read_stored(path)
+        .and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other))
+        .map_err(|error| {
+            let reason = error.to_string();
+            format!("It cannot be read: {}.", reason.trim_end_matches('.'))
+        })?;
     let runs = read_ledger(&text).map_err(|line| format!("Line {line} is no line of a ledger."))?;
     let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
     if lines == entry.texts {

@@ -5,7 +5,7 @@
 //! fingerprint of their identities. Before that, each file must be what was committed, byte for byte.
 
 use crate::error::Result;
-use crate::io::{Format, rows_of_table};
+use crate::io::{Format, names_in, read_stored, rows_of_table};
 use crate::ledger::reading::{
     CasualtyLine, Follower, Tick, checksum_of, count_lines, each_line, ledger, manifest_bytes,
 };
@@ -132,7 +132,7 @@ fn verify_end(path: &Path, manifest: &Manifest, found: &mut Verification) {
             "The closing line does not tell of the sum of the shards.",
         );
     }
-    let report = fs_err::read(path.join(REPORT)).ok();
+    let report = read_stored(&path.join(REPORT)).ok();
     let report = report.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
     let told = report.and_then(|mut report| serde_json::from_value::<Counts>(report["counts"].take()).ok());
     if told != Some(end.counts) {
@@ -149,16 +149,9 @@ fn verify_end(path: &Path, manifest: &Manifest, found: &mut Verification) {
         .map(|file| file.path.as_str())
         .collect();
     for kind in ShardFile::ALL {
-        let Ok(entries) = fs_err::read_dir(path.join(kind.folder())) else {
-            continue;
-        };
-        let mut strangers: Vec<String> = entries
-            .flatten()
-            .map(|entry| format!("{}/{}", kind.folder(), entry.file_name().to_string_lossy()))
-            .filter(|name| !known.contains(name.as_str()))
-            .collect();
-        strangers.sort();
-        for stranger in strangers {
+        let names = names_in(&path.join(kind.folder())).into_iter();
+        let names = names.map(|name| format!("{}/{name}", kind.folder()));
+        for stranger in names.filter(|name| !known.contains(name.as_str())) {
             found.find(
                 stranger,
                 None,

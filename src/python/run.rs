@@ -112,8 +112,10 @@ pub(super) fn run(
             expansion,
             ..Limits::default()
         };
+        let mut watcher = cli::progress(&calling_thread, arguments.progress);
+        let allow_repeat = arguments.allow_repeat;
         let options = RunOptions {
-            inputs: locate(&patterns, arguments.allow_repeat)?,
+            inputs: engine::attend(&mut *watcher, |cancel| locate(&patterns, allow_repeat, cancel))?,
             format,
             output: Some(arguments.output),
             rejected: arguments.rejected,
@@ -132,7 +134,6 @@ pub(super) fn run(
             quarantine_limit: arguments.quarantine_limit,
             quarantine_bytes: arguments.quarantine_bytes,
         };
-        let mut watcher = cli::progress(&calling_thread, arguments.progress);
         engine::run(plan, &options, &mut *watcher)
     });
     calling_thread.end(py)?;

@@ -2,7 +2,7 @@
 
 use super::super::stream::{BUFFER, KEPT_BYTES, Stream, StreamState};
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, lost, unreadable};
-use crate::error::{Result, Shown};
+use crate::error::Result;
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
 use arrow_array::builder::StringBuilder;
@@ -108,11 +108,8 @@ impl CellTables {
             .delimiter(delimiter(format))
             .flexible(true)
             .from_reader(unpacked);
-        let name = input
-            .path
-            .as_deref()
-            .map_or(input.name.clone(), |path| format!("`{}`", Shown(path)));
-        let broken = |reason: String| unreadable(&name, input.path.as_deref(), format.title(), &reason);
+        let name = input.quoted();
+        let broken = |reason: String| unreadable(&name, Some(input.address()), format.title(), &reason);
         let header = reader
             .headers()
             .map_err(|error| broken(format!("its first line names no columns ({error})")))?;

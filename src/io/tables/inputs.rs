@@ -55,18 +55,13 @@ fn open(
     limits: Limits,
     cancel: &Cancel,
 ) -> Result<(Box<dyn TableReader>, TableFacts)> {
-    let path = || {
+    let check = || {
         let packed = compression_of(input).is_some_and(|compression| compression != Compression::None);
-        match input.path.as_deref().filter(|_| input.size().is_some()) {
+        match input.size() {
             Some(_) if packed => Err(Error::Input(Box::new(unpack_first(input, format)))),
-            Some(path) => match sniff::check_file(path, format) {
-                Ok(()) => Ok(path),
-                Err(error) => Err(Error::Input(Box::new(error))),
-            },
+            Some(_) => sniff::check_input(input, format).map_err(|error| Error::Input(Box::new(error))),
             // One that is not there is told of by whoever opens it.
-            None if input.path.as_ref().is_some_and(|path| !path.exists()) => {
-                Ok(input.path.as_deref().unwrap_or(std::path::Path::new("-")))
-            }
+            None if input.is_missing() => Ok(()),
             None => Err(ConfigError::new(format!(
                 "{} cannot be read through a pipe: parts of it are read in another order.",
                 format.title()
@@ -78,7 +73,8 @@ fn open(
     let mut defaults = TableDefaults::default();
     let (reader, schema): (Box<dyn TableReader>, SchemaRef) = match format {
         Format::Parquet => {
-            let tables = ParquetTables::open(input, path()?, wanted.map(<[usize]>::to_vec))?;
+            check()?;
+            let tables = ParquetTables::open(input, wanted.map(<[usize]>::to_vec), cancel)?;
             let schema = Arc::clone(tables.schema());
             defaults = tables.defaults();
             (Box::new(tables), schema)
@@ -94,7 +90,8 @@ fn open(
             (Box::new(tables), schema)
         }
         _ => {
-            let tables = IpcFile::open(input, path()?)?;
+            check()?;
+            let tables = IpcFile::open(input, cancel)?;
             let schema = tables.schema();
             (Box::new(tables), schema)
         }
@@ -108,7 +105,7 @@ fn unpack_first(input: &Input, format: Format) -> crate::error::FileError {
         input.name,
         format.title()
     );
-    let mut error = crate::error::FileError::new(input.path.clone().unwrap_or_default(), message);
+    let mut error = crate::error::FileError::new(input.address(), message);
     error.hint = Some("Unpack it first. Such a file is compressed within.".to_owned());
     error
 }
@@ -202,7 +199,7 @@ impl std::fmt::Debug for TableInputs {
 
 fn changed(input: &Input, what: &dyn std::fmt::Display) -> Error {
     Error::input(
-        input.path.clone().unwrap_or_default(),
+        input.address(),
         format!(
             "The input `{}` is not what it was when the run began: {what}.",
             input.name

@@ -1,6 +1,6 @@
 //! Reads Arrow IPC: files, whose batches are found by their footer, and streams.
 
-use super::super::identity::OpenInput;
+use super::super::identity::{InputReader, OpenInput};
 use super::super::stream::{BUFFER, Stream, open_in_parts};
 use super::{Piece, TableReader, guarded, lost, unreadable};
 use crate::error::{Result, Shown};
@@ -11,9 +11,7 @@ use arrow_buffer::Buffer;
 use arrow_ipc::reader::{FileReader, StreamDecoder};
 use arrow_ipc::root_as_footer;
 use arrow_schema::{ArrowError, Schema, SchemaRef};
-use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::io::{BufReader, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,19 +19,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct IpcFile {
     name: String,
     opened: OpenInput,
-    reader: FileReader<BufReader<File>>,
+    reader: FileReader<BufReader<InputReader>>,
     batch: usize,
     held: usize,
     back: Option<RecordBatch>,
 }
 
 impl IpcFile {
-    pub(super) fn open(input: &Input, path: &Path) -> Result<Self> {
-        let opened = open_in_parts(input, path)?;
+    pub(super) fn open(input: &Input, cancel: &Cancel) -> Result<Self> {
+        let opened = open_in_parts(input, cancel)?;
+        let path = input.address();
         let broken = |reason: String| unreadable(&format!("`{}`", input.name), Some(path), "an Arrow file", &reason);
         check(&opened).map_err(broken)?;
-        let file = opened.file().try_clone().map_err(|error| broken(error.to_string()))?;
-        let reader = guarded(|| FileReader::try_new(BufReader::new(file), None)).map_err(broken)?;
+        let file = opened.reader().map_err(|error| broken(error.to_string()))?;
+        // Whoever is far away is asked for much at once.
+        let file = BufReader::with_capacity(BUFFER, file);
+        let reader = guarded(|| FileReader::try_new(file, None)).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
             opened,
@@ -104,13 +105,7 @@ fn check(opened: &OpenInput) -> Result<(), String> {
     const TAIL: u64 = 10;
     let failed = |error: std::io::Error| error.to_string();
     let size = opened.size();
-    let mut file = opened.file();
-    let mut read = |from: u64, length: u64| {
-        let mut bytes = vec![0; length as usize];
-        file.seek(SeekFrom::Start(from)).map_err(failed)?;
-        file.read_exact(&mut bytes).map_err(failed)?;
-        Ok::<_, String>(bytes)
-    };
+    let read = |from: u64, length: u64| opened.read_at(from, length).map_err(failed);
     let tail = read(size.checked_sub(TAIL).ok_or("it is too short")?, TAIL)?;
     let length = tail.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
     let begin = size
@@ -147,10 +142,7 @@ impl IpcStream {
     pub(super) fn open(input: &Input, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let stream = Stream::open(input, Format::Stream, limits, cancel)?;
         let (unpacked, stream) = super::csv::Unpacked::new(stream, Arc::new(AtomicU64::new(u64::MAX)));
-        let name = input
-            .path
-            .as_deref()
-            .map_or(input.name.clone(), |path| format!("`{}`", Shown(path)));
+        let name = input.quoted();
         let mut tables = Self {
             name,
             unpacked,
@@ -163,7 +155,7 @@ impl IpcStream {
         };
         // The schema is known with the first batch at the latest, and a stream may have none.
         tables.back = guarded(|| tables.decode(true))
-            .map_err(|reason| unreadable(&tables.name, input.path.as_deref(), "an Arrow stream", &reason))?;
+            .map_err(|reason| unreadable(&tables.name, Some(input.address()), "an Arrow stream", &reason))?;
         Ok(tables)
     }
 

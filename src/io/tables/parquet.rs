@@ -1,10 +1,11 @@
 //! Reads Parquet: row groups, one after the other, in parts of a few megabytes at most.
 
-use super::super::identity::OpenInput;
+use super::super::identity::{OpenInput, Parts};
 use super::super::stream::open_in_parts;
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::Input;
+use crate::step::Cancel;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
@@ -14,8 +15,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::ColumnPath;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::ops::Range;
 
 /// What is kept of a Parquet file when its records are written to another: beside its schema and metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) struct ParquetTables {
     wanted: Option<Vec<usize>>,
     /// The row group that is read next, or is being read.
     group: usize,
+    /// The one behind it, as far as that was begun.
+    next: Option<(usize, Parts)>,
     reader: Option<ParquetRecordBatchReader>,
     /// How many rows of the group were read or passed over.
     rows: u64,
@@ -44,13 +46,17 @@ pub(super) struct ParquetTables {
 
 impl ParquetTables {
     /// Opens a file, of which only these columns are read. Of the others nothing is decoded.
-    pub(super) fn open(input: &Input, path: &Path, wanted: Option<Vec<usize>>) -> Result<Self> {
-        let opened = open_in_parts(input, path)?;
+    pub(super) fn open(input: &Input, wanted: Option<Vec<usize>>, cancel: &Cancel) -> Result<Self> {
+        let opened = open_in_parts(input, cancel)?;
+        let path = input.address();
         let name = format!("`{}`", input.name);
         let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
-        check_footer(&opened).map_err(broken)?;
-        let metadata =
-            guarded(|| ArrowReaderMetadata::load(opened.file(), ArrowReaderOptions::new())).map_err(broken)?;
+        let footer = check_footer(&opened).map_err(broken)?;
+        let metadata = guarded(|| {
+            let parts = opened.parts(&[footer])?;
+            ArrowReaderMetadata::load(&parts, ArrowReaderOptions::new())
+        })
+        .map_err(broken)?;
         check(metadata.metadata(), opened.size()).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
@@ -58,6 +64,7 @@ impl ParquetTables {
             metadata,
             wanted,
             group: 0,
+            next: None,
             reader: None,
             rows: 0,
             bytes_before: 0,
@@ -86,22 +93,47 @@ impl ParquetTables {
     }
 
     /// A reader of what is left of the group.
-    fn read_group(&self) -> Result<ParquetRecordBatchReader, String> {
+    fn read_group(&mut self) -> Result<ParquetRecordBatchReader, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        let parts = match self.next.take() {
+            Some((group, parts)) if group == self.group => parts,
+            _ => self.parts(self.group).map_err(failed)?,
+        };
+        // What is far away is under way while this group is decoded.
+        if self.group + 1 < self.groups().len() {
+            self.next = Some((self.group + 1, self.parts(self.group + 1).map_err(failed)?));
+        }
         let group = &self.groups()[self.group];
         let row_bytes = group.total_byte_size().max(1) as usize / group.num_rows().max(1) as usize;
         let rows = (TABLE_BYTES / row_bytes.max(1)).clamp(1, MOST_RECORDS);
-        let file = self.opened.file().try_clone().map_err(|error| error.to_string())?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let mask = match &self.wanted {
-            None => ProjectionMask::all(),
-            Some(wanted) => ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()),
-        };
-        let builder = builder
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.metadata.clone())
             .with_row_groups(vec![self.group])
-            .with_projection(mask)
+            .with_projection(self.mask())
             .with_batch_size(rows)
             .with_offset(self.rows as usize);
         guarded(|| builder.build())
+    }
+
+    /// The columns that are read.
+    fn mask(&self) -> ProjectionMask {
+        match &self.wanted {
+            None => ProjectionMask::all(),
+            Some(wanted) => ProjectionMask::roots(self.metadata.parquet_schema(), wanted.iter().copied()),
+        }
+    }
+
+    /// What is read of a group.
+    fn parts(&self, group: usize) -> std::io::Result<Parts> {
+        let mask = self.mask();
+        let columns = self.groups()[group].columns().iter().enumerate();
+        let places: Vec<_> = columns
+            .filter(|(leaf, _)| mask.leaf_included(*leaf))
+            .map(|(_, column)| {
+                let (start, length) = column.byte_range();
+                start..start + length
+            })
+            .collect();
+        self.opened.parts(&places)
     }
 
     fn end_group(&mut self) {
@@ -192,26 +224,23 @@ impl TableReader for ParquetTables {
     }
 }
 
-/// Refuses a footer whose lists say that they are longer than it.
-fn check_footer(opened: &OpenInput) -> Result<(), String> {
+/// Refuses a footer whose lists say that they are longer than it. Returns where it lies.
+fn check_footer(opened: &OpenInput) -> Result<Range<u64>, String> {
     const TAIL: u64 = 8;
     let failed = |error: std::io::Error| error.to_string();
-    let mut file = opened.file();
     let end = opened.size().checked_sub(TAIL).ok_or("it is too short")?;
-    let mut tail = [0; TAIL as usize];
-    file.seek(SeekFrom::Start(end)).map_err(failed)?;
-    file.read_exact(&mut tail).map_err(failed)?;
-    let [a, b, c, d, mark @ ..] = tail;
-    if mark != *b"PAR1" {
+    let tail = opened.read_at(end, TAIL).map_err(failed)?;
+    let Some(&[a, b, c, d, ref mark @ ..]) = tail.first_chunk::<{ TAIL as usize }>() else {
+        return Err("it is too short".to_owned());
+    };
+    if mark != b"PAR1" {
         return Err("it does not end as Parquet does".to_owned());
     }
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     let begin = end.checked_sub(length).ok_or("its footer is cut off")?;
-    let mut bytes = vec![0; length as usize];
-    file.seek(SeekFrom::Start(begin)).map_err(failed)?;
-    file.read_exact(&mut bytes).map_err(failed)?;
+    let bytes = opened.read_at(begin, length).map_err(failed)?;
     if footer::is_sound(&bytes) {
-        Ok(())
+        Ok(begin..opened.size())
     } else {
         Err("its footer is damaged".to_owned())
     }

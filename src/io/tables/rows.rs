@@ -136,16 +136,13 @@ fn each_table(
     wanted: Option<Vec<usize>>,
     mut visit: impl FnMut(&RecordBatch),
 ) -> Result<()> {
-    let input = Input {
-        path: Some(path.to_owned()),
-        name: path.to_string_lossy().into_owned(),
-    };
     let (limits, cancel) = (Limits::default(), Cancel::default());
+    let input = Input::at(path, &cancel)?;
     let mut reader: Box<dyn TableReader> = match format {
-        Format::Parquet => Box::new(ParquetTables::open(&input, path, wanted)?),
+        Format::Parquet => Box::new(ParquetTables::open(&input, wanted, &cancel)?),
         Format::Stream => Box::new(IpcStream::open(&input, limits, &cancel)?),
         Format::Csv | Format::Tsv => Box::new(CellTables::open(&input, format, limits, &cancel)?),
-        _ => Box::new(IpcFile::open(&input, path)?),
+        _ => Box::new(IpcFile::open(&input, &cancel)?),
     };
     while let Some(piece) = reader.next() {
         if let Piece::Table(table) = piece {

@@ -8,6 +8,7 @@ use crate::ledger::Report;
 use crate::plan::{Pipeline, PipelineStep, Plan, RustSegment};
 use crate::plugins::{Discovery, Host, Plugin, WorkerCommand};
 use crate::record::Value;
+use crate::step::Cancel;
 use crate::step::{
     Configuration, Declaration, Kind, Limits, PlacedStep, Runtime, Scratch, Segment, Stage, Step, Verdict,
 };
@@ -173,7 +174,7 @@ fn obey(lines: &str, isolating: Isolating, workers: usize) -> Result<(Report, St
     };
     let plan = Plan::new(&pipeline, &Obedient)?;
     let options = RunOptions {
-        inputs: locate(&[path("in.txt").into_os_string()], false)?,
+        inputs: locate(&[path("in.txt").into_os_string()], false, &Cancel::default())?,
         format: None,
         output: Some(path("out.txt")),
         rejected: None,

@@ -1,0 +1,195 @@
+//! Sets stores up, with credentials and options from the environment variables that everybody uses.
+
+use crate::error::ConfigError;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::ClientConfigKey;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
+use object_store::path::Path as Key;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use url::Url;
+
+/// How often a request is made again that failed for a reason that may pass.
+const RETRIES: usize = 8;
+
+/// How long such a request is tried in all.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// How long one attempt may take: a part of a file must get through a slow line.
+const REQUEST: &str = "120s";
+
+/// Stores that were set up, by everything that they were made of. Each keeps its connections open.
+static STORES: Mutex<Option<HashMap<Setup, Arc<dyn ObjectStore>>>> = Mutex::new(None);
+
+/// What a store is made of: the process (connections are not shared with one that was forked off), the address, and the
+/// environment.
+#[derive(PartialEq, Eq, Hash)]
+struct Setup {
+    process: u32,
+    base: String,
+    environment: Vec<(String, String)>,
+}
+
+/// The store of an address, and the name of the object in it.
+pub(super) fn open(scheme: &str, address: &str) -> Result<(Arc<dyn ObjectStore>, Key), ConfigError> {
+    let (base, key) = if scheme.starts_with("http") {
+        of_web(address)?
+    } else {
+        of_store(address)?
+    };
+    let setup = Setup {
+        process: std::process::id(),
+        base,
+        environment: environment(scheme),
+    };
+    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    let stores = stores.get_or_insert_default();
+    if let Some(store) = stores.get(&setup) {
+        return Ok((Arc::clone(store), key));
+    }
+    let store = build(scheme, &setup.base).map_err(|error| {
+        let reason = super::failure::of(&error).to_string();
+        ConfigError::new(format!(
+            "The store of `{address}` cannot be set up: {}.",
+            reason.trim_end_matches('.')
+        ))
+        .with_hint("Look at the environment variables that it is set up by: see `docs/remote-files.md`.")
+    })?;
+    stores.insert(setup, Arc::clone(&store));
+    Ok((store, key))
+}
+
+/// The variables that a store depends on.
+fn environment(scheme: &str) -> Vec<(String, String)> {
+    let prefix = match scheme {
+        "s3" | "s3a" => "AWS_",
+        "gs" => "GOOGLE_",
+        "http" | "https" => return Vec::new(),
+        _ => "AZURE_",
+    };
+    let known = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((key.into_string().ok()?, value.into_string().ok()?)).filter(|(key, _)| key.starts_with(prefix))
+    };
+    let mut found: Vec<(String, String)> = std::env::vars_os().filter_map(known).collect();
+    found.sort_unstable();
+    found
+}
+
+fn build(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let retry = RetryConfig {
+        max_retries: RETRIES,
+        retry_timeout: PATIENCE,
+        backoff: BackoffConfig {
+            max_backoff: LONGEST_PAUSE,
+            ..BackoffConfig::default()
+        },
+    };
+    Ok(match scheme {
+        "s3" | "s3a" => {
+            let mut builder = AmazonS3Builder::from_env().with_url(base).with_retry(retry);
+            let plain = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint]
+                .iter()
+                .any(|key| {
+                    builder
+                        .get_config_value(key)
+                        .is_some_and(|endpoint| endpoint.starts_with("http://"))
+                });
+            if plain {
+                // Somebody said so in the address of the server.
+                builder = builder.with_allow_http(true);
+            }
+            if std::env::var_os("AWS_TIMEOUT").is_none() {
+                builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), REQUEST);
+            }
+            Arc::new(builder.build()?)
+        }
+        "gs" => Arc::new(
+            GoogleCloudStorageBuilder::from_env()
+                .with_url(base)
+                .with_retry(retry)
+                .build()?,
+        ),
+        "http" | "https" => {
+            let options = ClientOptions::new()
+                .with_allow_http(true)
+                .with_config(ClientConfigKey::Timeout, REQUEST);
+            Arc::new(
+                HttpBuilder::new()
+                    .with_url(base)
+                    .with_client_options(options)
+                    .with_retry(retry)
+                    .build()?,
+            )
+        }
+        _ => Arc::new(
+            MicrosoftAzureBuilder::from_env()
+                .with_url(base)
+                .with_retry(retry)
+                .build()?,
+        ),
+    })
+}
+
+/// Takes the address of an object in a store apart. Names of objects are taken as they are: they may hold `#`, `?` and `%`.
+fn of_store(address: &str) -> Result<(String, Key), ConfigError> {
+    let (scheme, rest) = address.split_once("://").unwrap_or_default();
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.is_empty() {
+        return Err(ConfigError::new(format!("`{address}` names no bucket."))
+            .with_hint(format!("Write `{scheme}://BUCKET/NAME`.")));
+    }
+    let key = Key::parse(key).map_err(|error| not_a_name(address, &error))?;
+    Ok((format!("{}://{bucket}", scheme.to_ascii_lowercase()), key))
+}
+
+/// Takes the address of something on a web server apart. What follows a `?` belongs to each request.
+fn of_web(address: &str) -> Result<(String, Key), ConfigError> {
+    let invalid = |reason: &dyn std::fmt::Display| {
+        ConfigError::new(format!("`{address}` is no address: {reason}.")).with_hint("Check how it is spelled.")
+    };
+    let mut url = Url::parse(address).map_err(|error| invalid(&error))?;
+    let key = Key::from_url_path(url.path()).map_err(|error| not_a_name(address, &error))?;
+    url.set_path("");
+    url.set_fragment(None);
+    Ok((url.to_string(), key))
+}
+
+fn not_a_name(address: &str, error: &object_store::path::Error) -> ConfigError {
+    let reason = error.to_string();
+    ConfigError::new(format!(
+        "`{address}` names no object: {}.",
+        reason.trim_end_matches('.')
+    ))
+    .with_hint("Names of objects have no empty parts, and none that is `.` or `..`.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_objects_are_taken_as_they_are() {
+        let (base, key) = of_store("s3://bucket/a b/100%#1?.txt").unwrap();
+        assert_eq!((base.as_str(), key.as_ref()), ("s3://bucket", "a b/100%#1?.txt"));
+        let (base, key) = of_store("s3://bucket/out/").unwrap();
+        assert_eq!((base.as_str(), key.as_ref()), ("s3://bucket", "out"));
+        assert!(of_store("s3://").is_err());
+        assert!(of_store("s3://bucket/a//b").is_err());
+    }
+
+    #[test]
+    fn what_follows_a_question_mark_belongs_to_each_request() {
+        let (base, key) = of_web("https://host:8080/a%20b/c.txt?signature=x%2F#there").unwrap();
+        assert_eq!(
+            (base.as_str(), key.as_ref()),
+            ("https://host:8080/?signature=x%2F", "a b/c.txt")
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! Reads an object from its beginning to its end, with requests under way ahead of the reader; or any part of it.
+
+use super::object::RemoteObject;
+use super::runtime::{Started, wait};
+use crate::step::Cancel;
+use bytes::{Buf as _, Bytes};
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use std::collections::VecDeque;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+/// How many bytes are asked for at once: enough that a request costs little beside them.
+const PART: u64 = 4 << 20;
+
+/// How many requests are under way ahead of the reader: together they fill a line that one alone does not.
+const AHEAD: usize = 4;
+
+/// About how many bytes of memory a download holds.
+pub(in crate::io) const HELD: usize = (AHEAD + 1) * PART as usize;
+
+/// Reads an object from an offset to its end.
+pub(in crate::io) struct Download {
+    object: Arc<RemoteObject>,
+    way: Way,
+    /// What has come and was not read yet.
+    current: Bytes,
+    cancel: Cancel,
+}
+
+enum Way {
+    /// Parts of it are asked for, several at once: the offset of the next, and those that are under way.
+    Parts(u64, VecDeque<Started<Bytes>>),
+    /// Its server gives it as a whole only.
+    Whole(BoxStream<'static, object_store::Result<Bytes>>),
+}
+
+impl Download {
+    /// Reads an object from an offset on.
+    pub(in crate::io) fn new(object: &Arc<RemoteObject>, offset: u64, cancel: &Cancel) -> io::Result<Self> {
+        let size = object.size().unwrap_or(0);
+        let head = object.head();
+        let has_all = head.len() as u64 >= size;
+        let mut download = Self {
+            object: Arc::clone(object),
+            way: Way::Parts(offset, VecDeque::new()),
+            current: Bytes::new(),
+            cancel: cancel.clone(),
+        };
+        if has_all {
+            download.way = Way::Parts(size, VecDeque::new());
+            download.current = Bytes::copy_from_slice(&head[(offset.min(size)) as usize..]);
+        } else if !object.has_parts() {
+            download.way = Way::Whole(object.whole(cancel)?.into_stream());
+            io::copy(&mut (&mut download).take(offset), &mut io::sink())?;
+        }
+        Ok(download)
+    }
+
+    /// What comes next; nothing at the end.
+    fn next(&mut self) -> io::Result<Bytes> {
+        let (next, under_way) = match &mut self.way {
+            Way::Whole(pieces) => {
+                let piece = wait(&self.cancel, async { pieces.next().await.transpose() })?;
+                return Ok(piece.unwrap_or_default());
+            }
+            Way::Parts(next, under_way) => (next, under_way),
+        };
+        let size = self.object.size().unwrap_or(0);
+        while under_way.len() < AHEAD && *next < size {
+            let end = size.min(*next + PART);
+            under_way.push_back(self.object.start_part(*next..end)?);
+            *next = end;
+        }
+        match under_way.pop_front() {
+            Some(part) => part.finish(&self.cancel),
+            None => Ok(Bytes::new()),
+        }
+    }
+}
+
+impl Read for Download {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            self.current = self.next()?;
+            if self.current.is_empty() {
+                return Ok(0);
+            }
+        }
+        let length = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+/// Reads an object as somebody asks for it: one request for each reading, so that whoever reads should ask for much.
+pub(in crate::io) struct ObjectReader {
+    object: Arc<RemoteObject>,
+    position: u64,
+    cancel: Cancel,
+}
+
+impl ObjectReader {
+    /// A reader that begins at the beginning.
+    pub(in crate::io) fn new(object: &Arc<RemoteObject>, cancel: &Cancel) -> Self {
+        Self {
+            object: Arc::clone(object),
+            position: 0,
+            cancel: cancel.clone(),
+        }
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = self.object.size().unwrap_or(0);
+        let end = size.min(self.position.saturating_add(buffer.len() as u64));
+        if self.position >= end {
+            return Ok(0);
+        }
+        let mut part = self.object.part(self.position..end, &self.cancel)?;
+        let length = part.len().min(buffer.len());
+        part.copy_to_slice(&mut buffer[..length]);
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+impl Seek for ObjectReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (base, offset) = match to {
+            SeekFrom::Start(offset) => (0, i128::from(offset)),
+            SeekFrom::End(offset) => (self.object.size().unwrap_or(0), i128::from(offset)),
+            SeekFrom::Current(offset) => (self.position, i128::from(offset)),
+        };
+        self.position = u64::try_from(i128::from(base) + offset)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "there is nothing before the beginning"))?;
+        Ok(self.position)
+    }
+}

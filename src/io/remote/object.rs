@@ -1,0 +1,256 @@
+//! One object that is read: what it is, its first bytes, and any part of it.
+
+use super::runtime::{Started, start, wait};
+use super::{ObjectUrl, failure};
+use crate::error::{ConfigError, Error, FileError, Result};
+use crate::step::Cancel;
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt as _, stream};
+use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How many bytes at its beginning are read when an object is first looked at: they tell what it is.
+const HEAD: u64 = 4096;
+
+/// How many objects are looked at at once.
+const AT_ONCE: usize = 16;
+
+/// An object that is read.
+#[derive(Debug)]
+pub struct RemoteObject {
+    url: ObjectUrl,
+    /// What it was when it was first looked at, or why nothing is known of it.
+    known: Result<Known, io::Error>,
+}
+
+/// What is known of an object.
+#[derive(Debug)]
+struct Known {
+    meta: ObjectMeta,
+    head: Bytes,
+    /// Whether parts of it can be asked for.
+    has_parts: bool,
+}
+
+impl PartialEq for RemoteObject {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+}
+
+impl Eq for RemoteObject {}
+
+impl RemoteObject {
+    /// Looks at objects, several at a time. Of what cannot be read, whoever opens it is told.
+    pub(in crate::io) fn look_at(urls: Vec<ObjectUrl>, cancel: &Cancel) -> Result<Vec<Arc<Self>>> {
+        let name = urls.first().map(|url| url.as_path().to_owned()).unwrap_or_default();
+        let looks = urls.into_iter().map(|url| async move {
+            let known = look(&url).await;
+            (url, known)
+        });
+        let found = wait(cancel, async {
+            Ok(stream::iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await)
+        })
+        .map_err(|error| Error::Input(Box::new(FileError::of(name, "opening", &error))))?;
+        let objects = found.into_iter().map(|(url, known)| {
+            let known = known.map_err(|error| failure::of(&error));
+            Arc::new(Self { url, known })
+        });
+        Ok(objects.collect())
+    }
+
+    /// Looks at one object, which must be there.
+    pub(in crate::io) fn look(url: ObjectUrl, cancel: &Cancel) -> io::Result<Arc<Self>> {
+        let known = wait(cancel, look(&url))?;
+        Ok(Arc::new(Self { url, known: Ok(known) }))
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> &ObjectUrl {
+        &self.url
+    }
+
+    /// Its address as a path, for messages.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        self.url.as_path()
+    }
+
+    /// Fails if it could not be looked at.
+    pub(in crate::io) fn check(&self) -> Result<(), FileError> {
+        match &self.known {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.url.failed("opening", error)),
+        }
+    }
+
+    /// How many bytes it has, if it could be looked at.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        self.known.as_ref().ok().map(|known| known.meta.size)
+    }
+
+    /// Its first bytes: all of them, or some thousand.
+    pub(in crate::io) fn head(&self) -> &[u8] {
+        self.known.as_ref().map_or(&[], |known| &known.head)
+    }
+
+    /// When it was modified, in nanoseconds since 1970.
+    pub(in crate::io) fn modified(&self) -> Option<u64> {
+        let known = self.known.as_ref().ok()?;
+        known
+            .meta
+            .last_modified
+            .timestamp_nanos_opt()
+            .and_then(|at| u64::try_from(at).ok())
+    }
+
+    /// What the store says that its content is.
+    pub(in crate::io) fn tag(&self) -> Option<&str> {
+        self.known.as_ref().ok().and_then(|known| known.meta.e_tag.as_deref())
+    }
+
+    /// Whether parts of it can be asked for.
+    pub(super) fn has_parts(&self) -> bool {
+        self.known.as_ref().is_ok_and(|known| known.has_parts)
+    }
+
+    /// Fails if parts of it cannot be asked for.
+    pub(in crate::io) fn check_parts(&self) -> Result<()> {
+        if self.has_parts() || self.known.is_err() {
+            return Ok(());
+        }
+        let message = format!(
+            "The server of `{}` gives files as a whole only, and parts of this one are read in another order.",
+            self.as_path().display()
+        );
+        Err(ConfigError::new(message).with_hint("Download it first.").into())
+    }
+
+    /// A request for a part of what it was when it was first looked at.
+    fn options(&self, range: Option<Range<u64>>) -> GetOptions {
+        let meta = self.known.as_ref().ok().map(|known| &known.meta);
+        // A weak tag promises nothing about bytes, and no condition can be made of it.
+        let tag = meta
+            .and_then(|meta| meta.e_tag.clone())
+            .filter(|tag| !tag.starts_with("W/"));
+        GetOptions {
+            if_match: tag,
+            range: range.map(GetRange::Bounded),
+            ..GetOptions::default()
+        }
+    }
+
+    /// Asks for a part, and does not wait for it.
+    pub(super) fn start_part(self: &Arc<Self>, range: Range<u64>) -> io::Result<Started<Bytes>> {
+        let object = Arc::clone(self);
+        start(async move { object.get(range).await })
+    }
+
+    /// Asks for all of it, piece by piece.
+    pub(super) fn whole(&self, cancel: &Cancel) -> io::Result<GetResult> {
+        wait(cancel, self.url.store.get_opts(&self.url.key, self.options(None)))
+    }
+
+    async fn get(&self, range: Range<u64>) -> object_store::Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let length = range.end - range.start;
+        let bytes = self
+            .url
+            .store
+            .get_opts(&self.url.key, self.options(Some(range)))
+            .await?
+            .bytes()
+            .await?;
+        if bytes.len() as u64 == length {
+            return Ok(bytes);
+        }
+        let message = format!("{} bytes came where {length} were asked for", bytes.len());
+        Err(object_store::Error::Generic {
+            store: "remote",
+            source: message.into(),
+        })
+    }
+
+    /// Reads a part.
+    pub(in crate::io) fn part(&self, range: Range<u64>, cancel: &Cancel) -> io::Result<Bytes> {
+        let head = self.head();
+        if range.end <= head.len() as u64 {
+            return Ok(Bytes::copy_from_slice(&head[range.start as usize..range.end as usize]));
+        }
+        wait(cancel, self.get(range))
+    }
+
+    /// Fails if the object is not what it was when it was first looked at. `None` means that it is gone.
+    pub(in crate::io) fn is_unchanged(&self, cancel: &Cancel) -> io::Result<Option<bool>> {
+        let Ok(known) = &self.known else { return Ok(Some(true)) };
+        let now = match wait(cancel, look_again(&self.url)) {
+            Ok(now) => now,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let before = &known.meta;
+        let same = before.size == now.size
+            && match (&before.e_tag, &now.e_tag) {
+                (Some(before), Some(now)) => before == now,
+                _ => before.last_modified == now.last_modified,
+            };
+        Ok(Some(same))
+    }
+}
+
+async fn look(url: &ObjectUrl) -> object_store::Result<Known> {
+    use object_store::Error as E;
+    let options = GetOptions {
+        range: Some(GetRange::Bounded(0..HEAD)),
+        ..GetOptions::default()
+    };
+    match url.store.get_opts(&url.key, options).await {
+        Ok(part) => {
+            let meta = part.meta.clone();
+            Ok(Known {
+                meta,
+                head: part.bytes().await?,
+                has_parts: true,
+            })
+        }
+        Err(error @ (E::NotFound { .. } | E::PermissionDenied { .. } | E::Unauthenticated { .. })) => Err(error),
+        // An empty object has no first part, and some servers know of no parts at all.
+        Err(_) => {
+            let whole = url.store.get(&url.key).await?;
+            let meta = whole.meta.clone();
+            let mut head = BytesMut::new();
+            let mut pieces = whole.into_stream();
+            while let Some(piece) = pieces.next().await.transpose()?.filter(|_| (head.len() as u64) < HEAD) {
+                head.extend_from_slice(&piece);
+            }
+            head.truncate(HEAD as usize);
+            Ok(Known {
+                has_parts: meta.size == 0,
+                meta,
+                head: head.freeze(),
+            })
+        }
+    }
+}
+
+/// What an object is now. Of a signed address, only its content may be asked for.
+async fn look_again(url: &ObjectUrl) -> object_store::Result<ObjectMeta> {
+    use object_store::Error as E;
+    match url.store.head(&url.key).await {
+        Err(E::PermissionDenied { .. } | E::Unauthenticated { .. }) => {
+            let options = GetOptions {
+                range: Some(GetRange::Bounded(0..1)),
+                ..GetOptions::default()
+            };
+            Ok(url.store.get_opts(&url.key, options).await?.meta)
+        }
+        answer => answer,
+    }
+}
