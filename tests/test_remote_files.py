@@ -6,13 +6,18 @@ import gzip
 import json
 import os
 import random
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.directories import STEPS, committed, target
 from support.files import counts
+from support.program import Program, stop
 from support.stores import BUCKET, Store, web_server
+from support.tiers import rounds
 
 from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, plugin
 
@@ -373,3 +378,47 @@ def test_a_directory_is_refused_replaced_and_resumed_as_a_folder_is(store: Store
         run(url, store.url("mine/"), overwrite=True)
     with pytest.raises(ConfigError, match="lies in the output directory"):
         run(store.put("in/in.jsonl", source), store.url("in/"))
+
+
+def test_a_run_that_is_killed_at_any_moment_goes_on(tmp_path: Path, store: Store, source: Path) -> None:
+    program = Program(tmp_path / "work", variables=store.environment)
+    url = store.put("in.jsonl", source)
+    arguments = ("run", "-s", "trim", "-s", "length:minimum=3", url, "--quiet", "--shard-size", "9000")
+    began = time.monotonic()
+    assert program(*arguments, "-o", store.url("whole/")).returncode == 3
+    usual = time.monotonic() - began
+    expected = shards(store, tmp_path, "whole/")
+    moments = random.Random(11)
+    killed = 0
+    for _ in range(rounds("REMOTE_KILLS", 6)):
+        with program.started(*arguments, "-o", store.url("out/"), "--resume") as process:
+            time.sleep(moments.uniform(usual * 0.3, usual))
+            process.kill()
+            killed += process.wait() == -signal.SIGKILL
+    assert killed
+    assert program(*arguments, "-o", store.url("out/"), "--resume").returncode == 3
+    assert shards(store, tmp_path, "out/") == expected
+
+
+@pytest.mark.parametrize("moment", ["GET /corpus/in.txt", "HEAD /corpus/out.txt", "PUT /corpus/out.txt"])
+def test_a_signal_ends_a_run_that_waits_for_a_store(tmp_path: Path, store: Store, moment: str) -> None:
+    program = Program(tmp_path / "work", variables=store.environment)
+    url = store.put("in.txt", b"text\n")
+    waits, goes_on = threading.Event(), threading.Event()
+
+    def hang(method: str, path: str) -> int | None:
+        if f"{method} {path}" == moment:
+            waits.set()
+            goes_on.wait(30)
+        return None
+
+    store.fault = hang
+    try:
+        with program.started("run", "-s", "trim", url, "-o", store.url("out.txt")) as process:
+            assert waits.wait(20)
+            ended, told, seconds = stop(process, signal.SIGINT)
+    finally:
+        goes_on.set()
+    assert ended == 130, told
+    assert b"Traceback" not in told
+    assert seconds < 2.0

@@ -73,7 +73,7 @@ impl Directory {
                 if manifest.end.is_some() {
                     return Ok(Opened::Complete(Box::new(manifest)));
                 }
-                Self::go_on(root, lock, manifest, &bytes)
+                Self::go_on(&root, lock, manifest, &bytes)
             }
         }
     }
@@ -87,12 +87,12 @@ impl Directory {
         ))
     }
 
-    fn go_on(root: Arc<dyn Root>, lock: Option<File>, manifest: Manifest, bytes: &[u8]) -> Result<Opened> {
-        remove_temporaries(&*root)?;
+    fn go_on(root: &Arc<dyn Root>, lock: Option<File>, manifest: Manifest, bytes: &[u8]) -> Result<Opened> {
+        remove_temporaries(&**root)?;
         let good = &bytes[..manifest.length];
-        let directory = Self::with_manifest(Arc::clone(&root), lock, &manifest.header, good)?;
+        let directory = Self::with_manifest(Arc::clone(root), lock, &manifest.header, good)?;
         // At most one shard can have got names without a line in the manifest.
-        remove_shard(&*root, manifest.shards.len() as u64, &directory.extension)?;
+        remove_shard(&**root, manifest.shards.len() as u64, &directory.extension)?;
         Ok(Opened::Ready(Box::new(directory), manifest.shards))
     }
 

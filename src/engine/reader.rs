@@ -164,7 +164,10 @@ impl Reader {
             job.format = format;
             if self.source.is_none() {
                 match self.open() {
-                    Ok(source) => self.source = Some(source),
+                    Ok(source) => {
+                        self.source = Some(source);
+                        self.prepare_next();
+                    }
                     Err(Error::Input(error)) if error.is_shortage() => {
                         self.shared.fail(Error::Output(error));
                         return false;
@@ -242,6 +245,15 @@ impl Reader {
             open_source_at(input, *format, self.limits, cancel, self.begin)
         } else {
             open_source(input, *format, self.limits, cancel)
+        }
+    }
+
+    /// Has the input behind this one begin to come, unless only parts of it are read.
+    fn prepare_next(&self) {
+        if let Some((next, format)) = self.inputs.get(self.input + 1)
+            && !matches!(format, Format::Parquet | Format::Arrow)
+        {
+            next.prepare();
         }
     }
 

@@ -257,7 +257,7 @@ pub struct InputIdentity {
     pub modified: Option<u64>,
     /// The BLAKE3 hash of its first and its last 64 KiB, in hexadecimal; of a file only.
     pub content: Option<String>,
-    /// The ETag of an object.
+    /// The `ETag` of an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
 }

@@ -311,6 +311,13 @@ impl Input {
         matches!(self.location, InputLocation::File(_)) && self.size().is_some()
     }
 
+    /// Tells that it will be read next, from its beginning to its end. What takes its time to come is asked for then.
+    pub fn prepare(&self) {
+        if let InputLocation::Object(object) = &self.location {
+            object.prepare();
+        }
+    }
+
     /// Whether it is not there at all.
     #[must_use]
     pub fn is_missing(&self) -> bool {

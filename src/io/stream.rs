@@ -2,7 +2,7 @@
 
 use super::identity::OpenInput;
 use super::patient::PatientInput;
-use super::remote::{self, Download, RemoteObject};
+use super::remote::{Download, RemoteObject};
 use super::sniff::{self, HEAD, LEAST_HEAD};
 use super::{Compression, Format, Input, InputLocation};
 use crate::batch::{Batch, Unread};
@@ -141,9 +141,10 @@ impl Stream {
         object.check().map_err(|error| Error::Input(Box::new(error)))?;
         let failed = |error: &io::Error| Error::Input(Box::new(object.url().failed("opening", error)));
         let download = Download::new(object, 0, cancel).map_err(|error| failed(&error))?;
+        let held = download.held();
         let mut stream = Self::new(Box::new(download), input, format, object.size(), limits, cancel)?;
         stream.file = Some(OpenInput::of_object(object, input, cancel));
-        stream.ahead = remote::HELD;
+        stream.ahead = held;
         Ok(stream)
     }
 

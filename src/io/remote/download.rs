@@ -16,8 +16,26 @@ const PART: u64 = 4 << 20;
 /// How many requests are under way ahead of the reader: together they fill a line that one alone does not.
 const AHEAD: usize = 4;
 
-/// About how many bytes of memory a download holds.
-pub(in crate::io) const HELD: usize = (AHEAD + 1) * PART as usize;
+/// The most bytes of memory that a download holds, with what was begun of the next.
+const HELD: usize = (2 * AHEAD + 1) * PART as usize;
+
+/// Asks for the parts from an offset on that are to be under way at once. Returns them, and the offset behind them.
+pub(super) fn start_parts(object: &Arc<RemoteObject>, offset: u64) -> io::Result<(VecDeque<Started<Bytes>>, u64)> {
+    let mut parts = VecDeque::new();
+    let next = start_more(object, &mut parts, offset)?;
+    Ok((parts, next))
+}
+
+/// Asks for as many more parts as are to be under way at once. Returns the offset behind them.
+fn start_more(object: &Arc<RemoteObject>, parts: &mut VecDeque<Started<Bytes>>, mut next: u64) -> io::Result<u64> {
+    let size = object.size().unwrap_or(0);
+    while parts.len() < AHEAD && next < size {
+        let end = size.min(next + PART);
+        parts.push_back(object.start_part(next..end)?);
+        next = end;
+    }
+    Ok(next)
+}
 
 /// Reads an object from an offset to its end.
 pub(in crate::io) struct Download {
@@ -50,11 +68,22 @@ impl Download {
         if has_all {
             download.way = Way::Parts(size, VecDeque::new());
             download.current = Bytes::copy_from_slice(&head[(offset.min(size)) as usize..]);
-        } else if !object.has_parts() {
+        } else if object.has_parts() {
+            let begun = object.take_begun();
+            if offset == 0 {
+                let next = size.min(begun.len() as u64 * PART);
+                download.way = Way::Parts(next, begun);
+            }
+        } else {
             download.way = Way::Whole(object.whole(cancel)?.into_stream());
             io::copy(&mut (&mut download).take(offset), &mut io::sink())?;
         }
         Ok(download)
+    }
+
+    /// The most bytes of memory that are held.
+    pub(in crate::io) fn held(&self) -> usize {
+        HELD.min(self.object.size().map_or(HELD, |size| 2 * size as usize))
     }
 
     /// What comes next; nothing at the end.
@@ -66,12 +95,7 @@ impl Download {
             }
             Way::Parts(next, under_way) => (next, under_way),
         };
-        let size = self.object.size().unwrap_or(0);
-        while under_way.len() < AHEAD && *next < size {
-            let end = size.min(*next + PART);
-            under_way.push_back(self.object.start_part(*next..end)?);
-            *next = end;
-        }
+        *next = start_more(&self.object, under_way, *next)?;
         match under_way.pop_front() {
             Some(part) => part.finish(&self.cancel),
             None => Ok(Bytes::new()),

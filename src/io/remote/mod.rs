@@ -4,7 +4,7 @@
 //! Nothing outside of this folder knows of requests and of the threads that make them: what is read here is a [`Read`] or
 //! some bytes at a place, and what is written appears whole or not at all, as files do.
 //!
-//! An object is known by its ETag: if it is replaced while it is read, no request brings parts of the other one.
+//! An object is known by its `ETag`: if it is replaced while it is read, no request brings parts of the other one.
 //!
 //! [`Read`]: std::io::Read
 
@@ -18,7 +18,7 @@ mod prefix;
 mod runtime;
 mod upload;
 
-pub(super) use download::{Download, HELD, ObjectReader};
+pub(super) use download::{Download, ObjectReader};
 pub(super) use listing::{is_pattern, matches, names_below};
 pub use object::RemoteObject;
 pub(super) use parts::ObjectParts;

@@ -1,5 +1,6 @@
 //! One object that is read: what it is, its first bytes, and any part of it.
 
+use super::download::start_parts;
 use super::runtime::{Started, start, wait};
 use super::{ObjectUrl, failure};
 use crate::error::{ConfigError, Error, FileError, Result};
@@ -7,10 +8,12 @@ use crate::step::Cancel;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many bytes at its beginning are read when an object is first looked at: they tell what it is.
 const HEAD: u64 = 4096;
@@ -24,6 +27,10 @@ pub struct RemoteObject {
     url: ObjectUrl,
     /// What it was when it was first looked at, or why nothing is known of it.
     known: Result<Known, io::Error>,
+    /// Whether a request has found it to be another one since.
+    changed: AtomicBool,
+    /// Its first parts, which somebody has asked for before it is read.
+    begun: Mutex<VecDeque<Started<Bytes>>>,
 }
 
 /// What is known of an object.
@@ -57,7 +64,7 @@ impl RemoteObject {
         .map_err(|error| Error::Input(Box::new(FileError::of(name, "opening", &error))))?;
         let objects = found.into_iter().map(|(url, known)| {
             let known = known.map_err(|error| failure::of(&error));
-            Arc::new(Self { url, known })
+            Arc::new(Self::new(url, known))
         });
         Ok(objects.collect())
     }
@@ -65,7 +72,32 @@ impl RemoteObject {
     /// Looks at one object, which must be there.
     pub(in crate::io) fn look(url: ObjectUrl, cancel: &Cancel) -> io::Result<Arc<Self>> {
         let known = wait(cancel, look(&url))?;
-        Ok(Arc::new(Self { url, known: Ok(known) }))
+        Ok(Arc::new(Self::new(url, Ok(known))))
+    }
+
+    fn new(url: ObjectUrl, known: io::Result<Known>) -> Self {
+        Self {
+            url,
+            known,
+            changed: AtomicBool::new(false),
+            begun: Mutex::default(),
+        }
+    }
+
+    /// Asks for the beginning of it, if it will be read from there and is more than what is known already: who reads one object
+    /// after the other waits less for each.
+    pub(in crate::io) fn prepare(self: &Arc<Self>) {
+        let size = self.size().unwrap_or(0);
+        if self.has_parts() && (self.head().len() as u64) < size {
+            // What cannot be begun now is told of when it is read.
+            let begun = start_parts(self, 0).map(|(parts, _)| parts).unwrap_or_default();
+            *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = begun;
+        }
+    }
+
+    /// The first parts, if somebody has asked for them.
+    pub(super) fn take_begun(&self) -> VecDeque<Started<Bytes>> {
+        std::mem::take(&mut *self.begun.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Its address.
@@ -114,6 +146,11 @@ impl RemoteObject {
         self.known.as_ref().ok().and_then(|known| known.meta.e_tag.as_deref())
     }
 
+    /// The tag, if conditions can be made of it: a weak one promises nothing about bytes.
+    fn strong_tag(&self) -> Option<&str> {
+        self.tag().filter(|tag| !tag.starts_with("W/"))
+    }
+
     /// Whether parts of it can be asked for.
     pub(super) fn has_parts(&self) -> bool {
         self.known.as_ref().is_ok_and(|known| known.has_parts)
@@ -133,13 +170,8 @@ impl RemoteObject {
 
     /// A request for a part of what it was when it was first looked at.
     fn options(&self, range: Option<Range<u64>>) -> GetOptions {
-        let meta = self.known.as_ref().ok().map(|known| &known.meta);
-        // A weak tag promises nothing about bytes, and no condition can be made of it.
-        let tag = meta
-            .and_then(|meta| meta.e_tag.clone())
-            .filter(|tag| !tag.starts_with("W/"));
         GetOptions {
-            if_match: tag,
+            if_match: self.strong_tag().map(str::to_owned),
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
         }
@@ -161,13 +193,11 @@ impl RemoteObject {
             return Ok(Bytes::new());
         }
         let length = range.end - range.start;
-        let bytes = self
-            .url
-            .store
-            .get_opts(&self.url.key, self.options(Some(range)))
-            .await?
-            .bytes()
-            .await?;
+        let answer = self.url.store.get_opts(&self.url.key, self.options(Some(range))).await;
+        if matches!(answer, Err(object_store::Error::Precondition { .. })) {
+            self.changed.store(true, Ordering::Relaxed);
+        }
+        let bytes = answer?.bytes().await?;
         if bytes.len() as u64 == length {
             return Ok(bytes);
         }
@@ -187,9 +217,18 @@ impl RemoteObject {
         wait(cancel, self.get(range))
     }
 
-    /// Fails if the object is not what it was when it was first looked at. `None` means that it is gone.
+    /// Whether the object is what it was when it was first looked at; `None` means that it is gone. Where each request said
+    /// which one it is about, all that was read is of that one, and nobody is asked.
     pub(in crate::io) fn is_unchanged(&self, cancel: &Cancel) -> io::Result<Option<bool>> {
-        let Ok(known) = &self.known else { return Ok(Some(true)) };
+        let Ok(known) = &self.known else {
+            return Ok(Some(true));
+        };
+        if self.changed.load(Ordering::Relaxed) {
+            return Ok(Some(false));
+        }
+        if self.strong_tag().is_some() {
+            return Ok(Some(true));
+        }
         let now = match wait(cancel, look_again(&self.url)) {
             Ok(now) => now,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

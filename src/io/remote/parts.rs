@@ -123,6 +123,9 @@ mod tests {
         let places = [far..far + 5, 0..10, 10..20, 25..30, 7..7];
         assert_eq!(joined(&places), [0..30, far..far + 5]);
         assert_eq!(joined(&[0..MOST, MOST..MOST + 1]), [0..MOST, MOST..MOST + 1]);
-        assert_eq!(joined(&[0..20, 10..30]), [0..30]);
+        assert_eq!(
+            joined(&[0..20, 10..30, GAP * 2..GAP * 2 + 1]),
+            [0..30, GAP * 2..GAP * 2 + 1]
+        );
     }
 }

@@ -90,6 +90,7 @@ pub(super) fn wait_at_most<T>(
 }
 
 /// A request that is being made. It is given up when this is dropped.
+#[derive(Debug)]
 pub(super) struct Started<T>(JoinHandle<object_store::Result<T>>);
 
 impl<T> Started<T> {
