@@ -14,7 +14,7 @@ from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import Program
 from support.tables import EXTENSIONS, read_table, write_table
 
-from text_processor import ConfigError, InputError, Pipeline, plugin
+from text_processor import ConfigError, InputError, Pipeline, RecordError, plugin
 
 # Parquet calls what is in a list so.
 LIST = pa.list_(pa.field("element", pa.int64()))
@@ -132,6 +132,25 @@ def test_the_quarantine_holds_the_row_with_its_bytes(tmp_path: Path) -> None:
     assert (line["ordinal"], line["offset"], line["id"]) == (4, 4, "r4")
     raw = base64.b64encode(b"b").decode()
     assert line["record"] == {"id": "r4", "text": "bad", "score": 4.5, "raw": raw, "nested": {"a": [3]}}
+
+
+@pytest.mark.parametrize("source", ["in.parquet", "in.arrow", "in.arrows", "in.csv"])
+def test_an_error_names_the_record_by_its_identity(tmp_path: Path, source: str, program: Program) -> None:
+    path = tmp_path / source
+    if path.suffix == ".csv":
+        path.write_text("id,text\na,on\nb,bad\n")
+    else:
+        write_table(path, pa.table({"id": ["a", "b"], "text": ["on", "bad"]}))
+    with pytest.raises(RecordError) as caught:
+        Pipeline([fail_on_bad], on_error="raise").run(path, tmp_path / "out.jsonl", isolation="thread")
+    assert (caught.value.id, caught.value.position, caught.value.input) == ("b", 1, str(path))
+    # The command tells of it in the same way.
+    step = "validate:longer-than=2,on-failure=fail"
+    done = program("run", "-s", step, "--on-error", "raise", path, "-o", "out.jsonl")
+    assert done.returncode == 4
+    assert b"on record 1 of " in done.stderr
+    assert b'(id "b")' in done.stderr
+    assert names(program.folder) == []
 
 
 @pytest.mark.parametrize("isolation", ["thread", "process"])
