@@ -219,12 +219,15 @@ def test_columns_become_lines_of_text(tmp_path: Path) -> None:
 
 
 NAN, INFINITY = float("nan"), float("inf")
+PAIR = pa.list_(pa.float64(), 2)
 UNSAYABLE = {
     "double": pa.array([1.5, NAN, None, -INFINITY, INFINITY, -0.0]),
     "float": pa.array([1.5, NAN, None, -INFINITY, INFINITY, -0.0], pa.float32()),
     "half": pa.array([np.float16(number) for number in (1.5, NAN, 0, -INFINITY, INFINITY, -0.0)], pa.float16()),
     "list": pa.array([[], [1.0, NAN], None, [-INFINITY], [None, INFINITY, NAN], [1e300]]),
-    "fixed": pa.array([[0.5, 1], [1, NAN], None, [-INFINITY, 1], [INFINITY, NAN], [1, None]], pa.list_(pa.float64(), 2)),
+    "fixed": pa.array(
+        [[0.5, 1], [1, NAN], None, [-INFINITY, 1], [INFINITY, NAN], [1, None]], pa.list_(pa.float64(), 2)
+    ),
     "struct": pa.array([{"a": 1.0}, {"a": NAN}, None, {"a": -INFINITY}, {"a": INFINITY}, {"a": None}]),
     "map": pa.array([[], [("k", NAN)], None, [("k", -INFINITY)], [("k", INFINITY)], [("k", 2)]], MAP),
     "encoded": pa.array([1.5, NAN, None, -INFINITY, INFINITY, 2.5]).dictionary_encode(),

@@ -102,9 +102,13 @@ pub(super) fn process_with(
     options: &RunOptions,
 ) -> Result<Made> {
     let plan = plan(steps, OnError::Quarantine);
-    let table_plan = TablePlan::new(&plan, &tables[0].schema(), nulls, fates, options)?;
+    let options = RunOptions {
+        nulls,
+        ..options.clone()
+    };
+    let table_plan = TablePlan::new(&plan, &tables[0].schema(), fates, &options)?;
     let schema = Arc::clone(table_plan.schema());
-    let (tables, report) = process_tables(&plan, &table_plan, tables, options, &mut ())?;
+    let (tables, report) = process_tables(&plan, &table_plan, tables, &options, &mut ())?;
     let counts = report.counts;
     assert_eq!(counts.read, counts.out + counts.rejected + counts.quarantined);
     Ok(Made { tables, schema, report })
@@ -602,8 +606,12 @@ fn records_are_numbered_and_counted_over_all_tables_of_a_run() {
     let plan = plan(vec![failing_on("7")], OnError::Raise);
     let table = |texts: &[Option<&str>]| numbered(texts_as(&DataType::Utf8, texts));
     let schema = table(&TEXTS).schema();
-    let table_plan = TablePlan::new(&plan, &schema, Nulls::Reject, Fates::Out, &options()).expect("a plan for tables");
-    let mut run = TableRun::new(&plan, table_plan, options()).expect("a run");
+    let options = RunOptions {
+        nulls: Nulls::Reject,
+        ..options()
+    };
+    let table_plan = TablePlan::new(&plan, &schema, Fates::Out, &options).expect("a plan for tables");
+    let mut run = TableRun::new(&plan, table_plan, options).expect("a run");
     for _ in 0..3 {
         let made = run.process(&plan, vec![table(&TEXTS[..4])], &mut ()).expect("tables");
         assert_eq!(made[0].num_rows(), 3);

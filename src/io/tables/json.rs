@@ -152,12 +152,26 @@ pub fn unsayable_rows(field: &FieldRef, column: &ArrayRef) -> Vec<usize> {
 /// Whether there is such a number anywhere, be it under a null.
 fn has_unsayable(column: &ArrayRef) -> bool {
     match column.data_type() {
-        DataType::Float16 => !column.as_primitive::<Float16Type>().values().iter().all(|number| number.is_finite()),
-        DataType::Float32 => !column.as_primitive::<Float32Type>().values().iter().all(|number| number.is_finite()),
-        DataType::Float64 => !column.as_primitive::<Float64Type>().values().iter().all(|number| number.is_finite()),
+        DataType::Float16 => !column
+            .as_primitive::<Float16Type>()
+            .values()
+            .iter()
+            .all(|number| number.is_finite()),
+        DataType::Float32 => !column
+            .as_primitive::<Float32Type>()
+            .values()
+            .iter()
+            .all(|number| number.is_finite()),
+        DataType::Float64 => !column
+            .as_primitive::<Float64Type>()
+            .values()
+            .iter()
+            .all(|number| number.is_finite()),
         _ => {
             let data = column.to_data();
-            data.child_data().iter().any(|child| has_unsayable(&make_array(child.clone())))
+            data.child_data()
+                .iter()
+                .any(|child| has_unsayable(&make_array(child.clone())))
         }
     }
 }
