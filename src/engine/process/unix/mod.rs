@@ -4,6 +4,7 @@ mod channel;
 mod child;
 mod death;
 mod descendants;
+mod encoding;
 mod kept;
 mod memory;
 mod message;
