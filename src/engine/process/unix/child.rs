@@ -1,10 +1,11 @@
 //! One worker, seen from the engine: its start, its doorbell, what it prints, and its death.
 
 use super::CAPTURED;
-use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
+use super::channel::{AREAS, Broken, Channel, Frame, Kind, Side};
 use super::death::{Death, Position, manner, out_of_memory_kills, without_addresses};
 use super::descendants::{descendants, kill_all};
 use super::memory::{SharedMemory, anonymous_file};
+use super::pen::{Message, Pen};
 use super::wire::{self, Loaded};
 use crate::error::{Error, Failure, FailureKind, shorten};
 use crate::plugins::WorkerCommand;
@@ -173,7 +174,7 @@ impl Child {
         }
     }
 
-    pub(super) fn pen(&self, slot: usize) -> super::channel::Pen<'_> {
+    pub(super) fn pen(&self, slot: usize) -> Pen<'_> {
         self.channel.pen(&self.memory, slot)
     }
 

@@ -9,8 +9,8 @@
 //! trailer says where everything else lies. The engine trusts no reply: whatever is out of its bounds makes the whole
 //! reply unreadable, which counts as the death of the worker.
 
-use super::channel::Pen;
 use super::encoding::{Cursor, put, put_half, put_long, read_casualty, read_value, write_casualty, write_value};
+use super::pen::Pen;
 use crate::batch::{Batch, Casualty, Ending, MOST_ROOM, Row, SourceRecord, State, View};
 use crate::record::Value;
 use crate::step::PlacedStep;

@@ -9,6 +9,7 @@ mod kept;
 mod memory;
 mod message;
 mod nursery;
+mod pen;
 mod piece_list;
 mod pieces;
 mod pool;
