@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.twin_steps import TWINS
+from support.twin_steps import TWINS, measure
 
 from text_processor import Pipeline, Reject, plugin
 
@@ -120,6 +120,9 @@ def test_a_column_becomes_what_its_texts_become(texts: list[str | None], kind: p
 def twins(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     """Steps of any kinds in any order, each for one text; and the same, some of which take many."""
     chosen = draw(st.lists(st.sampled_from([*TWINS, ("trim",) * 3]), min_size=1, max_size=5))
+    # A field is added by one step only.
+    adds = [place for place, twin in enumerate(chosen) if twin[0] is measure]
+    chosen = [twin for place, twin in enumerate(chosen) if place not in adds[1:]]
     return [twin[0] for twin in chosen], [draw(st.sampled_from(twin)) for twin in chosen]
 
 
@@ -140,14 +143,19 @@ def numbered(draw: st.DrawFn) -> pa.Table:
     return pa.Table.from_batches(chunks, schema)
 
 
+def same(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables say the same. How a dictionary numbers its values depends on how long the steps took."""
+    return one.schema.equals(other.schema) and one.to_pydict() == other.to_pydict()
+
+
 @given(twins(), numbered())
 def test_it_does_not_matter_how_many_texts_a_step_takes(steps: tuple[list[Any], list[Any]], table: pa.Table) -> None:
     one, many = map(Pipeline, steps)
     expected = pa.table(one.process_table(table, fates=True))
     made = pa.table(many.process_table(table, fates=True))
     made.validate(full=True)
-    assert made.equals(expected)
-    assert pa.table(many.process_table(table, fates=True, stream=True)).equals(expected)
+    assert same(made, expected)
+    assert same(pa.table(many.process_table(table, fates=True, stream=True)), expected)
     columns = table.to_pydict()
     assert many.map_batches(columns) == one.map_batches(columns)
     assert many.map_batches(columns) == pa.table(one.process_table(table)).to_pydict()
@@ -161,4 +169,4 @@ def test_nor_does_it_in_workers_whatever_is_sent_at_once(
     one, many = map(Pipeline, steps)
     expected = pa.table(one.process_table(table, fates=True))
     made = many.process_table(table, fates=True, isolation="process", workers=2, batch_size=batch_size)
-    assert pa.table(made).equals(expected)
+    assert same(pa.table(made), expected)
