@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import pickle
+import subprocess
+import sys
 from collections import UserDict
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
@@ -33,6 +36,11 @@ def words(text: str) -> list[str]:
 @plugin(kind="filter")
 def newer(text: str, year: int) -> bool | Reject:
     return year > 2000 or Reject("old")
+
+
+@plugin(batch=True)
+def shout_all(texts: list[str]) -> list[str]:
+    return [text.upper() for text in texts]
 
 
 def fail_on_x(text: str) -> str:
@@ -143,6 +151,121 @@ def test_a_record_that_fails_is_left_out_or_raised(caplog: pytest.LogCaptureFixt
     with pytest.raises(StepError, match="record 1") as caught:
         Pipeline([fail_on_x], on_error="raise").map_batches(given)
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_an_error_names_the_record_by_its_identity() -> None:
+    for steps in ([fail_on_x], [fail_on_x, shout_all]):
+        pipeline = Pipeline(steps, on_error="raise")
+        with pytest.raises(StepError, match=r'record 1 \(id "b"\)') as caught:
+            pipeline.map_batches({"text": ["a", "x"], "id": ["a", "b"]})
+        assert caught.value.id == "b"
+        with pytest.raises(StepError) as caught:
+            pipeline.map_batches({"text": ["x"], "id": np.array([[1, 2]])})
+        assert caught.value.id is None
+
+
+class Noting:
+    """Steps that take many texts at a time, and note how many they get."""
+
+    def __init__(self) -> None:
+        self.lists: list[int] = []
+        self.columns: list[int] = []
+
+        @plugin(batch=True)
+        def shout(texts: list[str]) -> list[str]:
+            self.lists.append(len(texts))
+            return [text.upper() for text in texts]
+
+        @plugin(arrow=True)
+        def same(texts: Any) -> Any:
+            self.columns.append(len(pa.array(texts, pa.string())))
+            return texts
+
+        self.shout, self.same = shout, same
+
+
+def test_steps_that_take_many_texts_get_many() -> None:
+    texts = [None if number % 7 == 0 else f" text {number} " for number in range(10_000)]
+    there = sum(text is not None for text in texts)
+    noting = Noting()
+    made = Pipeline(["trim", noting.shout]).map_batches({"text": texts, "n": range(10_000)})
+    assert made["text"] == [text and text.strip().upper() for text in texts]
+    assert sum(noting.lists) == there
+    assert max(noting.lists) == 256
+    assert len(noting.lists) <= there / 256 + 4
+    made = Pipeline(["trim", noting.same]).map_batches({"text": texts})
+    assert made["text"] == [text and text.strip() for text in texts]
+    assert sum(noting.columns) == there
+    assert max(noting.columns) == 1024
+    assert len(noting.columns) <= there / 1024 + 4
+
+
+def test_many_large_texts_are_no_long_list() -> None:
+    noting = Noting()
+    Pipeline([noting.shout]).map_batches({"text": ["x" * 300_000] * 20})
+    assert sum(noting.lists) == 20
+    assert max(noting.lists) == 4
+
+
+def test_what_goes_together_fails_is_rejected_and_split_alone(caplog: pytest.LogCaptureFixture) -> None:
+    @plugin(batch=True, kind="split")
+    def all_words(texts: list[str]) -> list[list[str]]:
+        return [text.split() for text in texts]
+
+    @plugin(batch=True, kind="filter")
+    def newer_all(texts: list[str], year: list[int]) -> list[bool | Reject]:
+        return [newer(text, at) for text, at in zip(texts, year, strict=True)]
+
+    unchanged = "".join(["as it", " is"])
+    columns = {
+        "text": [unchanged, "one x", None, "old one", "\ud800", "five six", ""],
+        "year": [2024, 2024, None, 1999, 2024, 2024, 2024],
+        "n": range(7),
+    }
+    with caplog.at_level(logging.WARNING):
+        kept = Pipeline([newer_all]).map_batches(columns)
+        made = Pipeline([newer_all, all_words, fail_on_x, measure]).map_batches(columns)
+    assert kept["text"][0] is unchanged
+    assert (kept["text"], kept["n"]) == ([unchanged, "one x", None, "five six", ""], [0, 1, 2, 5, 6])
+    assert made == {
+        "text": ["as", "it", "is", None, "five", "six"],
+        "year": [2024, 2024, 2024, None, 2024, 2024],
+        "n": [0, 0, 0, 2, 5, 5],
+        "length": [2, 2, 2, None, 4, 3],
+    }
+    assert "Step `test_map_batches.fail_on_x` failed on record 1: It raised" in caplog.text
+    assert caplog.text.count("The record cannot be used on record 4: The text holds a surrogate") == 2
+
+
+def test_a_text_that_is_too_large_for_a_batch_fails_alone() -> None:
+    pipeline = Pipeline([Noting().shout])
+    large = "x" * (16 << 20)
+    assert pipeline.map_batches({"text": ["a", large + "x", "b"]})["text"] == ["A", "B"]
+    # What together is more than a batch may hold goes through in parts.
+    grow = Pipeline([("replace", {"pattern": "x", "replacement": "yyyyyyyyyy"}), Noting().shout])
+    made = grow.map_batches({"text": ["x" * 1_000_000] * 8})["text"]
+    assert [len(text) for text in made] == [10_000_000] * 8
+
+
+def test_an_interrupt_ends_steps_that_take_many_texts() -> None:
+    program = """
+        import _thread, threading, time
+        from text_processor import Pipeline, plugin
+
+        @plugin(batch=True)
+        def slow(texts):
+            time.sleep(0.02)
+            return texts
+
+        threading.Timer(0.5, _thread.interrupt_main).start()
+        begun = time.monotonic()
+        try:
+            Pipeline([slow, slow]).map_batches({"text": ["a"] * 1_000_000})
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - begun < 5)
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=False)
+    assert done.stdout == "interrupted True\n", done.stderr
 
 
 def test_what_is_wrong_with_columns_is_told() -> None:

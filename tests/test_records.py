@@ -119,6 +119,7 @@ def test_every_record_meets_a_fate() -> None:
     assert (failed.text, failed.fate, failed.fields) == ("bad", "quarantined", {"id": 3})
     assert isinstance(failed.error, StepError)
     assert (failed.error.position, failed.error.kind, failed.step) == (2, "step_error", failed.error.step)
+    assert failed.error.id == "3"
     assert isinstance(failed.error.__cause__, ValueError)
 
 

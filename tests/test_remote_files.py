@@ -143,12 +143,12 @@ def test_requests_that_fail_are_made_again(tmp_path: Path, store: Store, source:
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_noticed(tmp_path: Path, store: Store) -> None:
-    store.put("in.txt", b"one line\n" * (1 << 20))
+    store.put("in.txt", b"one line\n" * (5 << 20))
 
     @plugin
     def replace(text: str) -> str:
         if not replaced:
-            store.put("in.txt", b"other line\n" * (1 << 20))
+            store.put("in.txt", b"other line\n" * (5 << 20))
             replaced.append(text)
         return text
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,10 +15,11 @@ from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import Program
 from support.tables import EXTENSIONS, read_table, write_table
 
-from text_processor import ConfigError, InputError, Pipeline, plugin
+from text_processor import ConfigError, InputError, Pipeline, RecordError, plugin
 
 # Parquet calls what is in a list so.
 LIST = pa.list_(pa.field("element", pa.int64()))
+MAP = pa.map_(pa.string(), pa.float64())
 COLUMNS = {
     "id": pa.array([f"r{number}" for number in range(6)]),
     "text": pa.array([" one ", "two", None, "  ", "bad", "five "]),
@@ -134,6 +136,25 @@ def test_the_quarantine_holds_the_row_with_its_bytes(tmp_path: Path) -> None:
     assert line["record"] == {"id": "r4", "text": "bad", "score": 4.5, "raw": raw, "nested": {"a": [3]}}
 
 
+@pytest.mark.parametrize("source", ["in.parquet", "in.arrow", "in.arrows", "in.csv"])
+def test_an_error_names_the_record_by_its_identity(tmp_path: Path, source: str, program: Program) -> None:
+    path = tmp_path / source
+    if path.suffix == ".csv":
+        path.write_text("id,text\na,on\nb,bad\n")
+    else:
+        write_table(path, pa.table({"id": ["a", "b"], "text": ["on", "bad"]}))
+    with pytest.raises(RecordError) as caught:
+        Pipeline([fail_on_bad], on_error="raise").run(path, tmp_path / "out.jsonl", isolation="thread")
+    assert (caught.value.id, caught.value.position, caught.value.input) == ("b", 1, str(path))
+    # The command tells of it in the same way.
+    step = "validate:longer-than=2,on-failure=fail"
+    done = program("run", "-s", step, "--on-error", "raise", path, "-o", "out.jsonl")
+    assert done.returncode == 4
+    assert b"on record 1 of " in done.stderr
+    assert b'(id "b")' in done.stderr
+    assert names(program.folder) == []
+
+
 @pytest.mark.parametrize("isolation", ["thread", "process"])
 def test_steps_get_fields_of_the_table_and_add_columns(tmp_path: Path, isolation: Any) -> None:
     path = write_table(tmp_path / "in.parquet", table())
@@ -195,6 +216,66 @@ def test_columns_become_lines_of_text(tmp_path: Path) -> None:
     report = Pipeline(["trim"]).run(path, output, nulls="reject")
     assert counts(report) == (6, 5, 1, 0)
     assert output.read_bytes() == b"one\ntwo\n\nbad\nfive\n"
+
+
+NAN, INFINITY = float("nan"), float("inf")
+PAIR = pa.list_(pa.float64(), 2)
+UNSAYABLE = {
+    "double": pa.array([1.5, NAN, None, -INFINITY, INFINITY, -0.0]),
+    "float": pa.array([1.5, NAN, None, -INFINITY, INFINITY, -0.0], pa.float32()),
+    "half": pa.array([np.float16(number) for number in (1.5, NAN, 0, -INFINITY, INFINITY, -0.0)], pa.float16()),
+    "list": pa.array([[], [1.0, NAN], None, [-INFINITY], [None, INFINITY, NAN], [1e300]]),
+    "fixed": pa.array(
+        [[0.5, 1], [1, NAN], None, [-INFINITY, 1], [INFINITY, NAN], [1, None]], pa.list_(pa.float64(), 2)
+    ),
+    "struct": pa.array([{"a": 1.0}, {"a": NAN}, None, {"a": -INFINITY}, {"a": INFINITY}, {"a": None}]),
+    "map": pa.array([[], [("k", NAN)], None, [("k", -INFINITY)], [("k", INFINITY)], [("k", 2)]], MAP),
+    "encoded": pa.array([1.5, NAN, None, -INFINITY, INFINITY, 2.5]).dictionary_encode(),
+}
+
+
+@pytest.mark.parametrize("kind", UNSAYABLE)
+@pytest.mark.parametrize("source", ["in.arrow", "in.parquet"])
+def test_a7_a_number_that_json_cannot_say_is_quarantined(tmp_path: Path, kind: str, source: str) -> None:
+    before = pa.table({"id": list("abcdef"), "text": [" a ", " b ", " c ", None, "x", " f "], "n": UNSAYABLE[kind]})
+    if kind == "encoded" and source == "in.parquet":
+        before = before.set_column(2, "n", before["n"].cast(pa.float64()))
+    path = write_table(tmp_path / source, before)
+    report = Pipeline(["trim"]).run(path, tmp_path / "out.jsonl", nulls="keep")
+    assert counts(report) == (6, 3, 0, 3)
+    assert report.to_dict()["quarantined_by_reader"] == {"number": 3}
+    assert [line["text"] for line in read_jsonl(tmp_path / "out.jsonl")] == ["a", "c", "f"]
+    told = read_jsonl(tmp_path / "out.quarantine.jsonl")
+    assert [(line["id"], line["kind"]) for line in told] == [("b", "number"), ("d", "number"), ("e", "number")]
+    assert "The column `n` holds a number that JSON cannot say" in told[0]["message"]
+    # The quarantine says it in words: it is never lossy.
+    words = [json.dumps(line["record"]["n"]) for line in told]
+    assert ['"NaN"' in words[0], '"-Infinity"' in words[1], '"Infinity"' in words[2]] == [True] * 3
+
+
+def test_a7_numbers_stay_where_a_format_can_say_them(tmp_path: Path) -> None:
+    @plugin(kind="annotate", fields={"n": float})
+    def replace(text: str) -> dict[str, float]:
+        return {"n": len(text)}
+
+    before = pa.table({"id": ["a", "b"], "text": [" a ", "bad"], "n": [NAN, -INFINITY]})
+    path = write_table(tmp_path / "in.parquet", before)
+    for output in ("out.parquet", "out.arrow"):
+        report = Pipeline(["trim"]).run(path, tmp_path / output)
+        assert counts(report) == (2, 2, 0, 0)
+        assert str(read_table(tmp_path / output)["n"].to_pylist()) == "[nan, -inf]"
+    Pipeline(["trim"]).run(path, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "id,text,n\na,a,NaN\nb,bad,-inf\n"
+    Pipeline(["trim"]).run(path, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text() == "a\nbad\n"
+    # What a step has put in its place is written.
+    report = Pipeline([replace]).run(path, tmp_path / "replaced.jsonl", isolation="thread")
+    assert counts(report) == (2, 2, 0, 0)
+    assert [line["n"] for line in read_jsonl(tmp_path / "replaced.jsonl")] == [3.0, 3.0]
+    # The original of a record that fails for another reason is no less complete.
+    Pipeline([fail_on_bad]).run(path, tmp_path / "some.parquet", isolation="thread")
+    [line] = read_jsonl(tmp_path / "some.quarantine.jsonl")
+    assert line["record"] == {"id": "b", "text": "bad", "n": "-Infinity"}
 
 
 def test_cells_that_nothing_changed_come_back(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.twin_steps import TWINS, measure
 
 from text_processor import Pipeline, Reject, plugin
 
@@ -113,3 +114,59 @@ def test_a_column_becomes_what_its_texts_become(texts: list[str | None], kind: p
     assert made.schema.field("text").type == kind
     assert pipeline.map_batches({"text": texts})["text"] == expected
     assert pipeline.map_batches(pl.DataFrame({"text": texts}, schema={"text": pl.String}))["text"].to_list() == expected
+
+
+@st.composite
+def twins(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
+    """Steps of any kinds in any order, each for one text; and the same, some of which take many."""
+    chosen = draw(st.lists(st.sampled_from([*TWINS, ("trim",) * 3]), min_size=1, max_size=5))
+    # A field is added by one step only.
+    adds = [place for place, twin in enumerate(chosen) if twin[0] is measure]
+    chosen = [twin for place, twin in enumerate(chosen) if place not in adds[1:]]
+    return [twin[0] for twin in chosen], [draw(st.sampled_from(twin)) for twin in chosen]
+
+
+ROWS = st.tuples(st.text(alphabet="abx! é\U0001f600", max_size=12) | st.none(), st.integers(-9, 99) | st.none())
+
+
+@st.composite
+def numbered(draw: st.DrawFn) -> pa.Table:
+    """Tables of texts and numbers in chunks of any size, and so in batches of any size."""
+    kind = draw(st.sampled_from(TEXT_TYPES))
+    schema = pa.schema({"text": kind, "n": pa.int64()})
+    chunks = []
+    # Rows that come again and again make batches with more of them than a list or a column holds.
+    for rows in draw(st.lists(st.lists(ROWS, max_size=12), max_size=3)):
+        many = rows * draw(st.sampled_from([1, 1, 1, 40, 130]))
+        columns = [array([text for text, _ in many], kind), pa.array([number for _, number in many], pa.int64())]
+        chunks.append(pa.record_batch(columns, schema=schema))
+    return pa.Table.from_batches(chunks, schema)
+
+
+def same(one: pa.Table, other: pa.Table) -> bool:
+    """Whether two tables say the same. How a dictionary numbers its values depends on how long the steps took."""
+    return one.schema.equals(other.schema) and one.to_pydict() == other.to_pydict()
+
+
+@given(twins(), numbered())
+def test_it_does_not_matter_how_many_texts_a_step_takes(steps: tuple[list[Any], list[Any]], table: pa.Table) -> None:
+    one, many = map(Pipeline, steps)
+    expected = pa.table(one.process_table(table, fates=True))
+    made = pa.table(many.process_table(table, fates=True))
+    made.validate(full=True)
+    assert same(made, expected)
+    assert same(pa.table(many.process_table(table, fates=True, stream=True)), expected)
+    columns = table.to_pydict()
+    assert many.map_batches(columns) == one.map_batches(columns)
+    assert many.map_batches(columns) == pa.table(one.process_table(table)).to_pydict()
+
+
+@settings(max_examples=8)
+@given(twins(), numbered(), st.integers(1, 300))
+def test_nor_does_it_in_workers_whatever_is_sent_at_once(
+    steps: tuple[list[Any], list[Any]], table: pa.Table, batch_size: int
+) -> None:
+    one, many = map(Pipeline, steps)
+    expected = pa.table(one.process_table(table, fates=True))
+    made = many.process_table(table, fates=True, isolation="process", workers=2, batch_size=batch_size)
+    assert same(pa.table(made), expected)

@@ -17,6 +17,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from support import odd_steps
 from support.odd_steps import measure, reverse
 
 from text_processor import (
@@ -285,6 +286,25 @@ def test_a_record_that_fails_is_left_out_with_a_warning_or_raised(caplog: pytest
             pipeline.process_table(table(["a", "x", "b"]), on_error=policy)  # type: ignore[arg-type]
         assert isinstance(caught.value.__cause__, ValueError)
         assert caught.value.position == 1
+
+
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_error_names_the_record_by_its_identity(isolation: Any, stream: bool) -> None:
+    def failed(pipeline: Pipeline, given: pa.Table, **options: Any) -> RecordError:
+        with pytest.raises(RecordError) as caught:
+            # Through the C interface an error has its words only.
+            list(pipeline.process_table(given, on_error="raise", isolation=isolation, stream=stream, **options))  # type: ignore[call-overload]
+        return caught.value
+
+    given = table(["a", None, "x"], id=["first", 'sec"ond', "grüße"])
+    assert failed(Pipeline([odd_steps.fail_on_x]), given).id == "grüße"
+    assert failed(Pipeline([odd_steps.fail_on_x], id="n"), given).id == "2"
+    assert failed(Pipeline([odd_steps.fail_on_x], id="nowhere"), given).id is None
+    # The reader's own failures have it too.
+    refused = failed(Pipeline([odd_steps.fail_on_x]), given, nulls="quarantine")
+    assert (refused.id, refused.position) == ('sec"ond', 1)
+    assert '(id "sec\\"ond")' in str(refused)
 
 
 def test_schema_field_metadata_and_chunks_survive() -> None:

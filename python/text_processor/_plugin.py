@@ -236,6 +236,8 @@ def _text(argument: str, value: object) -> str | None:
 
 
 if TYPE_CHECKING:
+    # Each overload spells its keywords out. A `TypedDict` would name those that all of them share once, and `stubtest`
+    # would take it for keywords of any name, which the function does not have.
 
     @overload
     def plugin(target: _Target, /) -> _Target: ...

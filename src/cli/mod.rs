@@ -52,6 +52,16 @@ pub fn progress<'s>(shell: &'s dyn Shell, wanted: Option<bool>) -> Box<dyn Watch
     Box::new(progress::Progressing::new(shell, shown.then_some(messages.width)))
 }
 
+/// Has standard input be empty if whoever started the process has closed it. To be called before anything is opened, which
+/// would take its number, and be read in its place.
+#[cfg(unix)]
+pub fn keep_standard_input() {
+    if rustix::io::fcntl_getfd(rustix::stdio::stdin()).is_err() {
+        // The lowest number that is free is the one of standard input. It stays open as long as the process lives.
+        let _ = std::fs::File::open("/dev/null").map(std::mem::forget);
+    }
+}
+
 /// Runs the command with its arguments, the program's name first. Returns the exit code.
 pub fn main(arguments: &[OsString], shell: &dyn Shell) -> u8 {
     execute(arguments, shell, &mut Console::of_process())

@@ -4,7 +4,7 @@ use super::values::{Reading, values};
 use super::views::{lengths, views};
 use crate::batch::{Batch, Row, SourceRecord, View};
 use crate::error::{ConfigError, Failure, FailureKind};
-use crate::io::Decoder;
+use crate::io::{Decoder, unsayable_rows};
 use crate::plan::Plan;
 use crate::plugins::nearest;
 use crate::record::Value;
@@ -94,6 +94,8 @@ pub struct ColumnDecoder {
     asked: Vec<(u16, usize, Reading)>,
     nulls: Nulls,
     limits: Limits,
+    /// The columns that go out as JSON, which cannot say all numbers.
+    as_json: Vec<usize>,
 }
 
 impl ColumnDecoder {
@@ -146,7 +148,35 @@ impl ColumnDecoder {
             asked,
             nulls,
             limits,
+            as_json: Vec::new(),
         })
+    }
+
+    /// Has it quarantine the records that could not be written as JSON as they are: columns that no step replaces may hold
+    /// numbers that JSON cannot say.
+    #[must_use]
+    pub fn for_json(mut self, schema: &Schema, plan: &Plan) -> Self {
+        let is_replaced = |name: &str| {
+            let mut added = plan.fields.iter().filter(|field| field.added_by.is_some());
+            added.any(|field| field.name == name)
+        };
+        let columns = schema.fields().iter().enumerate();
+        let kept = columns.filter(|(column, field)| *column != self.text && !is_replaced(field.name()));
+        self.as_json = kept.map(|(column, _)| column).collect();
+        self
+    }
+
+    /// The records that cannot be written as JSON, in order, each with the column that is in the way.
+    fn unsayable(&self, columns: &RecordBatch) -> Vec<(usize, usize)> {
+        let schema = columns.schema();
+        let rows_of = |&column: &usize| {
+            let rows = unsayable_rows(&schema.fields()[column], columns.column(column));
+            rows.into_iter().map(move |row| (row, column))
+        };
+        let mut found: Vec<(usize, usize)> = self.as_json.iter().flat_map(rows_of).collect();
+        found.sort_unstable();
+        found.dedup_by_key(|(row, _)| *row);
+        found
     }
 
     /// The index of the column that holds the text, and how it holds it.
@@ -184,7 +214,9 @@ impl Decoder for ColumnDecoder {
         batch.loaded = lengths(texts, &self.text_type).map(|length| length + 1).sum();
         let views = views(texts, &self.text_type, self.limits.record_bytes, batch);
         let nulls = texts.logical_nulls();
+        let mut unsayable = self.unsayable(&columns).into_iter().peekable();
         for (index, view) in views.into_iter().enumerate() {
+            let unsayable = unsayable.next_if(|(row, _)| *row == index);
             let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
             let view = if is_null { Ok(View::default()) } else { view };
             batch.sources.push(SourceRecord {
@@ -193,7 +225,8 @@ impl Decoder for ColumnDecoder {
                 original: view.clone().unwrap_or_default(),
                 ..SourceRecord::default()
             });
-            if is_null && self.nulls == Nulls::Keep {
+            let passes = is_null && self.nulls == Nulls::Keep;
+            if passes && unsayable.is_none() {
                 continue;
             }
             let row = batch.rows.len();
@@ -204,9 +237,14 @@ impl Decoder for ColumnDecoder {
             });
             match view {
                 _ if is_null && self.nulls == Nulls::Reject => batch.reject(row, None, "null_text".into()),
-                _ if is_null => batch.quarantine(row, None, null_text()),
-                Ok(_) => {}
+                _ if is_null && !passes => batch.quarantine(row, None, null_text()),
                 Err(failure) => batch.quarantine(row, None, *failure),
+                Ok(_) => {
+                    if let Some((_, column)) = unsayable {
+                        let failure = unsayable_number(columns.schema_ref().field(column).name());
+                        batch.quarantine(row, None, failure);
+                    }
+                }
             }
         }
         debug_assert_eq!(batch.sources.len(), count);
@@ -274,6 +312,11 @@ fn check_not_needed(plan: &Plan, field: &str) -> Result<(), ConfigError> {
         }
     }
     Ok(())
+}
+
+fn unsayable_number(column: &str) -> Failure {
+    let message = format!("The column `{column}` holds a number that JSON cannot say: NaN or an infinity.");
+    Failure::new(FailureKind::Number, message).with_hint("Write to a `.parquet` or `.arrow` file, which can hold it.")
 }
 
 fn null_text() -> Failure {

@@ -20,11 +20,6 @@ fn outside() -> Failure {
     Failure::new(FailureKind::Utf8, message).with_hint("Whatever made the table is at fault.")
 }
 
-fn too_large(length: usize, limit: usize) -> Failure {
-    let message = format!("The record has {length} bytes, more than the limit of {limit}; it was not loaded.");
-    Failure::new(FailureKind::RecordTooLarge, message)
-}
-
 /// How many bytes each text has. Of what is null nothing is said.
 pub(super) fn lengths<'t>(texts: &'t ArrayRef, text_type: &TextType) -> Box<dyn Iterator<Item = usize> + 't> {
     let TextType::Dictionary(_, values) = text_type else {
@@ -114,7 +109,7 @@ where
         return vec![Err(outside().into()); texts.len()];
     };
     if u32::try_from(whole).is_err() {
-        return vec![Err(too_large(whole, limit).into()); texts.len()];
+        return vec![Err(Failure::too_large_to_load(whole as u64, limit).into()); texts.len()];
     }
     let buffer = batch.share(texts.values().slice_with_length(first, whole));
     let checked = batch.check_shared(buffer, 0..whole);
@@ -124,7 +119,7 @@ where
         }
         let part = range(row);
         if part.len() > limit {
-            return Err(too_large(part.len(), limit).into());
+            return Err(Failure::too_large_to_load(part.len() as u64, limit).into());
         }
         let view = match &checked {
             Some(all) => batch.view_of_adopted(all, part),
@@ -236,7 +231,7 @@ fn views_of_views(texts: &StringViewArray, limit: usize, batch: &mut Batch) -> V
                 .ok_or_else(|| not_utf8().into());
         }
         if place.length > limit {
-            return Err(too_large(place.length, limit).into());
+            return Err(Failure::too_large_to_load(place.length as u64, limit).into());
         }
         let region = regions.index(place.buffer).map(|index| &regions.found[index]);
         let region = region.ok_or_else(|| Box::new(outside()))?;

@@ -1,5 +1,6 @@
 //! Has something done that may wait (for a store, for a pipe) while the calling thread looks after signals.
 
+use crate::engine::run::start_thread;
 use crate::engine::{Progress, Watcher};
 use crate::error::{Error, Result};
 use crate::plan::panic_message;
@@ -27,7 +28,9 @@ pub(super) fn with_pulse<T: Send>(
 ) -> Result<T> {
     let cancel = Cancel::default();
     thread::scope(|scope| {
-        let working = scope.spawn(|| work(&cancel));
+        let working = start_thread(thread::Builder::new(), "attendant", |builder| {
+            builder.spawn_scoped(scope, || work(&cancel))
+        })?;
         let mut interrupted = None;
         let mut pause = FIRST_PAUSE;
         while !working.is_finished() {

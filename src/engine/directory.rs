@@ -99,8 +99,10 @@ impl Directory {
     /// Writes the beginning of the manifest anew, whole or not at all. Going on, that makes sure that the lines which were
     /// read are on the disk, also where an `fsync` of an earlier run failed.
     fn with_manifest(root: Arc<dyn Root>, lock: Option<File>, header: &Header, lines: &[u8]) -> Result<Self> {
+        let manifest = Arc::clone(&root).journal(MANIFEST, lines)?;
+        root.make_folders(&ShardFile::ALL.map(ShardFile::folder))?;
         Ok(Self {
-            manifest: Arc::clone(&root).journal(MANIFEST, lines)?,
+            manifest,
             extension: header.options.extension(),
             root,
             _lock: lock,

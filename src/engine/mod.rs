@@ -41,7 +41,7 @@ mod writer;
 pub use attend::attend;
 pub use process::{Isolating, Isolation, Supervision};
 #[cfg(unix)]
-pub use process::{RemoteHost, Worker, serve};
+pub use process::{KeptWorkers, RemoteHost, Worker, serve};
 pub use run::run;
 pub use tables::{TablePlan, TableRun, process_tables};
 pub use trace::{TraceEntry, TraceOutcome, trace};

@@ -214,7 +214,10 @@ pub(super) fn prepare(
         let casualties = CasualtyEncoder::new(&layout, &options.inputs, labels.clone());
         let decoder: Box<dyn Decoder> = match schema.as_ref().filter(|_| source.has_columns()) {
             Some(schema) => {
-                let decoder = ColumnDecoder::new(schema, plan, options.nulls, options.limits)?;
+                let mut decoder = ColumnDecoder::new(schema, plan, options.nulls, options.limits)?;
+                if sink == Format::Jsonl {
+                    decoder = decoder.for_json(schema, plan);
+                }
                 column_decoder = Some(decoder.clone());
                 Box::new(decoder)
             }

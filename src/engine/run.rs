@@ -277,7 +277,7 @@ fn go_round(
         if let Some(reader) = reads_ahead {
             let shared = Arc::clone(shared);
             // Not in the scope: a reader that waits for a pipe which never speaks again must not be waited for.
-            start(thread::Builder::new(), "reader", |builder| {
+            start_thread(thread::Builder::new(), "reader", |builder| {
                 builder.spawn(move || {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| reader.read_ahead())) {
                         shared.fail(Error::Internal(panic_message("The reader", &*panic)));
@@ -286,18 +286,20 @@ fn go_round(
             })?;
         }
         for _ in 0..workers {
-            start(thread::Builder::new(), "worker", |builder| {
+            start_thread(thread::Builder::new(), "worker", |builder| {
                 builder.spawn_scoped(scope, || workshop.work())
             })?;
         }
         let mut tenders = Vec::new();
         #[cfg(unix)]
         if let Some(pool) = crew {
-            start(thread::Builder::new(), "nursery", |builder| {
-                builder.spawn_scoped(scope, || pool.start_workers())
-            })?;
+            if !pool.keeps_workers() {
+                start_thread(thread::Builder::new(), "nursery", |builder| {
+                    builder.spawn_scoped(scope, || pool.start_workers())
+                })?;
+            }
             for _ in 0..workers {
-                tenders.push(start(thread::Builder::new(), "tender", |builder| {
+                tenders.push(start_thread(thread::Builder::new(), "tender", |builder| {
                     builder.spawn_scoped(scope, || pool.tend())
                 })?);
             }
@@ -336,7 +338,8 @@ impl Drop for Stop<'_> {
     }
 }
 
-fn start<T>(
+/// Starts a thread of the engine, named after what it does.
+pub(super) fn start_thread<T>(
     builder: thread::Builder,
     role: &str,
     spawn: impl FnOnce(thread::Builder) -> std::io::Result<T>,

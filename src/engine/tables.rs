@@ -1,14 +1,16 @@
 //! Runs a plan over tables in memory, and joins what was made of them.
 
 use crate::batch::Batch;
-use crate::columns::{ColumnDecoder, ColumnEncoder, Fates, Nulls};
+use crate::columns::{ColumnDecoder, ColumnEncoder, Fates};
 use crate::engine::job::{Codec, Encoding, Job};
 use crate::engine::preparation::{check_resources, labels};
+#[cfg(unix)]
+use crate::engine::process::{KeptWorkers, log_printed};
 use crate::engine::run::carry_out;
 use crate::engine::statistics::Statistics;
 use crate::engine::writer::{Destination, Writer};
 use crate::engine::{RunOptions, Watcher};
-use crate::error::{Error, Result};
+use crate::error::{ConfigError, Error, Result};
 use crate::io::{CasualtyEncoder, Format, Input, InputLocation, Layout, TableSource};
 use crate::ledger::{Account, Report};
 use crate::plan::Plan;
@@ -30,23 +32,16 @@ impl TablePlan {
     ///
     /// # Errors
     /// If the schema does not have what the plan needs.
-    pub fn new(plan: &Plan, schema: &Schema, nulls: Nulls, fates: Fates, options: &RunOptions) -> Result<Self> {
-        Self::of_column(&plan.text, plan, schema, nulls, fates, options)
+    pub fn new(plan: &Plan, schema: &Schema, fates: Fates, options: &RunOptions) -> Result<Self> {
+        Self::of_column(&plan.text, plan, schema, fates, options)
     }
 
     /// Finds what a plan makes of tables of a schema whose text is in the column of this name, whatever the plan says.
     ///
     /// # Errors
     /// If the schema does not have what the plan needs.
-    pub fn of_column(
-        text: &str,
-        plan: &Plan,
-        schema: &Schema,
-        nulls: Nulls,
-        fates: Fates,
-        options: &RunOptions,
-    ) -> Result<Self> {
-        let decoder = ColumnDecoder::of_column(text, schema, plan, nulls, options.limits)?;
+    pub fn of_column(text: &str, plan: &Plan, schema: &Schema, fates: Fates, options: &RunOptions) -> Result<Self> {
+        let decoder = ColumnDecoder::of_column(text, schema, plan, options.nulls, options.limits)?;
         let encoder = ColumnEncoder::new(schema, decoder.text(), plan, fates)?;
         Ok(Self { decoder, encoder })
     }
@@ -82,6 +77,10 @@ pub struct TableRun {
     accounted: Account,
     /// What of the report no writer knows.
     report: Report,
+    /// The workers that go on to the next tables, and whether there are to be any.
+    #[cfg(unix)]
+    workers: Option<KeptWorkers>,
+    keeps_workers: bool,
 }
 
 impl TableRun {
@@ -107,7 +106,54 @@ impl TableRun {
                 ..Report::default()
             },
             options: RunOptions { inputs, ..options },
+            #[cfg(unix)]
+            workers: None,
+            keeps_workers: false,
         })
+    }
+
+    /// Has the workers, if plugins run in any, go on from each call of [`TableRun::process`] to the next.
+    #[must_use]
+    pub fn with_kept_workers(mut self) -> Self {
+        self.keeps_workers = true;
+        self
+    }
+
+    /// Ends the workers that were kept, and tells what they have printed at last.
+    pub fn end_workers(&mut self) {
+        #[cfg(unix)]
+        for printed in self.take_workers().into_iter().flat_map(KeptWorkers::end) {
+            self.report.printed_bytes += printed.len() as u64;
+            printed.lines().for_each(log_printed);
+        }
+    }
+
+    /// Takes the workers that were kept. They end when they are dropped, which may take some time.
+    #[cfg(unix)]
+    pub fn take_workers(&mut self) -> Option<KeptWorkers> {
+        if let Some(supervision) = &mut self.options.supervision {
+            supervision.let_go();
+        }
+        self.workers.take()
+    }
+
+    /// Makes sure that workers go on after this call, if they are to.
+    #[cfg(unix)]
+    fn keep_workers(&mut self) -> Result<()> {
+        match (&self.workers, &mut self.options.supervision) {
+            (Some(workers), _) if workers.are_ours() => Ok(()),
+            (Some(_), _) => {
+                let message = "The workers of this run belong to the process that this one was forked from.";
+                Err(ConfigError::new(message)
+                    .with_hint("Begin the run in this process.")
+                    .into())
+            }
+            (None, Some(supervision)) if self.keeps_workers => {
+                self.workers = Some(KeptWorkers::new(supervision)?);
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
     }
 
     /// The schema of the tables that come out.
@@ -116,7 +162,7 @@ impl TableRun {
         self.table_plan.schema()
     }
 
-    /// Whether plugins run in workers, which are started anew for each call of [`TableRun::process`].
+    /// Whether plugins run in workers.
     #[must_use]
     pub fn has_workers(&self) -> bool {
         self.options.supervision.is_some()
@@ -141,6 +187,8 @@ impl TableRun {
             return Ok(Vec::new());
         }
         let started = Instant::now();
+        #[cfg(unix)]
+        self.keep_workers()?;
         let codec = self.codec(plan);
         let TablePlan { decoder, encoder } = &self.table_plan;
         let source = TableSource::new(tables.clone(), decoder.clone(), self.read.counts.read);

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::ThreadId;
 use tempfile::TempDir;
 
+mod laws;
 mod limits;
 mod table_laws;
 mod tables;
@@ -355,56 +356,6 @@ fn the_parts_of_a_split_are_rows_of_their_own_and_their_record_has_one_fate() {
 }
 
 #[test]
-fn a_record_over_the_limit_is_quarantined_unread_and_its_neighbours_go_out() {
-    let mut scene = Scene::new("in.txt", format!("first\n{}\nlast\n", "x".repeat(100_000)));
-    scene.options.limits.record_bytes = 1_000;
-    let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
-    assert_eq!(scene.read("out.txt"), "first\nlast\n");
-    assert_eq!(report.quarantined_by_reader["record_too_large"], 1);
-    let line: serde_json::Value = serde_json::from_str(&scene.read("quarantine.jsonl")).expect("JSON");
-    assert_eq!((&line["length"], &line["ordinal"]), (&100_000.into(), &1.into()));
-}
-
-#[test]
-fn what_a_step_makes_is_bounded_too() {
-    let mut scene = Scene::new("in.txt", "small\nlarge\n");
-    scene.options.limits.record_bytes = 1_000;
-    let steps = vec![step(Kind::Map, Runtime::Rust, |text, scratch| {
-        scratch
-            .text
-            .push_str(&"x".repeat(if text == "large" { 1_001 } else { 1_000 }));
-        Ok(Verdict::Text(&scratch.text))
-    })];
-    let report = scene.run(&plan(steps, OnError::Quarantine)).expect("a report");
-    assert_eq!(report.steps[0].quarantined["output_too_large"], 1);
-    assert_eq!(report.counts.out, 1);
-}
-
-#[test]
-fn a_limit_takes_the_first_records_over_all_inputs() {
-    let mut scene = Scene::new("in.txt", "1\n2\n3\n");
-    let second = scene.path("second.txt");
-    fs_err::write(&second, "4\n5\n6\n").expect("written");
-    let missing = Input::file(scene.path("missing.txt"));
-    scene
-        .options
-        .inputs
-        .extend(locate(&[second.into_os_string()], false, &Cancel::default()).expect("found"));
-    scene.options.limit = Some(4);
-    let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
-    assert_eq!(
-        (scene.read("out.txt").as_str(), report.counts.read, report.limited),
-        ("1\n2\n3\n4\n", 4, true)
-    );
-
-    scene.options.limit = None;
-    scene.options.inputs.insert(1, missing);
-    let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
-    assert_eq!(scene.read("out.txt"), "1\n2\n3\n4\n5\n6\n");
-    assert_eq!((report.exit_code(), report.damage.len()), (5, 1));
-}
-
-#[test]
 fn a_record_that_is_not_decoded_is_told_of_and_its_neighbours_go_out() {
     let scene = Scene::new(
         "in.jsonl",
@@ -418,20 +369,6 @@ fn a_record_that_is_not_decoded_is_told_of_and_its_neighbours_go_out() {
     );
     assert_eq!(report.rejected_by_reader["blank_line"], 1);
     assert_eq!(report.counts.read, 5);
-}
-
-#[test]
-fn the_number_of_workers_has_a_range() {
-    for workers in [0, MOST_WORKERS + 1] {
-        let mut scene = Scene::new("in.txt", "");
-        scene.options.workers = workers;
-        let error = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect_err("an error");
-        assert_eq!(error.exit_code(), 2);
-        assert_eq!(
-            error.to_string(),
-            "The number of workers is a whole number from 1 to 1024."
-        );
-    }
 }
 
 #[test]
@@ -460,69 +397,4 @@ fn a_trace_follows_the_parts_one_after_the_other() {
     let entries = trace(&plan(steps, OnError::Quarantine), "a b", &[]);
     let before: Vec<&str> = entries.iter().map(|entry| entry.before.as_str()).collect();
     assert_eq!((before, calls.load(Ordering::Relaxed)), (vec!["a b", "a", "b"], 2));
-}
-
-/// A string as JSON may spell it: each character in one of the ways that it can be written.
-fn spelled_somehow(text: &str, ways: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut spelled = String::new();
-    for (character, way) in text.chars().zip(ways.iter().cycle()) {
-        match (character, way % 8) {
-            ('/', 0..4) => spelled.push_str("\\/"),
-            (character, 7) => {
-                for unit in character.encode_utf16(&mut [0; 2]) {
-                    // Writing to memory does not fail.
-                    let _ = write!(spelled, "\\u{unit:04x}");
-                }
-            }
-            (character, _) => {
-                let quoted = serde_json::to_string(&character).expect("a string");
-                spelled.push_str(&quoted[1..quoted.len() - 1]);
-            }
-        }
-    }
-    spelled
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn texts_are_cleaned_in_any_spelling_as_the_steps_would_one_by_one(
-        texts in prop::collection::vec((messy_text(), "[/a\u{e9}]{0,2}"), 1..12),
-        ways in prop::collection::vec(any::<u8>(), 1..40),
-        rarely in any::<bool>(),
-        wanted in prop::sample::subsequence(
-            vec!["normalize-unicode", "strip-control", "collapse-whitespace", "trim", "trim-lines"], 1..=5
-        ).prop_shuffle(),
-    ) {
-        // Most files hold no escape of a UTF-16 unit.
-        let ways: Vec<u8> = ways.iter().map(|way| if rarely { way % 7 } else { *way }).collect();
-        let texts: Vec<String> = texts.into_iter().map(|(text, slashes)| text + &slashes).collect();
-        let lines: Vec<String> = texts
-            .iter()
-            .map(|text| format!("{{\"text\" : \"{}\"}}\n", spelled_somehow(text, &ways)))
-            .collect();
-        let steps: Vec<PipelineStep> = wanted.iter().map(|name| PipelineStep::named(*name, Configuration::new())).collect();
-        let plan = plan(steps, OnError::Quarantine);
-        let scene = Scene::new("in.jsonl", lines.concat());
-        let report = scene.run(&plan).expect("a report");
-        prop_assert_eq!(report.counts.out, texts.len() as u64);
-        let entered: Vec<u64> = report.steps.iter().map(|step| step.entered).collect();
-        prop_assert_eq!(entered, vec![texts.len() as u64; wanted.len()]);
-        let written = scene.read("out.jsonl");
-        for ((text, line), written) in texts.iter().zip(&lines).zip(written.split_inclusive('\n')) {
-            let expected = plan.steps.iter().fold(text.clone(), |text, planned| {
-                apply_map(&*planned.step, &text).expect("a text")
-            });
-            if expected == *text {
-                prop_assert_eq!(written, line);
-            } else {
-                let mut quoted = Vec::new();
-                crate::record::write_json_string(&expected, &mut quoted);
-                let quoted = String::from_utf8(quoted).expect("UTF-8");
-                prop_assert_eq!(written, format!("{{\"text\" : {quoted}}}\n"));
-            }
-        }
-    }
 }

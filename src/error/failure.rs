@@ -164,6 +164,13 @@ impl Failure {
         }
     }
 
+    /// The failure of a record that was not loaded because it is larger than the limit.
+    #[must_use]
+    pub fn too_large_to_load(bytes: u64, limit: usize) -> Self {
+        let message = format!("The record has {bytes} bytes, more than the limit of {limit}; it was not loaded.");
+        Self::new(FailureKind::RecordTooLarge, message)
+    }
+
     /// Adds the way out.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {

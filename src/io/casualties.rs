@@ -104,11 +104,7 @@ impl CasualtyEncoder {
     /// The failure of a record that was too large to be loaded.
     #[must_use]
     pub fn too_large(&self, length: u64) -> Failure {
-        let message = format!(
-            "The record has {length} bytes, more than the limit of {}; it was not loaded.",
-            self.record_bytes
-        );
-        Failure::new(FailureKind::RecordTooLarge, message)
+        Failure::too_large_to_load(length, self.record_bytes)
     }
 
     /// The record's own identity, if its format has one and it can be read: for errors and reports.

@@ -124,6 +124,13 @@ impl Root for LocalRoot {
         }))
     }
 
+    fn make_folders(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            self.place(&format!("{name}/"))?;
+        }
+        Ok(self.folder.sync()?)
+    }
+
     fn settle(&self, names: &[String]) -> Result<()> {
         let mut settled: Vec<Arc<Folder>> = Vec::new();
         for name in names {

@@ -49,6 +49,11 @@ pub trait Root: Send + Sync {
     /// replaced.
     fn journal(self: Arc<Self>, name: &str, lines: &[u8]) -> Result<Box<dyn Journal>>;
 
+    /// Makes folders, where there are such.
+    fn make_folders(&self, _names: &[&str]) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes durable that files have these names.
     fn settle(&self, names: &[String]) -> Result<()>;
 

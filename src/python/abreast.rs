@@ -135,18 +135,12 @@ impl<'py> Traveller<'py> {
 }
 
 /// Runs the steps of a pass over a batch.
-pub(super) fn run_pass(
-    py: Python<'_>,
-    placed: &[PlacedStep],
-    first: usize,
-    steps: &[Arc<PythonStep>],
-    batch: &mut Batch,
-    context: &Context,
-    pulse: &mut Pulse<'_>,
-) -> Result<()> {
+pub(super) fn run_pass(py: Python<'_>, pass: Pass<'_>, batch: &mut Batch, pulse: &mut Pulse<'_>) -> Result<()> {
+    let (placed, steps, context) = (pass.placed, pass.steps, pass.context);
+    let _turns = pass.turns(py);
     let mut march = March {
         py,
-        pass: Pass::new(placed, first, steps, context),
+        pass,
         rhythm: Rhythm::default(),
         beat: 0,
         pulse,
@@ -155,7 +149,6 @@ pub(super) fn run_pass(
         taken: 0,
     };
     let mut changes = Changes::new(batch, placed);
-    let _turns: Vec<_> = steps.iter().map(|step| step.turn(py)).collect();
     let mut travellers = Vec::with_capacity(march.most);
     let mut row = 0;
     while row < batch.rows.len() && !changes.overflowed() {

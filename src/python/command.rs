@@ -75,6 +75,8 @@ impl Diverted {
 ///     0
 #[pyfunction]
 pub(super) fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> {
+    #[cfg(unix)]
+    cli::keep_standard_input();
     let watch = Watch::start(py, true)?;
     let during = signals::during(watch.arrived());
     let diverted = Diverted::start(py);

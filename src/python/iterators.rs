@@ -203,12 +203,13 @@ impl RecordIterator {
         failure: Failure,
     ) -> PyResult<VecDeque<Py<PyRecord>>> {
         let py = text.py();
+        let id = own.get_item(&self.pipeline.get().plan().id)?;
         let error = RecordError {
             failure,
             step: step.clone(),
             input: None,
             ordinal: Some(ordinal),
-            id: None,
+            id: id.and_then(|id| values::identity(&id)),
         };
         let error = raise(py, error.into());
         if self.pipeline.get().plan().on_error == OnError::Raise {

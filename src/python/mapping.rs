@@ -1,5 +1,9 @@
 //! A pipeline over columns that are lists in a mapping, as `datasets.Dataset.map(batched=True)` hands them on.
 
+mod gathered;
+
+use gathered::Gathered;
+
 use crate::error::{ConfigError, Failure, RecordError};
 use crate::plan::OnError;
 use crate::plugins::nearest;
@@ -7,7 +11,7 @@ use crate::python::exceptions::to_python as raise;
 use crate::python::pipeline::PyPipeline;
 use crate::python::single::{Fields, Outcome};
 use crate::python::values;
-use crate::record::{FieldType, Value};
+use crate::record::Value;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString};
@@ -29,26 +33,32 @@ pub(super) fn process_mapping<'py>(
     if !columns.contains(key)? {
         return Err(no_text(columns, key));
     }
-    let texts = columns.get_item(key)?;
-    let asked = asked(pipeline, columns)?;
+    let source = Source::new(pipeline, columns)?;
+    let mut gathered = pipeline.single().takes_many().then(|| Gathered::new(py, &source));
     let mut out = Vec::new();
     let mut count = 0;
-    for text in texts.try_iter()? {
+    for text in columns.get_item(key)?.try_iter()? {
         let row = count;
         count += 1;
         if count % ROWS_PER_LOOK == 0 {
             py.check_signals()?;
         }
         let text = text?;
-        if text.is_none() {
-            out.push((row, None, Fields::new()));
-            continue;
-        }
-        let Ok(text) = text.cast_into::<PyString>() else {
-            let message = format!("Item {row} of the column `{key}` is no `str` and not `None`.");
-            return Err(PyTypeError::new_err(message));
+        let text = if text.is_none() {
+            None
+        } else {
+            Some(text.cast_into::<PyString>().map_err(|_| {
+                PyTypeError::new_err(format!("Item {row} of the column `{key}` is no `str` and not `None`."))
+            })?)
         };
-        process_row(pipeline, row, &text, &asked, &mut out)?;
+        match (&mut gathered, text) {
+            (Some(gathered), text) => gathered.add(row, text, &mut out)?,
+            (None, Some(text)) => process_row(&source, row, &text, &mut out)?,
+            (None, None) => out.push((row, None, Fields::new())),
+        }
+    }
+    if let Some(mut gathered) = gathered {
+        gathered.process(&mut out)?;
     }
     let is_whole = out.len() == count && out.iter().enumerate().all(|(index, (row, ..))| *row == index);
     let made = PyDict::new(py);
@@ -72,38 +82,79 @@ pub(super) fn process_mapping<'py>(
     Ok(made)
 }
 
-/// The columns that steps ask for, with the numbers of their fields.
-fn asked<'py>(pipeline: &PyPipeline, columns: &Bound<'py, PyMapping>) -> PyResult<Vec<(u16, Bound<'py, PyAny>)>> {
-    let mut asked = Vec::new();
-    for (number, field) in pipeline.plan().fields.iter().enumerate() {
-        if field.from_source && columns.contains(&field.name)? {
-            asked.push((number as u16, columns.get_item(&field.name)?));
+/// What the records of a mapping come with beside their texts.
+struct Source<'s, 'py> {
+    pipeline: &'s PyPipeline,
+    /// The columns that steps ask for, with the numbers of their fields.
+    asked: Vec<(u16, Bound<'py, PyAny>)>,
+    /// The column that identifies a record.
+    ids: Option<Bound<'py, PyAny>>,
+}
+
+impl<'s, 'py> Source<'s, 'py> {
+    fn new(pipeline: &'s PyPipeline, columns: &Bound<'py, PyMapping>) -> PyResult<Self> {
+        let plan = pipeline.plan();
+        let mut asked = Vec::new();
+        for (number, field) in plan.fields.iter().enumerate() {
+            if field.from_source && columns.contains(&field.name)? {
+                asked.push((number as u16, columns.get_item(&field.name)?));
+            }
         }
+        let has_ids = columns.contains(&plan.id)?;
+        let ids = has_ids.then(|| columns.get_item(&plan.id)).transpose()?;
+        Ok(Self { pipeline, asked, ids })
     }
-    Ok(asked)
+
+    /// The fields of a row that steps ask for, or why they cannot be given.
+    fn fields(&self, row: usize) -> PyResult<Result<Fields, Box<Failure>>> {
+        let mut fields = Fields::new();
+        for (number, column) in &self.asked {
+            let name = &self.pipeline.plan().fields[usize::from(*number)].name;
+            match values::given(&column.get_item(row)?, name) {
+                Ok(value) => fields.push((*number, value)),
+                Err(failure) => return Ok(Err(failure)),
+            }
+        }
+        Ok(Ok(fields))
+    }
+
+    /// A record that fails is left out, or ends it all.
+    fn failed(&self, py: Python<'_>, row: usize, step: Option<u16>, failure: Failure) -> PyResult<()> {
+        // What a column cannot tell is no reason to hide why the record failed.
+        let id = self.ids.as_ref().and_then(|ids| ids.get_item(row).ok());
+        let error = RecordError {
+            failure,
+            step: step.map(|step| self.pipeline.step_name(step).to_owned()),
+            input: None,
+            ordinal: Some(row as u64),
+            id: id.and_then(|id| values::identity(&id)),
+        };
+        if self.pipeline.plan().on_error == OnError::Raise {
+            return Err(raise(py, error.into()));
+        }
+        py.detach(|| log::warn!("A record failed and was left out: {error}"));
+        Ok(())
+    }
 }
 
 /// Processes one text to those that go out.
 fn process_row<'py>(
-    pipeline: &PyPipeline,
+    source: &Source<'_, 'py>,
     row: usize,
     text: &Bound<'py, PyString>,
-    asked: &[(u16, Bound<'py, PyAny>)],
     out: &mut Vec<Out<'py>>,
 ) -> PyResult<()> {
-    let mut fields = Fields::new();
-    for (number, column) in asked {
-        let name = &pipeline.plan().fields[usize::from(*number)].name;
-        match values::from_python(&column.get_item(row)?, name, FieldType::Json) {
-            Ok(value) => fields.push((*number, value)),
-            Err(failure) => return failed(pipeline, text.py(), row, None, *failure),
-        }
-    }
+    let py = text.py();
+    let mut fields = match source.fields(row)? {
+        Ok(fields) => fields,
+        Err(failure) => return source.failed(py, row, None, *failure),
+    };
     let before = out.len();
     let mut failure = None;
-    pipeline
+    source
+        .pipeline
         .single()
-        .run(text.py(), text.clone(), &mut fields, &mut |outcome, fields| {
+        .run(py, text.clone(), &mut fields, &mut |outcome, fields| {
             match outcome {
                 Outcome::Text(text) => out.push((row, Some(text), fields.clone())),
                 Outcome::Rejected { .. } => {}
@@ -118,25 +169,9 @@ fn process_row<'py>(
         None => Ok(()),
         Some((step, failure)) => {
             out.truncate(before);
-            failed(pipeline, text.py(), row, Some(step), *failure)
+            source.failed(py, row, Some(step), *failure)
         }
     }
-}
-
-/// A record that fails is left out, or ends it all.
-fn failed(pipeline: &PyPipeline, py: Python<'_>, row: usize, step: Option<u16>, failure: Failure) -> PyResult<()> {
-    let error = RecordError {
-        failure,
-        step: step.map(|step| pipeline.step_name(step).to_owned()),
-        input: None,
-        ordinal: Some(row as u64),
-        id: None,
-    };
-    if pipeline.plan().on_error == OnError::Raise {
-        return Err(raise(py, error.into()));
-    }
-    py.detach(|| log::warn!("A record failed and was left out: {error}"));
-    Ok(())
 }
 
 fn value_of<'py>(py: Python<'py>, fields: &Fields, number: u16) -> PyResult<Bound<'py, PyAny>> {

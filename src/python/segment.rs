@@ -8,7 +8,7 @@ use crate::python::call::{CallContext, CallVerdict, Stop};
 use crate::python::signals;
 use crate::python::step::PythonStep;
 use crate::python::text;
-use crate::python::turn::ONE_ATTACHED;
+use crate::python::turn::{ONE_ATTACHED, Turn};
 use crate::python::verdict::append;
 use crate::python::worker;
 use crate::record::Value;
@@ -59,7 +59,7 @@ impl Segment for PythonSegment {
                 } else {
                     run_pass
                 };
-                run(py, placed, first, steps, batch, context, pulse)?;
+                run(py, Pass::new(placed, first, steps, context), batch, pulse)?;
                 first += placed.len();
             }
             Ok(())
@@ -76,18 +76,10 @@ pub(super) enum End<'py> {
     Split(usize, Vec<Bound<'py, PyString>>),
 }
 
-fn run_pass(
-    py: Python<'_>,
-    placed: &[PlacedStep],
-    first: usize,
-    steps: &[Arc<PythonStep>],
-    batch: &mut Batch,
-    context: &Context,
-    pulse: &mut Pulse<'_>,
-) -> Result<()> {
+fn run_pass(py: Python<'_>, mut pass: Pass<'_>, batch: &mut Batch, pulse: &mut Pulse<'_>) -> Result<()> {
+    let (placed, steps, context) = (pass.placed, pass.steps, pass.context);
     let mut changes = Changes::new(batch, placed);
-    let _turns: Vec<_> = steps.iter().map(|step| step.turn(py)).collect();
-    let mut pass = Pass::new(placed, first, steps, context);
+    let _turns = pass.turns(py);
     let mut rhythm = Rhythm::default();
     let mut unescaped = String::new();
     for row in 0..batch.rows.len() {
@@ -164,6 +156,7 @@ pub(super) struct Pass<'s> {
     /// The place of the first of them in the segment.
     pub(super) first: usize,
     pub(super) steps: &'s [Arc<PythonStep>],
+    pub(super) context: &'s Context,
     pub(super) call: CallContext<'s>,
     pub(super) marker: Marker,
     pub(super) watches: Vec<Watch>,
@@ -182,6 +175,7 @@ impl<'s> Pass<'s> {
             placed,
             first,
             steps,
+            context,
             call: CallContext {
                 limits: &context.limits,
                 interrupted: &signals::interrupted,
@@ -190,6 +184,14 @@ impl<'s> Pass<'s> {
             watches: vec![Watch::default(); steps.len()],
             added: Vec::new(),
         }
+    }
+
+    /// Takes the turns of the steps, for as long as the pass takes.
+    pub(super) fn turns<'t>(&self, py: Python<'t>) -> Vec<Option<Turn<'t>>>
+    where
+        's: 't,
+    {
+        self.steps.iter().map(|step| step.turn(py)).collect()
     }
 
     /// Applies the changes to the batch, and tells it what each step did.

@@ -14,7 +14,7 @@ use crate::python::verdict::check;
 use crate::python::{signals, text, values};
 use crate::record::Value;
 use crate::simd::transcode::Surrogate;
-use crate::step::{Context, PlacedStep};
+use crate::step::{CalledWith, Context, PlacedStep};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -116,6 +116,14 @@ impl Single {
             stretches,
             context: Context::default(),
         }
+    }
+
+    /// Whether a step takes many texts at a time.
+    pub(super) fn takes_many(&self) -> bool {
+        self.stretches.iter().any(|stretch| match stretch {
+            Stretch::Cuts(_) | Stretch::Rust(_) => false,
+            Stretch::Python(steps) => steps.iter().any(|(_, step)| step.called_with() != CalledWith::Text),
+        })
     }
 
     /// Runs all the steps over a text that came without fields.

@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// About how many bytes of text are processed at once: what is made of them waits in memory until it is read.
 const AT_ONCE: usize = 64 << 20;
 
-/// How many rows are collected before workers get any: starting workers takes far longer than a small table does.
-const FOR_WORKERS: usize = 1 << 16;
+/// How many rows are collected before workers get any: enough that each has something to do.
+const FOR_WORKERS: usize = 1 << 13;
 
 /// Tables that are processed as they are read.
 pub(super) struct Reader {
@@ -44,7 +44,7 @@ impl Reader {
         Self {
             source,
             plan,
-            run,
+            run: run.with_kept_workers(),
             begun: None,
             made: VecDeque::new(),
             ended: false,
@@ -77,9 +77,14 @@ impl Reader {
         // detaching lets go of an interpreter that whoever reads holds.
         let done = Python::try_attach(|py| {
             watched(py, |watcher| {
-                let tables = self.collect()?;
-                self.ended = tables.is_empty();
-                self.run.process(&self.plan, tables, watcher)
+                let worked = self.collect().and_then(|tables| {
+                    self.ended = tables.is_empty();
+                    self.run.process(&self.plan, tables, watcher)
+                });
+                if self.ended || worked.is_err() {
+                    self.run.end_workers();
+                }
+                worked
             })
         });
         // Without an interpreter the process is about to end.
@@ -126,6 +131,22 @@ impl Reader {
             self.ended = true;
             Err(Error::Internal(panic_message("The reader of tables", &*panic)))
         })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Reader {
+    /// Ends the workers of a reader that was not read to its end.
+    fn drop(&mut self) {
+        let Some(workers) = self.run.take_workers() else {
+            return;
+        };
+        let mut workers = Some(workers);
+        // Whoever lets go of the reader may hold the interpreter, which others need meanwhile.
+        Python::try_attach(|py| {
+            let workers = workers.take();
+            py.detach(|| drop(workers));
+        });
     }
 }
 

@@ -151,7 +151,7 @@ impl TableArguments<'_> {
             quarantine_bytes: None,
         };
         let text = self.text.unwrap_or(&plan.text);
-        let table_plan = TablePlan::of_column(text, plan, schema, self.nulls, self.fates, &options)?;
+        let table_plan = TablePlan::of_column(text, plan, schema, self.fates, &options)?;
         TableRun::new(plan, table_plan, options)
     }
 }

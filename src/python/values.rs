@@ -127,6 +127,30 @@ fn json_value(value: &Bound<'_, PyAny>, name: &str) -> Result<Value, Box<Failure
     })
 }
 
+/// Reads the value of a field that came with a record. No step returned it, so that it is the record's failure if it is none.
+pub(crate) fn given(value: &Bound<'_, PyAny>, name: &str) -> Result<Value, Box<Failure>> {
+    from_python(value, name, FieldType::Json).map_err(|mut failure| {
+        if failure.kind == FailureKind::BadReturn {
+            failure.kind = FailureKind::FieldType;
+        }
+        failure
+    })
+}
+
+/// The identity of a record, as a line of JSON would tell it: a text as it is, and anything else as JSON. `None` for what is
+/// none.
+pub(crate) fn identity(value: &Bound<'_, PyAny>) -> Option<String> {
+    match given(value, "id").ok()? {
+        Value::Missing | Value::Null => None,
+        Value::Text(text) => Some(text),
+        value => {
+            let mut json = Vec::new();
+            value.write_json(&mut json);
+            String::from_utf8(json).ok()
+        }
+    }
+}
+
 /// A failure for a text with surrogate code points, which are not characters.
 pub(crate) fn surrogate(subject: &str) -> Box<Failure> {
     Box::new(

@@ -21,11 +21,11 @@ mod unix;
 mod wire;
 
 #[cfg(unix)]
-use unix::First;
-#[cfg(unix)]
 pub(super) use unix::Pool;
 #[cfg(unix)]
-pub use unix::{RemoteHost, Worker, serve};
+use unix::{First, Kept};
+#[cfg(unix)]
+pub use unix::{KeptWorkers, RemoteHost, Worker, serve};
 
 use crate::error::{ConfigError, Result, shown};
 use crate::plan::Plan;
@@ -38,10 +38,21 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 struct First;
 
+/// Workers that outlive a run; elsewhere, there are none.
+#[cfg(not(unix))]
+#[derive(Debug, Clone, Default)]
+struct Kept;
+
 impl Supervision {
     /// How many milliseconds a worker may work on one record.
     pub(super) fn timeout_milliseconds(&self) -> Option<u64> {
         self.timeout.map(|timeout| timeout.as_millis() as u64)
+    }
+
+    /// Has the next run start workers of its own.
+    #[cfg(unix)]
+    pub(super) fn let_go(&mut self) {
+        self.kept = Kept::default();
     }
 
     /// How many bytes of memory a worker may have, if somebody said.
@@ -124,6 +135,8 @@ pub struct Supervision {
     files: Vec<(u16, Option<String>)>,
     /// A worker that has been started already.
     first: First,
+    /// Where its workers are, if they outlive the run.
+    kept: Kept,
 }
 
 impl Supervision {
@@ -157,6 +170,7 @@ impl Supervision {
             load: wire::Load::new(Vec::new(), segments, limits, wanted).write()?,
             files: if wanted.files { files_of(&foreign) } else { Vec::new() },
             first: First::default(),
+            kept: Kept::default(),
             timeout: wanted.timeout,
             memory_given: wanted.memory,
             memory: wanted

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::{LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET};
 use crate::error::StopKind;
+use crate::step::Cancel;
 
 #[expect(clippy::unnecessary_wraps, reason = "a step's function may fail")]
 fn grow<'t>(text: &'t str, scratch: &'t mut Scratch<'_>) -> Result<Verdict<'t>, Failure> {
@@ -91,5 +92,69 @@ fn more_failures_than_allowed_stop_the_run_and_nothing_appears() {
             }
             Err(other) => panic!("{other}"),
         }
+    }
+}
+
+#[test]
+fn a_record_over_the_limit_is_quarantined_unread_and_its_neighbours_go_out() {
+    let mut scene = Scene::new("in.txt", format!("first\n{}\nlast\n", "x".repeat(100_000)));
+    scene.options.limits.record_bytes = 1_000;
+    let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
+    assert_eq!(scene.read("out.txt"), "first\nlast\n");
+    assert_eq!(report.quarantined_by_reader["record_too_large"], 1);
+    let line: serde_json::Value = serde_json::from_str(&scene.read("quarantine.jsonl")).expect("JSON");
+    assert_eq!((&line["length"], &line["ordinal"]), (&100_000.into(), &1.into()));
+}
+
+#[test]
+fn what_a_step_makes_is_bounded_too() {
+    let mut scene = Scene::new("in.txt", "small\nlarge\n");
+    scene.options.limits.record_bytes = 1_000;
+    let steps = vec![step(Kind::Map, Runtime::Rust, |text, scratch| {
+        scratch
+            .text
+            .push_str(&"x".repeat(if text == "large" { 1_001 } else { 1_000 }));
+        Ok(Verdict::Text(&scratch.text))
+    })];
+    let report = scene.run(&plan(steps, OnError::Quarantine)).expect("a report");
+    assert_eq!(report.steps[0].quarantined["output_too_large"], 1);
+    assert_eq!(report.counts.out, 1);
+}
+
+#[test]
+fn a_limit_takes_the_first_records_over_all_inputs() {
+    let mut scene = Scene::new("in.txt", "1\n2\n3\n");
+    let second = scene.path("second.txt");
+    fs_err::write(&second, "4\n5\n6\n").expect("written");
+    let missing = Input::file(scene.path("missing.txt"));
+    scene
+        .options
+        .inputs
+        .extend(locate(&[second.into_os_string()], false, &Cancel::default()).expect("found"));
+    scene.options.limit = Some(4);
+    let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
+    assert_eq!(
+        (scene.read("out.txt").as_str(), report.counts.read, report.limited),
+        ("1\n2\n3\n4\n", 4, true)
+    );
+
+    scene.options.limit = None;
+    scene.options.inputs.insert(1, missing);
+    let report = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect("a report");
+    assert_eq!(scene.read("out.txt"), "1\n2\n3\n4\n5\n6\n");
+    assert_eq!((report.exit_code(), report.damage.len()), (5, 1));
+}
+
+#[test]
+fn the_number_of_workers_has_a_range() {
+    for workers in [0, MOST_WORKERS + 1] {
+        let mut scene = Scene::new("in.txt", "");
+        scene.options.workers = workers;
+        let error = scene.run(&plan(Vec::new(), OnError::Quarantine)).expect_err("an error");
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(
+            error.to_string(),
+            "The number of workers is a whole number from 1 to 1024."
+        );
     }
 }

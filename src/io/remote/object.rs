@@ -53,7 +53,10 @@ impl Eq for RemoteObject {}
 impl RemoteObject {
     /// Looks at objects, several at a time. Of what cannot be read, whoever opens it is told.
     pub(in crate::io) fn look_at(urls: Vec<ObjectUrl>, cancel: &Cancel) -> Result<Vec<Arc<Self>>> {
-        let name = urls.first().map(|url| url.as_path().to_owned()).unwrap_or_default();
+        let Some(first) = urls.first() else {
+            return Ok(Vec::new());
+        };
+        let name = first.as_path().to_owned();
         let looks = urls.into_iter().map(|url| async move {
             let known = look(&url).await;
             (url, known)

@@ -15,7 +15,7 @@ mod weight;
 mod writer;
 
 pub use inputs::{KeptTables, TableFacts, TableInputs, facts_of};
-pub use json::json_of_row;
+pub use json::{json_of_row, unsayable_rows};
 pub use parquet::TableDefaults;
 pub use rows::{RowWriter, identities_of_table, rows_of_table};
 pub use writer::{EncodedGroup, TableForm, TableGroup, TableWriter};

@@ -1,11 +1,10 @@
 //! What becomes of single texts, and what is said of those that do not go through.
 
 use super::PyPipeline;
-use crate::error::{ConfigError, Error, Failure, FailureKind, RecordError};
+use crate::error::{ConfigError, Error, Failure, RecordError};
 use crate::python::exceptions::to_python as raise;
 use crate::python::single::{Fields, Halt};
 use crate::python::values;
-use crate::record::FieldType;
 use pyo3::prelude::*;
 use pyo3::types::{PyMapping, PyString};
 use std::ops::ControlFlow;
@@ -67,15 +66,9 @@ impl PyPipeline {
         let mut known = Fields::new();
         for (number, field) in self.plan.fields.iter().enumerate() {
             if field.from_source && fields.contains(&field.name)? {
-                match values::from_python(&fields.get_item(&field.name)?, &field.name, FieldType::Json) {
+                match values::given(&fields.get_item(&field.name)?, &field.name) {
                     Ok(value) => known.push((number as u16, value)),
-                    // No step returned it: it came with the record.
-                    Err(mut failure) => {
-                        if failure.kind == FailureKind::BadReturn {
-                            failure.kind = FailureKind::FieldType;
-                        }
-                        return Ok(Err(*failure));
-                    }
+                    Err(failure) => return Ok(Err(*failure)),
                 }
             }
         }

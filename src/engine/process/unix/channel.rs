@@ -5,14 +5,15 @@
 //! checksum: a plugin that writes to a descriptor that is not its own, or that forks and lets both copies go on, is
 //! found out by the next frame.
 
-use super::memory::{SharedMemory, anonymous_file};
+use super::memory::SharedMemory;
+use super::pen::{Message, Pen};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
     recvmsg, sendmsg,
 };
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -257,13 +258,7 @@ impl Channel {
 
     /// A pen for a message in this slot.
     pub(super) fn pen<'m>(&self, memory: &'m SharedMemory, slot: usize) -> Pen<'m> {
-        let area = area(self.side, slot);
-        Pen {
-            memory,
-            area,
-            written: 0,
-            overflow: None,
-        }
+        Pen::new(memory, area(self.side, slot))
     }
 
     /// Closes this end for writing, which tells a worker to end.
@@ -294,65 +289,6 @@ fn area(side: Side, slot: usize) -> Range<usize> {
     start..start + AREA
 }
 
-/// Where a message was written.
-#[derive(Debug)]
-pub(super) enum Message {
-    None,
-    InArea(usize),
-    InFile(OwnedFd, u64),
-}
-
-/// Writes a message into an area, or into memory of its own from where that is full.
-#[derive(Debug)]
-pub(super) struct Pen<'m> {
-    memory: &'m SharedMemory,
-    area: Range<usize>,
-    written: usize,
-    overflow: Option<Vec<u8>>,
-}
-
-impl Pen<'_> {
-    /// Appends bytes.
-    #[inline]
-    pub(super) fn write(&mut self, bytes: &[u8]) {
-        if self.overflow.is_none() && bytes.len() <= self.area.len() - self.written {
-            self.memory.write(self.area.start + self.written, bytes);
-            self.written += bytes.len();
-        } else {
-            self.write_beyond(bytes);
-        }
-    }
-
-    #[cold]
-    fn write_beyond(&mut self, bytes: &[u8]) {
-        let overflow = self.overflow.get_or_insert_with(|| {
-            let mut before = Vec::with_capacity(4 * AREA);
-            self.memory
-                .read(self.area.start..self.area.start + self.written, &mut before);
-            before
-        });
-        overflow.extend_from_slice(bytes);
-        self.written += bytes.len();
-    }
-
-    /// How many bytes were written.
-    pub(super) fn len(&self) -> usize {
-        self.written
-    }
-
-    /// The message, to be sent.
-    pub(super) fn finish(self) -> io::Result<Message> {
-        match self.overflow {
-            None => Ok(Message::InArea(self.written)),
-            Some(bytes) => {
-                let mut file = File::from(anonymous_file()?);
-                file.write_all(&bytes)?;
-                Ok(Message::InFile(file.into(), bytes.len() as u64))
-            }
-        }
-    }
-}
-
 /// A checksum of a frame: one finaliser of `SplitMix64` per word. It finds garbage; nobody forges frames.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.chunks_exact(8).fold(0x9e37_79b9_7f4a_7c15, |sum, word| {
@@ -366,7 +302,9 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::memory::anonymous_file;
     use super::*;
+    use std::io::Write as _;
 
     fn ends() -> (Channel, Channel, SharedMemory) {
         let (ours, theirs) = UnixStream::pair().expect("sockets");

@@ -1,20 +1,21 @@
-//! One worker, seen from the engine: its start, its doorbell, what it prints, and its death.
+//! One worker, seen from the engine: its start, its doorbell, and what it prints.
+
+mod end;
 
 use super::CAPTURED;
-use super::channel::{AREAS, Broken, Channel, Frame, Kind, Message, Side};
-use super::death::{Death, Position, manner, out_of_memory_kills, without_addresses};
-use super::descendants::{descendants, kill_all};
+use super::channel::{AREAS, Broken, Channel, Frame, Kind, Side};
+use super::death::{Death, Position, out_of_memory_kills};
 use super::memory::{SharedMemory, anonymous_file};
+use super::pen::{Message, Pen};
 use super::wire::{self, Loaded};
-use crate::error::{Error, Failure, FailureKind, shorten};
+use crate::error::{Error, FailureKind};
 use crate::plugins::WorkerCommand;
 use crate::step::Marker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus, Stdio};
@@ -27,17 +28,8 @@ pub(super) const SEQUENCE: usize = 0;
 /// The cell that says which record and step it works on (see [`Marker`]).
 pub(super) const MARKER: usize = 1;
 
-/// How long a worker may take to end by itself.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a worker that hangs may take to write where.
-const LAST_WORDS: Duration = Duration::from_millis(100);
-
 /// How few descriptors may be left to a worker that is not used up.
 const SPARE_DESCRIPTORS: u64 = 4;
-
-/// How long a worker that has closed its end may take until it is dead.
-const COLLAPSE: Duration = Duration::from_secs(1);
 
 /// A worker that lives, or whose death nobody has looked at yet.
 #[derive(Debug)]
@@ -173,7 +165,7 @@ impl Child {
         }
     }
 
-    pub(super) fn pen(&self, slot: usize) -> super::channel::Pen<'_> {
+    pub(super) fn pen(&self, slot: usize) -> Pen<'_> {
         self.channel.pen(&self.memory, slot)
     }
 
@@ -320,121 +312,6 @@ impl Child {
         }
         let taken: Vec<u8> = self.output.drain(..end).collect();
         Some(String::from_utf8_lossy(&taken).into_owned())
-    }
-
-    /// Ends a worker that hangs, after it has written where, and says so.
-    pub(super) fn hanged(&mut self, how: &str) -> Death {
-        let at = self.position();
-        let before = self.spoken();
-        // The worker writes its stack when it gets this signal, whatever it is doing (see `serve`).
-        let _ = kill_process(Pid::from_child(&self.process), Signal::USR2);
-        let deadline = Instant::now() + LAST_WORDS;
-        let mut length = before;
-        while Instant::now() < deadline && !self.has_ended() {
-            std::thread::sleep(Duration::from_millis(2));
-            let now = self.spoken();
-            if now > before && now == length {
-                break;
-            }
-            length = now;
-        }
-        Death {
-            kind: FailureKind::StepTimeout,
-            how: how.to_owned(),
-            at,
-            ..self.die(how)
-        }
-    }
-
-    /// Waits for the end of a worker that has closed its doorbell, and says how it died.
-    pub(super) fn collapse(&mut self) -> Death {
-        let deadline = Instant::now() + COLLAPSE;
-        while !self.has_ended() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        self.die("closed its doorbell")
-    }
-
-    /// Ends whatever is left of it, and says how it died. `how` is said of one that had to be killed.
-    pub(super) fn die(&mut self, how: &str) -> Death {
-        let killed = !self.has_ended();
-        let at = self.position();
-        let status = self.finish();
-        let (how, from_outside) = match status {
-            Ok(status) if !killed => manner(status),
-            _ => (how.to_owned(), false),
-        };
-        // The system kills a worker that asks for memory where there is none.
-        let starved = from_outside && out_of_memory_kills() > self.starved_before;
-        Death {
-            kind: if starved {
-                FailureKind::StepMemory
-            } else {
-                FailureKind::StepCrash
-            },
-            how,
-            stack: self.stack(),
-            at,
-        }
-    }
-
-    /// Ends a worker that has more memory than it may.
-    pub(super) fn burst(&mut self, limit: u64) -> Death {
-        let how = format!("had more memory than its limit of {} MiB", limit >> 20);
-        Death {
-            kind: FailureKind::StepMemory,
-            ..self.die(&how)
-        }
-    }
-
-    fn spoken(&self) -> u64 {
-        self.last_words.metadata().map_or(0, |metadata| metadata.len())
-    }
-
-    fn stack(&self) -> Option<String> {
-        let mut bytes = vec![0; (self.spoken() as usize).min(Failure::MESSAGE_LIMIT)];
-        self.last_words.read_exact_at(&mut bytes, 0).ok()?;
-        let stack = without_addresses(String::from_utf8_lossy(&bytes).trim());
-        (!stack.is_empty()).then(|| shorten(stack, Failure::MESSAGE_LIMIT))
-    }
-
-    /// Kills the process, its group and all that descends from it, and reaps it.
-    fn finish(&mut self) -> io::Result<ExitStatus> {
-        if let Some(status) = self.ended_with {
-            return Ok(status);
-        }
-        // What has left the group is found by way of its parents, and while the worker lives these lead to it (see `serve`).
-        let descendants = descendants(self.process.id());
-        // As long as the process is not reaped, its number is nobody else's.
-        let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
-        kill_all(descendants);
-        let _ = self.process.kill();
-        let status = self.process.wait();
-        self.ended_with = status.as_ref().ok().copied();
-        self.listen();
-        status
-    }
-
-    /// Tells it to end, and gives it some time for that.
-    pub(super) fn dismiss(mut self, stopped: &dyn Fn() -> bool) -> Option<String> {
-        // A worker that ends sets free what descends from it.
-        let descendants = descendants(self.process.id());
-        self.channel.close();
-        let deadline = Instant::now() + GRACE;
-        while Instant::now() < deadline && !self.has_ended() && !stopped() {
-            self.wait(Duration::from_millis(10), None);
-        }
-        let _ = self.finish();
-        kill_all(descendants);
-        self.printed = None;
-        self.take_output()
-    }
-}
-
-impl Drop for Child {
-    /// Nothing that a run started outlives it.
-    fn drop(&mut self) {
-        let _ = self.finish();
     }
 }
 

@@ -2,6 +2,7 @@ use super::super::channel::{AREAS, Channel, Side};
 use super::super::memory::SharedMemory;
 use super::*;
 use crate::batch::Span;
+use crate::error::{Failure, FailureKind};
 use crate::step::{Declaration, Kind, Stage, Step};
 use crate::steps::testing::messy_text;
 use proptest::prelude::*;

@@ -1,12 +1,14 @@
 //! Where workers are started: on one thread, because a worker dies with the thread that started it, and this one lives
-//! as long as the run. Once a worker has died, another is kept ready, so that the next death costs no start.
+//! as long as the run, or as the runs that share their workers. Once a worker has died, another is kept ready, so that the
+//! next death costs no start.
 
 use super::Supervision;
 use super::child::Child;
 use super::remote::cannot_start;
 use super::wire::Loaded;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// How long somebody who waits for a worker may overlook that the run was stopped.
@@ -27,6 +29,8 @@ struct State {
     first: Option<Child>,
     /// Workers that were started and know nothing yet.
     born: Vec<Result<Child>>,
+    /// Workers that have loaded their steps and have nothing to do until the next run.
+    idle: Vec<Child>,
     /// A worker that has loaded its steps.
     spare: Option<Child>,
     /// Whether one should be kept ready.
@@ -53,8 +57,14 @@ impl Nursery {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts what is asked for until it is closed. A worker that is kept ready must be accepted.
-    pub(super) fn work(&self, supervision: &Supervision, stopped: &dyn Fn() -> bool, accept: &dyn Fn(&Loaded) -> bool) {
+    /// Starts what is asked for until it is closed, and dismisses the workers that nobody has then. A worker that is kept ready
+    /// must be accepted. Returns what those without anything to do have printed at last.
+    pub(super) fn work(
+        &self,
+        supervision: &Supervision,
+        stopped: &(dyn Fn() -> bool + Sync),
+        accept: &dyn Fn(&Loaded) -> bool,
+    ) -> Vec<String> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -86,17 +96,29 @@ impl Nursery {
             }
         }
         let (spare, born) = (state.spare.take(), std::mem::take(&mut state.born));
-        let first = state.first.take();
+        let (first, idle) = (state.first.take(), std::mem::take(&mut state.idle));
         drop(state);
         drop((born, first));
         if let Some(spare) = spare {
             spare.dismiss(stopped);
+        }
+        dismiss(idle, stopped)
+    }
+
+    /// Takes back a worker that has nothing to do any more, for a run to come.
+    pub(super) fn take_back(&self, child: Child) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.idle.push(child);
         }
     }
 
     /// Takes a worker: the one that is ready, or one that is started now. `None`: the run was stopped meanwhile.
     pub(super) fn take(&self, stopped: &dyn Fn() -> bool) -> Result<Option<Hired>> {
         let mut state = self.lock();
+        if let Some(idle) = state.idle.pop() {
+            return Ok(Some((idle, true)));
+        }
         if let Some(spare) = state.spare.take() {
             self.changed.notify_all();
             return Ok(Some((spare, true)));
@@ -112,6 +134,9 @@ impl Nursery {
             }
             if stopped() {
                 return Ok(None);
+            }
+            if state.closed {
+                return Err(Error::Internal("No workers are started any more.".to_owned()));
             }
             let waited = self.changed.wait_timeout(state, LOOK_UP);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -129,4 +154,17 @@ impl Nursery {
         self.lock().closed = true;
         self.changed.notify_all();
     }
+}
+
+/// Dismisses workers, all at once: each may take some time to end.
+fn dismiss(idle: Vec<Child>, stopped: &(dyn Fn() -> bool + Sync)) -> Vec<String> {
+    thread::scope(|scope| {
+        let leaving: Vec<_> = idle
+            .into_iter()
+            .map(|child| scope.spawn(|| child.dismiss(stopped)))
+            .collect();
+        // What a thread that panicked would have told is not worth more than the run.
+        let told = leaving.into_iter().filter_map(|leaving| leaving.join().ok().flatten());
+        told.collect()
+    })
 }

@@ -12,14 +12,14 @@ use crate::plan::{Plan, panic_message};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The workers of a run.
 pub(in crate::engine) struct Pool<'r> {
     pub(super) supervision: &'r Supervision,
     pub(super) plan: &'r Plan,
     pub(super) shared: &'r Shared,
-    pub(super) nursery: Nursery,
+    pub(super) nursery: Arc<Nursery>,
     /// How many tenders there are still.
     pub(super) tenders: AtomicUsize,
     /// Whether any worker has loaded its steps.
@@ -43,7 +43,11 @@ impl<'r> Pool<'r> {
             supervision,
             plan,
             shared,
-            nursery: Nursery::new(supervision.first.take()),
+            nursery: supervision
+                .kept
+                .0
+                .clone()
+                .unwrap_or_else(|| Arc::new(Nursery::new(supervision.first.take()))),
             tenders: AtomicUsize::new(tenders),
             has_loaded: AtomicBool::new(false),
             orphans: Mutex::default(),
@@ -53,10 +57,16 @@ impl<'r> Pool<'r> {
         }
     }
 
+    /// Whether the workers outlive the run. Then its nursery does too, and works elsewhere.
+    pub(in crate::engine) fn keeps_workers(&self) -> bool {
+        self.supervision.kept.0.is_some()
+    }
+
     /// Starts workers for the tenders as long as there are any.
     pub(in crate::engine) fn start_workers(&self) {
         let work = || {
             let accept = |loaded: &Loaded| self.check_files(loaded).is_ok();
+            // Tenders dismiss their workers where none is kept.
             self.nursery.work(self.supervision, &|| self.is_stopped(), &accept);
         };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
@@ -72,13 +82,15 @@ impl<'r> Pool<'r> {
             Err(panic) => self.shared.fail(Error::Internal(panic_message("A tender", &*panic))),
         }
         if self.tenders.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.nursery.close();
+            self.close();
         }
     }
 
-    /// Closes the nursery where tenders could not even be started.
+    /// Closes the nursery, if it is that of this run alone.
     pub(in crate::engine) fn close(&self) {
-        self.nursery.close();
+        if !self.keeps_workers() {
+            self.nursery.close();
+        }
     }
 
     /// Refuses a worker whose plugins are made of other files than those that the run began with: what they make would not

@@ -68,6 +68,10 @@ impl<'p, 'r> Tender<'p, 'r> {
         let worked = self.keep_busy();
         if let Some(child) = self.child.take() {
             let pool = self.pool;
+            if pool.keeps_workers() && worked.is_ok() && self.sent.is_empty() && !pool.is_stopped() {
+                pool.nursery.take_back(child);
+                return worked;
+            }
             let printed = child.dismiss(&|| pool.is_stopped());
             self.pass_on(printed);
         }
@@ -346,6 +350,7 @@ impl<'p, 'r> Tender<'p, 'r> {
             };
             self.stopwatch.reset();
             if has_loaded {
+                pool.has_loaded.store(true, Ordering::Relaxed);
                 return Ok(Some(child));
             }
             let error = match child.load(&pool.supervision.load, pool.supervision.load_timeout, &stopped) {
