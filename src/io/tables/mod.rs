@@ -5,12 +5,14 @@
 //! writes rows that need no file around them.
 
 mod csv;
-mod footer;
 mod inputs;
 mod ipc;
 mod json;
+mod page_checksums;
+mod page_header;
 mod parquet;
 mod rows;
+mod thrift;
 mod weight;
 mod writer;
 

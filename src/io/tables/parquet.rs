@@ -2,7 +2,7 @@
 
 use super::super::identity::OpenInput;
 use super::super::stream::open_in_parts;
-use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, unreadable};
+use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, guarded, lost, thrift, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::Input;
 use arrow_array::RecordBatch;
@@ -210,7 +210,7 @@ fn check_footer(opened: &OpenInput) -> Result<(), String> {
     let mut bytes = vec![0; length as usize];
     file.seek(SeekFrom::Start(begin)).map_err(failed)?;
     file.read_exact(&mut bytes).map_err(failed)?;
-    if footer::is_sound(&bytes) {
+    if thrift::is_sound(&bytes) {
         Ok(())
     } else {
         Err("its footer is damaged".to_owned())

@@ -1,21 +1,70 @@
-//! Looks through the footer of a Parquet file before it is believed: the library that reads it makes room for as many
-//! things as a list says that it has.
+//! Looks through what Parquet files tell of themselves, in Thrift's compact protocol, before it is believed: the library that
+//! reads a footer makes room for as many things as a list says that it has.
 
 /// How deep structures may lie in each other. Parquet's own are five deep.
 const DEPTH: usize = 32;
 
+/// What stands where a structure ends instead of the type of a field, and the types that are read.
+pub(super) const END: u8 = 0;
+pub(super) const I32: u8 = 5;
+pub(super) const STRUCTURE: u8 = 12;
+
 /// Whether each list and each text of a structure of Thrift's compact protocol lies within these bytes: so many things as it
 /// says, of a byte at least.
 pub(super) fn is_sound(bytes: &[u8]) -> bool {
-    Walk { rest: bytes }.structure(DEPTH).is_some()
+    Walk::new(bytes).structure(DEPTH).is_some()
 }
 
 /// What was not looked at yet. `None` means that something does not lie within it.
-struct Walk<'b> {
+pub(super) struct Walk<'b> {
     rest: &'b [u8],
 }
 
-impl Walk<'_> {
+impl<'b> Walk<'b> {
+    /// A walk through a structure that begins where these bytes do.
+    pub(super) fn new(bytes: &'b [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// How many bytes were not looked at yet.
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The type of the next field of a structure, or its end. `id` is the number of the field before, and becomes that of
+    /// this one.
+    pub(super) fn field(&mut self, id: &mut i64) -> Option<u8> {
+        let header = self.byte()?;
+        if header == END {
+            return Some(END);
+        }
+        *id = match header >> 4 {
+            0 => self.signed()?,
+            further => id.checked_add(i64::from(further))?,
+        };
+        Some(header & 0xf)
+    }
+
+    /// A signed number: they alternate, 0, -1, 1, -2, and so on.
+    fn signed(&mut self) -> Option<i64> {
+        let number = self.number()?;
+        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+
+    /// A signed number of 32 bits. The library would cut a larger one down to another number.
+    pub(super) fn signed_32(&mut self) -> Option<i32> {
+        self.signed()?.try_into().ok()
+    }
+
+    /// Passes over the value of a field of a type.
+    pub(super) fn pass(&mut self, r#type: u8) -> Option<()> {
+        // The value of a truth value stands in its type.
+        if matches!(r#type, 1 | 2) {
+            return Some(());
+        }
+        self.value(r#type, DEPTH)
+    }
+
     fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
@@ -47,7 +96,7 @@ impl Walk<'_> {
     fn structure(&mut self, depth: usize) -> Option<()> {
         loop {
             let header = self.byte()?;
-            if header == 0 {
+            if header == END {
                 return Some(());
             }
             if header >> 4 == 0 {
@@ -86,7 +135,7 @@ impl Walk<'_> {
                     self.value(types & 0xf, below)
                 })
             }
-            12 => self.structure(below),
+            STRUCTURE => self.structure(below),
             _ => None,
         }
     }
