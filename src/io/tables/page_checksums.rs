@@ -210,3 +210,7 @@ fn misunderstood(reason: &str) -> ParquetError {
         "the encoder of Parquet works in another way than expected: {reason}"
     ))
 }
+
+#[cfg(test)]
+#[path = "page_checksums_tests.rs"]
+mod tests;
