@@ -78,7 +78,7 @@ fn open(
     let mut defaults = TableDefaults::default();
     let (reader, schema): (Box<dyn TableReader>, SchemaRef) = match format {
         Format::Parquet => {
-            let tables = ParquetTables::open(input, path()?, wanted.map(<[usize]>::to_vec))?;
+            let tables = ParquetTables::open(input, path()?, wanted.map(<[usize]>::to_vec), limits)?;
             let schema = Arc::clone(tables.schema());
             defaults = tables.defaults();
             (Box::new(tables), schema)

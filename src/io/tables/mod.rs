@@ -4,6 +4,7 @@
 //! into batches. A [`TableWriter`] gathers what goes out into groups of rows, which any thread can encode; a [`RowWriter`]
 //! writes rows that need no file around them.
 
+mod checked_pages;
 mod csv;
 mod inputs;
 mod ipc;

@@ -2,9 +2,11 @@
 
 use super::super::identity::OpenInput;
 use super::super::stream::open_in_parts;
+use super::checked_pages::CheckedPages;
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, guarded, lost, thrift, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::Input;
+use crate::step::Limits;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
@@ -32,6 +34,7 @@ pub(super) struct ParquetTables {
     opened: OpenInput,
     metadata: ArrowReaderMetadata,
     wanted: Option<Vec<usize>>,
+    limits: Limits,
     /// The row group that is read next, or is being read.
     group: usize,
     reader: Option<ParquetRecordBatchReader>,
@@ -44,7 +47,7 @@ pub(super) struct ParquetTables {
 
 impl ParquetTables {
     /// Opens a file, of which only these columns are read. Of the others nothing is decoded.
-    pub(super) fn open(input: &Input, path: &Path, wanted: Option<Vec<usize>>) -> Result<Self> {
+    pub(super) fn open(input: &Input, path: &Path, wanted: Option<Vec<usize>>, limits: Limits) -> Result<Self> {
         let opened = open_in_parts(input, path)?;
         let name = format!("`{}`", input.name);
         let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
@@ -57,6 +60,7 @@ impl ParquetTables {
             opened,
             metadata,
             wanted,
+            limits,
             group: 0,
             reader: None,
             rows: 0,
@@ -91,11 +95,16 @@ impl ParquetTables {
         let row_bytes = group.total_byte_size().max(1) as usize / group.num_rows().max(1) as usize;
         let rows = (TABLE_BYTES / row_bytes.max(1)).clamp(1, MOST_RECORDS);
         let file = self.opened.file().try_clone().map_err(|error| error.to_string())?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let columns = self.metadata.parquet_schema();
         let mask = match &self.wanted {
             None => ProjectionMask::all(),
-            Some(wanted) => ProjectionMask::roots(builder.parquet_schema(), wanted.iter().copied()),
+            Some(wanted) => ProjectionMask::roots(columns, wanted.iter().copied()),
         };
+        let together = (0..columns.num_columns())
+            .filter(|&leaf| mask.leaf_included(leaf))
+            .count();
+        let pages = CheckedPages::new(file, group, together, self.limits);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone());
         let builder = builder
             .with_row_groups(vec![self.group])
             .with_projection(mask)
@@ -113,6 +122,7 @@ impl ParquetTables {
 
     /// What is left of the group is lost.
     fn lose_group(&mut self, reason: &str) -> Piece {
+        let reason = without_origin(reason);
         let left = (self.groups()[self.group].num_rows() as u64).saturating_sub(self.rows);
         let message = format!(
             "Row group {} of {} is damaged: {reason}. Its last {left} rows, from row {} of the group on, are lost.",
@@ -192,6 +202,13 @@ impl TableReader for ParquetTables {
     }
 }
 
+/// What went wrong, without the layers of the library that it went through.
+fn without_origin(reason: &str) -> &str {
+    const ORIGINS: [&str; 4] = ["Parquet argument error: ", "Parquet error: ", "External: ", "EOF: "];
+    let shorter = ORIGINS.iter().find_map(|origin| reason.strip_prefix(origin));
+    shorter.map_or(reason, without_origin)
+}
+
 /// Refuses a footer whose lists say that they are longer than it.
 fn check_footer(opened: &OpenInput) -> Result<(), String> {
     const TAIL: u64 = 8;
@@ -202,6 +219,9 @@ fn check_footer(opened: &OpenInput) -> Result<(), String> {
     file.seek(SeekFrom::Start(end)).map_err(failed)?;
     file.read_exact(&mut tail).map_err(failed)?;
     let [a, b, c, d, mark @ ..] = tail;
+    if mark == *b"PARE" {
+        return Err("it is encrypted, and there is no way to give its keys: decrypt it first".to_owned());
+    }
     if mark != *b"PAR1" {
         return Err("it does not end as Parquet does".to_owned());
     }

@@ -142,7 +142,14 @@ fn each_table(
     };
     let (limits, cancel) = (Limits::default(), Cancel::default());
     let mut reader: Box<dyn TableReader> = match format {
-        Format::Parquet => Box::new(ParquetTables::open(&input, path, wanted)?),
+        // A run writes what it has read and made, however well that can be compressed.
+        Format::Parquet => {
+            let limits = Limits {
+                expansion: None,
+                ..limits
+            };
+            Box::new(ParquetTables::open(&input, path, wanted, limits)?)
+        }
         Format::Stream => Box::new(IpcStream::open(&input, limits, &cancel)?),
         Format::Csv | Format::Tsv => Box::new(CellTables::open(&input, format, limits, &cancel)?),
         _ => Box::new(IpcFile::open(&input, path)?),
