@@ -94,7 +94,7 @@ fn open(
             (Box::new(tables), schema)
         }
         _ => {
-            let tables = IpcFile::open(input, path()?)?;
+            let tables = IpcFile::open(input, path()?, limits)?;
             let schema = tables.schema();
             (Box::new(tables), schema)
         }

@@ -8,6 +8,7 @@ mod checked_pages;
 mod csv;
 mod inputs;
 mod ipc;
+mod ipc_lengths;
 mod json;
 mod page_checksums;
 mod page_header;

@@ -209,6 +209,10 @@ fn without_origin(reason: &str) -> &str {
     shorter.map_or(reason, without_origin)
 }
 
+/// The field of a footer that tells how columns are encrypted, and what is said of such a file.
+const ENCRYPTION: i64 = 8;
+const ENCRYPTED: &str = "encrypted, and keys cannot be given: decrypt it first";
+
 /// Refuses a footer whose lists say that they are longer than it.
 fn check_footer(opened: &OpenInput) -> Result<(), String> {
     const TAIL: u64 = 8;
@@ -220,7 +224,7 @@ fn check_footer(opened: &OpenInput) -> Result<(), String> {
     file.read_exact(&mut tail).map_err(failed)?;
     let [a, b, c, d, mark @ ..] = tail;
     if mark == *b"PARE" {
-        return Err("it is encrypted, and there is no way to give its keys: decrypt it first".to_owned());
+        return Err(format!("it is {ENCRYPTED}"));
     }
     if mark != *b"PAR1" {
         return Err("it does not end as Parquet does".to_owned());
@@ -230,11 +234,13 @@ fn check_footer(opened: &OpenInput) -> Result<(), String> {
     let mut bytes = vec![0; length as usize];
     file.seek(SeekFrom::Start(begin)).map_err(failed)?;
     file.read_exact(&mut bytes).map_err(failed)?;
-    if thrift::is_sound(&bytes) {
-        Ok(())
-    } else {
-        Err("its footer is damaged".to_owned())
+    if !thrift::is_sound(&bytes) {
+        return Err("its footer is damaged".to_owned());
     }
+    if thrift::has_field(&bytes, ENCRYPTION) {
+        return Err(format!("some of its columns are {ENCRYPTED}"));
+    }
+    Ok(())
 }
 
 /// Refuses a footer that tells of more than the file has: nothing is allocated for what is not there.

@@ -140,19 +140,17 @@ fn each_table(
         path: Some(path.to_owned()),
         name: path.to_string_lossy().into_owned(),
     };
-    let (limits, cancel) = (Limits::default(), Cancel::default());
+    // A run writes what it has read and made, however well that can be compressed.
+    let limits = Limits {
+        expansion: None,
+        ..Limits::default()
+    };
+    let cancel = Cancel::default();
     let mut reader: Box<dyn TableReader> = match format {
-        // A run writes what it has read and made, however well that can be compressed.
-        Format::Parquet => {
-            let limits = Limits {
-                expansion: None,
-                ..limits
-            };
-            Box::new(ParquetTables::open(&input, path, wanted, limits)?)
-        }
+        Format::Parquet => Box::new(ParquetTables::open(&input, path, wanted, limits)?),
         Format::Stream => Box::new(IpcStream::open(&input, limits, &cancel)?),
         Format::Csv | Format::Tsv => Box::new(CellTables::open(&input, format, limits, &cancel)?),
-        _ => Box::new(IpcFile::open(&input, path)?),
+        _ => Box::new(IpcFile::open(&input, path, limits)?),
     };
     while let Some(piece) = reader.next() {
         if let Piece::Table(table) = piece {

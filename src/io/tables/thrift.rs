@@ -15,6 +15,22 @@ pub(super) fn is_sound(bytes: &[u8]) -> bool {
     Walk::new(bytes).structure(DEPTH).is_some()
 }
 
+/// Whether a structure has a field of this number.
+pub(super) fn has_field(bytes: &[u8], number: i64) -> bool {
+    let (mut walk, mut id) = (Walk::new(bytes), 0);
+    while let Some(r#type) = walk.field(&mut id)
+        && r#type != END
+    {
+        if id == number {
+            return true;
+        }
+        if walk.pass(r#type).is_none() {
+            break;
+        }
+    }
+    false
+}
+
 /// What was not looked at yet. `None` means that something does not lie within it.
 pub(super) struct Walk<'b> {
     rest: &'b [u8],
@@ -159,5 +175,14 @@ mod tests {
         assert!(!is_sound(&[0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0]));
         assert!(!is_sound(&[0x1c; 100]), "structures without end");
         assert!(!is_sound(&[]));
+    }
+
+    #[test]
+    fn fields_are_found_by_their_numbers() {
+        // A field 1 with a list of two numbers, and a field 8 with a structure of nothing.
+        let structure = [0x19, 0x25, 0x02, 0x04, 0x7c, 0, 0];
+        let found: Vec<i64> = (0..20).filter(|&number| has_field(&structure, number)).collect();
+        assert_eq!(found, [1, 8]);
+        assert!(!has_field(&structure[..4], 8));
     }
 }
