@@ -6,6 +6,7 @@
 
 mod checked_pages;
 mod csv;
+mod footer;
 mod inputs;
 mod ipc;
 mod ipc_lengths;

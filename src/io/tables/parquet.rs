@@ -3,8 +3,8 @@
 use super::super::identity::OpenInput;
 use super::super::stream::open_in_parts;
 use super::checked_pages::CheckedPages;
-use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, guarded, lost, thrift, unreadable};
-use crate::error::{Result, Shown};
+use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, thrift, unreadable};
+use crate::error::{Error, FileError, Result, Shown};
 use crate::io::Input;
 use crate::step::Limits;
 use arrow_array::RecordBatch;
@@ -51,10 +51,16 @@ impl ParquetTables {
         let opened = open_in_parts(input, path)?;
         let name = format!("`{}`", input.name);
         let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
-        check_footer(&opened).map_err(broken)?;
+        let Some(bytes) = read_footer(&opened).map_err(broken)? else {
+            return Err(encrypted(&format!("{name} is"), path));
+        };
+        if thrift::has_field(&bytes, ENCRYPTION) {
+            return Err(encrypted(&format!("Columns of {name} are"), path));
+        }
         let metadata =
             guarded(|| ArrowReaderMetadata::load(opened.file(), ArrowReaderOptions::new())).map_err(broken)?;
         check(metadata.metadata(), opened.size()).map_err(broken)?;
+        footer::check(&bytes, metadata.metadata()).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
             opened,
@@ -209,12 +215,21 @@ fn without_origin(reason: &str) -> &str {
     shorter.map_or(reason, without_origin)
 }
 
-/// The field of a footer that tells how columns are encrypted, and what is said of such a file.
+/// The field of a footer that tells how columns are encrypted.
 const ENCRYPTION: i64 = 8;
-const ENCRYPTED: &str = "encrypted, and keys cannot be given: decrypt it first";
 
-/// Refuses a footer whose lists say that they are longer than it.
-fn check_footer(opened: &OpenInput) -> Result<(), String> {
+fn encrypted(what: &str, path: &Path) -> Error {
+    let mut error = FileError::new(
+        path,
+        format!("{what} encrypted, and there is no way to give their keys."),
+    );
+    error.hint = Some("Decrypt it first, with the program that encrypted it.".to_owned());
+    Error::Input(Box::new(error))
+}
+
+/// Reads the footer, of which there is none to read if it is encrypted. One whose lists say that they are longer than it is
+/// refused.
+fn read_footer(opened: &OpenInput) -> Result<Option<Vec<u8>>, String> {
     const TAIL: u64 = 8;
     let failed = |error: std::io::Error| error.to_string();
     let mut file = opened.file();
@@ -224,7 +239,7 @@ fn check_footer(opened: &OpenInput) -> Result<(), String> {
     file.read_exact(&mut tail).map_err(failed)?;
     let [a, b, c, d, mark @ ..] = tail;
     if mark == *b"PARE" {
-        return Err(format!("it is {ENCRYPTED}"));
+        return Ok(None);
     }
     if mark != *b"PAR1" {
         return Err("it does not end as Parquet does".to_owned());
@@ -234,13 +249,11 @@ fn check_footer(opened: &OpenInput) -> Result<(), String> {
     let mut bytes = vec![0; length as usize];
     file.seek(SeekFrom::Start(begin)).map_err(failed)?;
     file.read_exact(&mut bytes).map_err(failed)?;
-    if !thrift::is_sound(&bytes) {
-        return Err("its footer is damaged".to_owned());
+    if thrift::is_sound(&bytes) {
+        Ok(Some(bytes))
+    } else {
+        Err("its footer is damaged".to_owned())
     }
-    if thrift::has_field(&bytes, ENCRYPTION) {
-        return Err(format!("some of its columns are {ENCRYPTED}"));
-    }
-    Ok(())
 }
 
 /// Refuses a footer that tells of more than the file has: nothing is allocated for what is not there.

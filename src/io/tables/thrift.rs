@@ -7,6 +7,8 @@ const DEPTH: usize = 32;
 /// What stands where a structure ends instead of the type of a field, and the types that are read.
 pub(super) const END: u8 = 0;
 pub(super) const I32: u8 = 5;
+pub(super) const BINARY: u8 = 8;
+pub(super) const LIST: u8 = 9;
 pub(super) const STRUCTURE: u8 = 12;
 
 /// Whether each list and each text of a structure of Thrift's compact protocol lies within these bytes: so many things as it
@@ -72,6 +74,24 @@ impl<'b> Walk<'b> {
         self.signed()?.try_into().ok()
     }
 
+    /// Bytes, or a text.
+    pub(super) fn binary(&mut self) -> Option<&'b [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// How many things a list has, and of which type they are.
+    pub(super) fn list(&mut self) -> Option<(u64, u8)> {
+        let header = self.byte()?;
+        let count = match header >> 4 {
+            15 => self.count()?,
+            count => u64::from(count),
+        };
+        Some((count, header & 0xf))
+    }
+
     /// Passes over the value of a field of a type.
     pub(super) fn pass(&mut self, r#type: u8) -> Option<()> {
         // The value of a truth value stands in its type.
@@ -131,17 +151,10 @@ impl<'b> Walk<'b> {
             1..=3 => self.skip(1),
             4..=6 => self.number().map(drop),
             7 => self.skip(8),
-            8 => {
-                let length = self.number()?;
-                self.skip(length)
-            }
-            9 | 10 => {
-                let header = self.byte()?;
-                let count = match header >> 4 {
-                    15 => self.count()?,
-                    count => u64::from(count),
-                };
-                (0..count).try_for_each(|_| self.value(header & 0xf, below))
+            BINARY => self.binary().map(drop),
+            LIST | 10 => {
+                let (count, of) = self.list()?;
+                (0..count).try_for_each(|_| self.value(of, below))
             }
             11 => {
                 let count = self.count()?;
