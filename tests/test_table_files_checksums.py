@@ -48,7 +48,9 @@ def test_every_page_has_its_checksum_which_others_verify(tmp_path: Path, codec: 
     path = written(tmp_path, codec)
     content = path.read_bytes()
     found = list(pages(path))
-    assert {(page.group, page.column) for page in found} == {(group, column) for group in range(3) for column in range(6)}
+    assert {(page.group, page.column) for page in found} == {
+        (group, column) for group in range(3) for column in range(6)
+    }
     assert any(page.is_dictionary for page in found)
     for page in found:
         assert page.says[CHECKSUM] & 0xFFFFFFFF == zlib.crc32(content[page.data.start : page.data.stop])

@@ -92,17 +92,15 @@ def encoded(number: int, length: int) -> bytes:
 
 
 def lie(path: Path, page: Page, unpacked: int) -> None:
-    """Makes a page say that it becomes so many bytes. Its checksum goes, and what is left of it is a field without meaning."""
+    """Makes a page say that it becomes so many bytes. What is left of its checksum is a field without meaning."""
     content = bytearray(path.read_bytes())
     header = bytes(content[page.begin : page.data.start])
-    place, _ = unsigned(header, 3)
-    place, _ = unsigned(header, place + 1)
-    sizes_end = place
-    place, _ = unsigned(header, place + 1)
+    unpacked_end, _ = unsigned(header, 3)
+    packed_end, _ = unsigned(header, unpacked_end + 1)
+    checksum_end, _ = unsigned(header, packed_end + 1)
     # The next field says that it is one behind that of the checksum, which is now two behind that of the size.
-    made = header[:3] + encoded(unpacked, 5) + b"\x15" + encoded(page.says[PACKED], 5)
-    made += bytes([header[place] + 0x10]) + header[place + 1 : -1]
-    assert header[sizes_end] == 0x15
+    made = header[:3] + encoded(unpacked, 5) + header[unpacked_end:packed_end]
+    made += bytes([header[checksum_end] + 0x10]) + header[checksum_end + 1 : -1]
     left = len(header) - len(made) - 2
     assert left > 0
     made += b"\x95" + encoded(0, left) + b"\0"

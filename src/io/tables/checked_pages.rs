@@ -5,16 +5,17 @@ use super::page_header::PageHeader;
 use crate::step::Limits;
 use bytes::Bytes;
 use parquet::errors::Result;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many bytes one page of each column may become together, however few they are in the file.
-const TOGETHER: usize = 64 << 20;
+/// So many bytes a page may become, however few it has in the file: as many as writers put into one, and some more.
+const USUAL: u64 = 2 << 20;
 
-/// What a page may have beside the largest record: other values, and their lengths.
-const BESIDE: usize = 1 << 20;
+/// So many bytes the pages that are in memory together, one of each column, may become beyond what is allowed to each.
+const TOGETHER: u64 = 64 << 20;
 
 /// How many bytes are read where a header begins, and how many it has at most. Those with statistics hold two values.
 const FIRST_LOOK: u64 = 1 << 10;
@@ -27,9 +28,7 @@ struct Pages<R> {
     reader: R,
     /// In the order in which they lie in the file.
     columns: Vec<Column>,
-    /// How many bytes each page may become, and how many times as large as it is.
-    bytes: usize,
-    expansion: Option<u64>,
+    limits: Limits,
 }
 
 /// Where the pages of a column lie, and how many values they have together.
@@ -38,18 +37,21 @@ struct Column {
     begin: u64,
     end: u64,
     values: i64,
+    /// How many bytes a page of it became at most, beyond what is allowed to each.
+    beyond: AtomicU64,
 }
 
 impl<R> CheckedPages<R> {
-    /// The pages of a group of which so many columns are read at once.
-    pub(super) fn new(reader: R, group: &RowGroupMetaData, together: usize, limits: Limits) -> Self {
-        let column = |column: &parquet::file::metadata::ColumnChunkMetaData| {
+    /// The pages of a group.
+    pub(super) fn new(reader: R, group: &RowGroupMetaData, limits: Limits) -> Self {
+        let column = |column: &ColumnChunkMetaData| {
             let (begin, length) = column.byte_range();
             Column {
                 name: column.column_path().string(),
                 begin,
                 end: begin.saturating_add(length),
                 values: column.num_values(),
+                beyond: AtomicU64::new(0),
             }
         };
         let mut columns: Vec<Column> = group.columns().iter().map(column).collect();
@@ -57,8 +59,7 @@ impl<R> CheckedPages<R> {
         Self(Arc::new(Pages {
             reader,
             columns,
-            bytes: (TOGETHER / together.max(1)).max(limits.record_bytes.saturating_add(BESIDE)),
-            expansion: limits.expansion,
+            limits,
         }))
     }
 }
@@ -96,14 +97,16 @@ impl<R: ChunkReader> Pages<R> {
     /// Why a header is not believed, if so.
     fn doubt(&self, header: &PageHeader, column: &Column) -> Option<String> {
         let (unpacked, packed) = (u64::try_from(header.unpacked).ok()?, u64::try_from(header.packed).ok()?);
-        if unpacked > self.bytes as u64
-            && let Some(expansion) = self.expansion
-            && unpacked > packed.saturating_mul(expansion)
-        {
-            return Some(format!(
-                "says that it becomes {unpacked} bytes, of {packed}: if it is what it should be, allow more with \
-                 `--max-expansion`"
-            ));
+        let expansion = self.limits.expansion;
+        let allowed = expansion.map_or(u64::MAX, |expansion| USUAL.max(packed.saturating_mul(expansion)));
+        if unpacked > allowed {
+            column.beyond.fetch_max(unpacked - allowed, Ordering::Relaxed);
+            let beyond = self.columns.iter().map(|column| column.beyond.load(Ordering::Relaxed));
+            if beyond.sum::<u64>() > TOGETHER.max(self.limits.record_bytes as u64) {
+                return Some(format!(
+                    "says that it becomes {unpacked} bytes, of {packed}: if it is what it should be, allow more with                      `--max-expansion`"
+                ));
+            }
         }
         let values = i64::from(header.values?);
         // Each value of a dictionary takes a byte at least.

@@ -106,10 +106,7 @@ impl ParquetTables {
             None => ProjectionMask::all(),
             Some(wanted) => ProjectionMask::roots(columns, wanted.iter().copied()),
         };
-        let together = (0..columns.num_columns())
-            .filter(|&leaf| mask.leaf_included(leaf))
-            .count();
-        let pages = CheckedPages::new(file, group, together, self.limits);
+        let pages = CheckedPages::new(file, group, self.limits);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone());
         let builder = builder
             .with_row_groups(vec![self.group])
