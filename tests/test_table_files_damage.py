@@ -14,9 +14,11 @@ from support.files import counts, read_jsonl
 from support.pages import lie, pages
 from support.program import Program
 from support.tables import EXTENSIONS, flip, read_table, write_table
+from support.tiers import LONG, rounds
 
 from text_processor import InputError, Pipeline
 
+MUTATIONS = rounds("MUTATIONS", 10_000 if LONG else 150)
 ROWS = 4000
 GROUP = 1000
 
@@ -67,12 +69,13 @@ def test_f19_a_file_that_is_cut_off_is_refused(tmp_path: Path, path: Path, kept:
         Pipeline(["trim"]).run(path, tmp_path / "out.parquet")
 
 
+@pytest.mark.timeout(3600 if LONG else 60)
 @pytest.mark.parametrize("extension", EXTENSIONS.values())
 def test_f19_no_flipped_bits_crash_a_run(tmp_path: Path, path: Path, extension: str) -> None:
     whole = write_table(tmp_path / f"whole{extension}", read_table(path).slice(0, 300)).read_bytes()
     rng = random.Random(19)
     pipeline = Pipeline(["trim"])
-    for _ in range(150):
+    for _ in range(MUTATIONS):
         damaged = tmp_path / f"damaged{extension}"
         content = bytearray(whole)
         # Half of the mutations hit the end, where a footer tells of everything else.
