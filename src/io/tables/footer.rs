@@ -178,7 +178,7 @@ mod tests {
         // Before the name of a column in the schema stand its type, and whether it is optional.
         let typed = changed(footer(), b"\x18\x06number", true, -3, 10);
         assert!(checked(&typed).unwrap_err().contains("names or types"));
-        let nested = changed(footer(), b"\x18\x07element", true, -1, 0);
+        let nested = changed(footer(), b"\x18\x04item", true, -1, 0);
         assert!(checked(&nested).unwrap_err().contains("nested in another way"));
         // Behind the schema stands the number of rows.
         let counted = changed(footer(), b"\x00\x16\x9a\x01\x19", true, 2, 0x9c);
