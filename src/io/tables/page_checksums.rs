@@ -13,8 +13,10 @@ use parquet::arrow::arrow_writer::{
 };
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use std::io::Write;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Encodes one row group. Any thread may.
@@ -54,12 +56,12 @@ impl GroupEncoder {
 
 /// A column of a group, as it will stand in the file.
 pub(super) struct EncodedColumn {
-    bytes: Bytes,
+    parts: Parts,
     close: ColumnCloseResult,
 }
 
 impl EncodedColumn {
-    /// Joins pages, the dictionary first, and mends what is known of them.
+    /// Puts pages in order, the dictionary first, and mends what is known of them.
     fn new(pages: Vec<Page>, mut close: ColumnCloseResult) -> Result<Self> {
         let grown: i64 = pages.iter().map(|page| i64::from(page.grown)).sum();
         // The library gives a dictionary out when its column ends, and it stands before its column in the file.
@@ -85,24 +87,70 @@ impl EncodedColumn {
             .set_total_uncompressed_size(unpacked + grown)
             .build()?;
         close.bytes_written = close.bytes_written.saturating_add_signed(grown);
-        let mut bytes = Vec::with_capacity(usize::try_from(packed + grown)?);
-        for page in dictionary.into_iter().chain(data) {
-            bytes.extend_from_slice(&page.header);
-            bytes.extend_from_slice(&page.data);
-        }
-        let length = bytes.len() as u64;
+        let parts: VecDeque<Bytes> = dictionary
+            .into_iter()
+            .chain(data)
+            .flat_map(|page| [page.header.into(), page.data])
+            .collect();
+        let length = parts.iter().map(Bytes::len).sum::<usize>() as u64;
         if (length, Ok(length)) != (close.bytes_written, u64::try_from(packed + grown)) {
             return Err(misunderstood("its pages have another length"));
         }
-        Ok(Self {
-            bytes: bytes.into(),
-            close,
-        })
+        let parts = Parts {
+            parts: Mutex::new(parts),
+            length,
+        };
+        Ok(Self { parts, close })
     }
 
     /// Adds the column to a group of the file.
     pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
-        group.append_column(&self.bytes, self.close)
+        group.append_column(&self.parts, self.close)
+    }
+}
+
+/// The bytes of a column, which are read once, from their begin. Each part goes when it has been read.
+struct Parts {
+    parts: Mutex<VecDeque<Bytes>>,
+    length: u64,
+}
+
+impl Length for Parts {
+    fn len(&self) -> u64 {
+        self.length
+    }
+}
+
+impl ChunkReader for Parts {
+    type T = PartsReader;
+
+    fn get_read(&self, start: u64) -> Result<PartsReader> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        match start {
+            0 => Ok(PartsReader(std::mem::take(&mut parts))),
+            _ => Err(misunderstood("a column is not read from its begin")),
+        }
+    }
+
+    fn get_bytes(&self, _: u64, _: usize) -> Result<Bytes> {
+        Err(misunderstood("a part of a column was asked for"))
+    }
+}
+
+struct PartsReader(VecDeque<Bytes>);
+
+impl Read for PartsReader {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(part) = self.0.front_mut() {
+            if part.is_empty() {
+                self.0.pop_front();
+                continue;
+            }
+            let read = part.len().min(into.len());
+            into[..read].copy_from_slice(&part.split_to(read));
+            return Ok(read);
+        }
+        Ok(0)
     }
 }
 
