@@ -1,5 +1,5 @@
-//! Looks at the header of each page of Parquet before the library believes it: the library makes room for as many bytes as
-//! a page says that it becomes, and for as many values as it says that it has.
+//! Looks at the header of each page of Parquet before the library believes it: the library makes room for as many bytes
+//! as a page says that it becomes, and for as many values as it says that it has.
 
 use super::page_header::PageHeader;
 use crate::step::Limits;
@@ -104,7 +104,8 @@ impl<R: ChunkReader> Pages<R> {
             let beyond = self.columns.iter().map(|column| column.beyond.load(Ordering::Relaxed));
             if beyond.sum::<u64>() > TOGETHER.max(self.limits.record_bytes as u64) {
                 return Some(format!(
-                    "says that it becomes {unpacked} bytes, of {packed}: if it is what it should be, allow more with                      `--max-expansion`"
+                    "says that it becomes {unpacked} bytes, of {packed}: if it is what it should be, allow more with \
+                     `--max-expansion`"
                 ));
             }
         }
