@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -44,9 +45,9 @@ def pages(path: Path) -> Iterator[Page]:
             assert place == end
 
 
-def structure(content: bytes, place: int) -> tuple[int, dict[int, object]]:
+def structure(content: bytes, place: int) -> tuple[int, dict[int, Any]]:
     """The fields of a structure of Thrift's compact protocol, and where it ends."""
-    fields: dict[int, object] = {}
+    fields: dict[int, Any] = {}
     field = 0
     while (byte := content[place]) != 0:
         place += 1
