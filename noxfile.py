@@ -134,7 +134,7 @@ def long(session: nox.Session) -> None:
     """Run the tests of faults with thousands of rounds and with inputs of their real sizes, for some hours."""
     session.install(_core_wheel(session), *_group("test"))
     subjects = ["conservation", "faults_limits", "faults_system", "interruptions"]
-    subjects += ["output_faults", "output_resume", "poison", "workers"]
+    subjects += ["output_faults", "output_resume", "poison", "table_files_damage", "table_files_mutations", "workers"]
     files = [f"tests/test_{subject}.py" for subject in subjects]
     rounds = {"KILLS": "3000", "FILE_KILLS": "300", "FAULT_CALLS": "1000", "INTERRUPTIONS": "150"}
     rounds |= {"SHARDS": "18", "REAL_SIZES": "1", "LONG": "1"}

@@ -1,17 +1,24 @@
 """A18, F19: tables that are damaged, cut off, or lie about themselves."""
 
+import base64
 import random
+import struct
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.parquet import encryption
 from support.files import counts, read_jsonl
+from support.pages import lie, pages
 from support.program import Program
 from support.tables import EXTENSIONS, flip, read_table, write_table
+from support.tiers import LONG, rounds
 
 from text_processor import InputError, Pipeline
 
+MUTATIONS = rounds("MUTATIONS", 10_000 if LONG else 150)
 ROWS = 4000
 GROUP = 1000
 
@@ -62,12 +69,13 @@ def test_f19_a_file_that_is_cut_off_is_refused(tmp_path: Path, path: Path, kept:
         Pipeline(["trim"]).run(path, tmp_path / "out.parquet")
 
 
+@pytest.mark.timeout(3600 if LONG else 60)
 @pytest.mark.parametrize("extension", EXTENSIONS.values())
 def test_f19_no_flipped_bits_crash_a_run(tmp_path: Path, path: Path, extension: str) -> None:
     whole = write_table(tmp_path / f"whole{extension}", read_table(path).slice(0, 300)).read_bytes()
     rng = random.Random(19)
     pipeline = Pipeline(["trim"])
-    for _ in range(150):
+    for _ in range(MUTATIONS):
         damaged = tmp_path / f"damaged{extension}"
         content = bytearray(whole)
         # Half of the mutations hit the end, where a footer tells of everything else.
@@ -83,6 +91,102 @@ def test_f19_no_flipped_bits_crash_a_run(tmp_path: Path, path: Path, extension: 
         else:
             assert report.exit_code in {0, 3, 5}
             assert report.read == report.out + report.rejected + report.quarantined
+
+
+def letters(length: int, number: int) -> str:
+    """One of many texts that cannot be made much shorter."""
+    return "".join(random.Random(number).choices("abcdefghijklmnop", k=length))
+
+
+@pytest.mark.parametrize("codec", ["snappy", "gzip", "zstd", "lz4", "brotli"])
+def test_f19_a_page_that_says_that_it_becomes_too_large_is_not_believed(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "in.parquet"
+    table = pa.table({"text": [letters(2000, number) for number in range(40)]})
+    pq.write_table(table, path, row_group_size=20, compression=codec, use_dictionary=False, write_page_checksum=True)
+    second = list(pages(path))[1]
+    lie(path, second, 2**31 - 1)
+    report = Pipeline([]).run(path, tmp_path / "out.parquet")
+    assert (report.exit_code, report.out) == (5, 20)
+    [line] = read_jsonl(tmp_path / "out.quarantine.jsonl")
+    assert line["offset"] == 20
+    said = f"a page of its column `text` says that it becomes 2147483647 bytes, of {len(second.data)}: "
+    assert line["message"] == (
+        f"Row group 1 of `{path}` is damaged: {said}if it is what it should be, allow more with `--max-expansion`. "
+        "Its last 20 rows, from row 0 of the group on, are lost."
+    )
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+@pytest.mark.parametrize("extension", [".arrow", ".arrows"])
+def test_f19_a_buffer_that_says_that_it_becomes_too_large_is_not_believed(
+    tmp_path: Path, codec: str, extension: str
+) -> None:
+    table = pa.table({"text": [letters(1000, number) for number in range(20)]})
+    path = tmp_path / f"in{extension}"
+    maker = pa.ipc.new_file if extension == ".arrow" else pa.ipc.new_stream
+    with maker(path, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(table, max_chunksize=10)
+    content = path.read_bytes()
+    # The texts of the second batch: how many bytes they become, and the mark of their compression.
+    mark = {"zstd": b"\x28\xb5\x2f\xfd", "lz4": b"\x04\x22\x4d\x18"}[codec]
+    place = content.rindex(struct.pack("<q", 10_000) + mark)
+    path.write_bytes(content[:place] + struct.pack("<q", 2**40) + content[place + 8 :])
+    report = Pipeline([]).run(path, tmp_path / "out.parquet")
+    assert (report.exit_code, report.out) == (5, 10)
+    [line] = read_jsonl(tmp_path / "out.quarantine.jsonl")
+    assert "it says that it becomes 10995116" in line["message"]
+    assert "`--max-expansion`" in line["message"]
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS.values())
+def test_f1_tables_that_shrink_well_are_read(tmp_path: Path, extension: str) -> None:
+    # A thousand times as large as in the file, and each record is nearly as large as it may be.
+    texts = [letter * (15 << 20) for letter in "ab"]
+    table = pa.table({"text": texts, **{f"column {number}": ["x"] * 2 for number in range(70)}})
+    options: dict[str, Any] = {"compression": "zstd"}
+    path = tmp_path / f"in{extension}"
+    if extension == ".parquet":
+        pq.write_table(table, path, use_dictionary=False, **options)
+    else:
+        maker = pa.ipc.new_file if extension == ".arrow" else pa.ipc.new_stream
+        with maker(path, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+            writer.write_table(table)
+    assert path.stat().st_size < 1 << 20
+    report = Pipeline([]).run(path, tmp_path / "out.parquet")
+    assert counts(report) == (2, 2, 0, 0)
+    assert read_table(tmp_path / "out.parquet")["text"].to_pylist() == texts
+
+
+class Keys(encryption.KmsClient):  # type: ignore[misc]
+    """Gives keys away."""
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:  # noqa: ARG002 - its name is given.
+        return base64.b64encode(key_bytes)
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_plain", "said"),
+    [
+        (["id", "text"], False, "`{}` is encrypted, and there is no way to give"),
+        (["text"], False, "`{}` looks like an encrypted Parquet file"),
+        (["text"], True, "Columns of `{}` are encrypted, and there is no way to give"),
+    ],
+)
+def test_encrypted_parquet_is_told_of(tmp_path: Path, columns: list[str], is_plain: bool, said: str) -> None:
+    table = pa.table({"id": range(9), "text": [f"text {number}" for number in range(9)]})
+    wish = encryption.EncryptionConfiguration(
+        footer_key="footer", column_keys={"columns": columns}, plaintext_footer=is_plain
+    )
+    factory = encryption.CryptoFactory(lambda _: Keys())
+    properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), wish)
+    path = tmp_path / "in.parquet"
+    with pq.ParquetWriter(path, table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    assert path.read_bytes().endswith(b"PAR1" if is_plain else b"PARE")
+    with pytest.raises(InputError) as caught:
+        Pipeline([]).run(path, tmp_path / "out.parquet")
+    assert str(caught.value).startswith(said.format(path))
+    assert any("Decrypt it first" in note for note in caught.value.__notes__)
 
 
 def extension_format(extension: str) -> str:

@@ -106,7 +106,7 @@ pub(super) struct OpenInput {
 
 enum Opened {
     File { file: File, path: PathBuf, before: Version },
-    Object { object: Arc<RemoteObject>, cancel: Cancel },
+    Object { reader: ObjectReader },
 }
 
 impl OpenInput {
@@ -130,8 +130,7 @@ impl OpenInput {
         Self {
             name: input.name.clone(),
             opened: Opened::Object {
-                object: Arc::clone(object),
-                cancel: cancel.clone(),
+                reader: ObjectReader::new(object, cancel),
             },
         }
     }
@@ -140,7 +139,7 @@ impl OpenInput {
     pub(super) fn size(&self) -> u64 {
         match &self.opened {
             Opened::File { before, .. } => before.size,
-            Opened::Object { object, .. } => object.size().unwrap_or(0),
+            Opened::Object { reader } => reader.object().size().unwrap_or(0),
         }
     }
 
@@ -154,7 +153,15 @@ impl OpenInput {
                 file.read_exact(&mut bytes)?;
                 Ok(bytes.into())
             }
-            Opened::Object { object, cancel } => object.part(from..from + length, cancel),
+            Opened::Object { reader } => reader.part(from..from + length),
+        }
+    }
+
+    /// Has an object's bytes at a place come in one piece, which is kept until the next: whoever reads them then need not wait.
+    pub(super) fn look_ahead(&self, place: Range<u64>) -> io::Result<()> {
+        match &self.opened {
+            Opened::File { .. } => Ok(()),
+            Opened::Object { reader } => reader.look_ahead(place),
         }
     }
 
@@ -162,7 +169,7 @@ impl OpenInput {
     pub(super) fn reader(&self) -> io::Result<InputReader> {
         Ok(match &self.opened {
             Opened::File { file, .. } => InputReader::File(file.try_clone()?),
-            Opened::Object { object, cancel } => InputReader::Object(ObjectReader::new(object, cancel)),
+            Opened::Object { reader } => InputReader::Object(reader.clone()),
         })
     }
 
@@ -171,7 +178,7 @@ impl OpenInput {
     pub(super) fn parts(&self, places: &[Range<u64>]) -> io::Result<Parts> {
         Ok(match &self.opened {
             Opened::File { file, before, .. } => Parts::File(file.try_clone()?, before.size),
-            Opened::Object { object, cancel } => Parts::Object(ObjectParts::fetch(object, places, cancel)?),
+            Opened::Object { reader } => Parts::Object(ObjectParts::fetch(reader.object(), places, reader.cancel())?),
         })
     }
 
@@ -183,7 +190,7 @@ impl OpenInput {
                 let now = now.map_err(|error| Error::Input(Box::new(FileError::of(path, "reading", &error))))?;
                 compare(before, Some(&Version::of(&now))).map_err(|change| unlike(&self.name, path, change))
             }
-            Opened::Object { object, cancel } => check_object(&self.name, object, cancel),
+            Opened::Object { reader } => check_object(&self.name, reader.object(), reader.cancel()),
         }
     }
 }

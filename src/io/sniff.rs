@@ -14,6 +14,7 @@ pub(super) const LEAST_HEAD: usize = 16;
 /// What those files are called that may be read as what they are.
 const PARQUET: &str = "a Parquet file";
 const ARROW: &str = "an Arrow file";
+const ENCRYPTED: &str = "an encrypted Parquet file";
 
 /// The UTF-8 byte order mark.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -49,7 +50,11 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
     if let Some(found) = binary(head).filter(|found| !is_own(found)) {
         return refuse(
             format!("{name} looks like {found}; expected {expected}."),
-            "Convert or unpack it first.",
+            if found == ENCRYPTED {
+                "Decrypt it first, with the program that encrypted it."
+            } else {
+                "Convert or unpack it first."
+            },
         );
     }
     let columns = path.and_then(Path::extension).and_then(|extension| {
@@ -133,7 +138,7 @@ fn other_encoding(head: &[u8]) -> Option<&'static str> {
 fn binary(head: &[u8]) -> Option<&'static str> {
     const MARKS: &[(&[u8], &str)] = &[
         (b"PAR1\x15", PARQUET),
-        (b"PARE\x15", "an encrypted Parquet file"),
+        (b"PARE\x15", ENCRYPTED),
         (b"ARROW1\0\0", ARROW),
         (b"Obj\x01", "an Avro file"),
         (b"PK\x03\x04", "a ZIP archive"),

@@ -8,7 +8,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many bytes are asked for at once: enough that a request costs little beside them.
 const PART: u64 = 4 << 20;
@@ -117,10 +118,14 @@ impl Read for Download {
     }
 }
 
-/// Reads an object as somebody asks for it: one request for each reading, so that whoever reads should ask for much.
+/// Reads an object as somebody asks for it: one request for each reading, so that whoever reads should ask for much, or say
+/// before what will be read. Clones are at places of their own, and share what was said.
+#[derive(Clone)]
 pub(in crate::io) struct ObjectReader {
     object: Arc<RemoteObject>,
     position: u64,
+    /// Where the piece begins that has come, and the piece.
+    piece: Arc<Mutex<(u64, Bytes)>>,
     cancel: Cancel,
 }
 
@@ -130,7 +135,43 @@ impl ObjectReader {
         Self {
             object: Arc::clone(object),
             position: 0,
+            piece: Arc::default(),
             cancel: cancel.clone(),
+        }
+    }
+
+    /// What is read.
+    pub(in crate::io) fn object(&self) -> &Arc<RemoteObject> {
+        &self.object
+    }
+
+    /// What ends waiting.
+    pub(in crate::io) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Has the bytes at a place come, which are kept until the next.
+    pub(in crate::io) fn look_ahead(&self, place: Range<u64>) -> io::Result<()> {
+        let begin = place.start;
+        let piece = self.object.part(place, &self.cancel)?;
+        *self.piece.lock().unwrap_or_else(PoisonError::into_inner) = (begin, piece);
+        Ok(())
+    }
+
+    /// What has come of it from a place on, as far as it goes.
+    fn there(&self, start: u64) -> Option<Bytes> {
+        let piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begin, bytes) = &*piece;
+        let offset = usize::try_from(start.checked_sub(*begin)?).ok()?;
+        (offset < bytes.len()).then(|| bytes.slice(offset..))
+    }
+
+    /// The bytes at a place.
+    pub(in crate::io) fn part(&self, place: Range<u64>) -> io::Result<Bytes> {
+        let length = (place.end - place.start) as usize;
+        match self.there(place.start) {
+            Some(bytes) if bytes.len() >= length => Ok(bytes.slice(..length)),
+            _ => self.object.part(place, &self.cancel),
         }
     }
 }
@@ -142,7 +183,10 @@ impl Read for ObjectReader {
         if self.position >= end {
             return Ok(0);
         }
-        let mut part = self.object.part(self.position..end, &self.cancel)?;
+        let mut part = match self.there(self.position) {
+            Some(part) => part,
+            None => self.object.part(self.position..end, &self.cancel)?,
+        };
         let length = part.len().min(buffer.len());
         part.copy_to_slice(&mut buffer[..length]);
         self.position += length as u64;

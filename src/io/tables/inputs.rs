@@ -74,7 +74,7 @@ fn open(
     let (reader, schema): (Box<dyn TableReader>, SchemaRef) = match format {
         Format::Parquet => {
             check()?;
-            let tables = ParquetTables::open(input, wanted.map(<[usize]>::to_vec), cancel)?;
+            let tables = ParquetTables::open(input, wanted.map(<[usize]>::to_vec), limits, cancel)?;
             let schema = Arc::clone(tables.schema());
             defaults = tables.defaults();
             (Box::new(tables), schema)
@@ -91,7 +91,7 @@ fn open(
         }
         _ => {
             check()?;
-            let tables = IpcFile::open(input, cancel)?;
+            let tables = IpcFile::open(input, limits, cancel)?;
             let schema = tables.schema();
             (Box::new(tables), schema)
         }

@@ -2,16 +2,16 @@
 
 use super::super::identity::{InputReader, OpenInput};
 use super::super::stream::{BUFFER, Stream, open_in_parts};
-use super::{Piece, TableReader, guarded, lost, unreadable};
+use super::{Piece, TableReader, guarded, ipc_lengths, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::{FileReader, StreamDecoder};
-use arrow_ipc::root_as_footer;
+use arrow_ipc::{Block, root_as_footer};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
-use std::io::{BufReader, Read as _};
+use std::io::{self, BufReader, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,17 +20,20 @@ pub(super) struct IpcFile {
     name: String,
     opened: OpenInput,
     reader: FileReader<BufReader<InputReader>>,
+    limits: Limits,
+    /// Where each batch lies.
+    blocks: Vec<Block>,
     batch: usize,
     held: usize,
     back: Option<RecordBatch>,
 }
 
 impl IpcFile {
-    pub(super) fn open(input: &Input, cancel: &Cancel) -> Result<Self> {
+    pub(super) fn open(input: &Input, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let opened = open_in_parts(input, cancel)?;
         let path = input.address();
         let broken = |reason: String| unreadable(&format!("`{}`", input.name), Some(path), "an Arrow file", &reason);
-        check(&opened).map_err(broken)?;
+        let blocks = check(&opened, limits).map_err(broken)?;
         let file = opened.reader().map_err(|error| broken(error.to_string()))?;
         // Whoever is far away is asked for much at once.
         let file = BufReader::with_capacity(BUFFER, file);
@@ -39,6 +42,8 @@ impl IpcFile {
             name: format!("`{}`", Shown(path)),
             opened,
             reader,
+            limits,
+            blocks,
             batch: 0,
             held: 0,
             back: None,
@@ -61,7 +66,11 @@ impl TableReader for IpcFile {
         let number = self.batch;
         self.batch += 1;
         let reader = &mut self.reader;
-        match guarded(|| reader.set_index(number).and_then(|()| reader.next().transpose())) {
+        let checked = self
+            .blocks
+            .get(number)
+            .map_or(Ok(()), |block| check_block(&self.opened, *block, self.limits));
+        match checked.and_then(|()| guarded(|| reader.set_index(number).and_then(|()| reader.next().transpose()))) {
             Ok(Some(table)) => {
                 self.held = table.get_array_memory_size();
                 Some(Piece::Table(table))
@@ -100,12 +109,12 @@ impl TableReader for IpcFile {
     }
 }
 
-/// Refuses a footer that tells of more than the file has: nothing is allocated for what is not there.
-fn check(opened: &OpenInput) -> Result<(), String> {
+/// Refuses a footer that tells of more than the file has, and dictionaries that say that they become more than is allowed:
+/// nothing is allocated for what is not there. Returns where the batches lie.
+fn check(opened: &OpenInput, limits: Limits) -> Result<Vec<Block>, String> {
     const TAIL: u64 = 10;
-    let failed = |error: std::io::Error| error.to_string();
     let size = opened.size();
-    let read = |from: u64, length: u64| opened.read_at(from, length).map_err(failed);
+    let read = |from: u64, length: u64| opened.read_at(from, length).map_err(|error| error.to_string());
     let tail = read(size.checked_sub(TAIL).ok_or("it is too short")?, TAIL)?;
     let length = tail.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
     let begin = size
@@ -113,8 +122,9 @@ fn check(opened: &OpenInput) -> Result<(), String> {
         .ok_or("its footer is cut off")?;
     let footer = read(begin, u64::from(length))?;
     let footer = guarded(|| root_as_footer(&footer))?;
-    let blocks = footer.recordBatches().into_iter().flatten();
-    for block in blocks.chain(footer.dictionaries().into_iter().flatten()) {
+    let batches: Vec<Block> = footer.recordBatches().into_iter().flatten().copied().collect();
+    let dictionaries = footer.dictionaries().into_iter().flatten();
+    for block in batches.iter().chain(dictionaries.clone()) {
         let length = i64::from(block.metaDataLength()).checked_add(block.bodyLength());
         let end = length.and_then(|length| length.checked_add(block.offset()));
         let is_within = block.offset() >= 0 && block.metaDataLength() >= 0 && block.bodyLength() >= 0;
@@ -122,7 +132,30 @@ fn check(opened: &OpenInput) -> Result<(), String> {
             return Err("one of its batches lies beyond the end of the file".to_owned());
         }
     }
-    Ok(())
+    for block in dictionaries {
+        check_block(opened, *block, limits)
+            .map_err(|reason| format!("one of its dictionaries is damaged: {reason}"))?;
+    }
+    Ok(batches)
+}
+
+/// Refuses a batch, or a dictionary, that says that it becomes more than is allowed. It lies within the file.
+fn check_block(opened: &OpenInput, block: Block, limits: Limits) -> Result<(), String> {
+    let failed = |error: io::Error| error.to_string();
+    let begin = block.offset().unsigned_abs();
+    let body = begin + u64::from(block.metaDataLength().unsigned_abs());
+    // What is far away comes in one piece, with what the library reads of it next.
+    opened
+        .look_ahead(begin..body + block.bodyLength().unsigned_abs())
+        .map_err(failed)?;
+    let metadata = opened.read_at(begin, body - begin).map_err(failed)?;
+    guarded(|| {
+        ipc_lengths::check(&ipc_lengths::message(&metadata)?, limits, |place, bytes| {
+            let there = opened.read_at(body.saturating_add(place), bytes.len() as u64)?;
+            bytes.copy_from_slice(&there);
+            Ok(())
+        })
+    })
 }
 
 /// An open IPC stream.
@@ -131,8 +164,9 @@ pub(super) struct IpcStream {
     unpacked: super::csv::Unpacked,
     decoder: StreamDecoder,
     schema: SchemaRef,
-    /// What was read and is not decoded yet.
-    bytes: Buffer,
+    limits: Limits,
+    /// What was read and is not decoded yet: the head of a message, and its body.
+    parts: [Buffer; 2],
     stream: super::csv::Guard,
     ended: bool,
     back: Option<RecordBatch>,
@@ -148,7 +182,8 @@ impl IpcStream {
             unpacked,
             decoder: StreamDecoder::new(),
             schema: Arc::new(Schema::empty()),
-            bytes: Buffer::default(),
+            limits,
+            parts: [Buffer::default(), Buffer::default()],
             stream,
             ended: false,
             back: None,
@@ -166,26 +201,57 @@ impl IpcStream {
     /// Decodes the next batch, or up to the schema.
     fn decode(&mut self, to_schema: bool) -> Result<Option<RecordBatch>, ArrowError> {
         loop {
-            let table = self.decoder.decode(&mut self.bytes)?;
-            if let Some(schema) = self.decoder.schema() {
-                self.schema = schema;
-                if to_schema || table.is_some() {
-                    return Ok(table);
+            for part in &mut self.parts {
+                let table = self.decoder.decode(part)?;
+                if let Some(schema) = self.decoder.schema() {
+                    self.schema = schema;
+                    if to_schema || table.is_some() {
+                        return Ok(table);
+                    }
+                } else if let Some(table) = table {
+                    return Ok(Some(table));
                 }
-            } else if let Some(table) = table {
-                return Ok(Some(table));
             }
-            if self.bytes.is_empty() {
-                let mut chunk = vec![0; BUFFER];
-                let read = self.unpacked.read(&mut chunk)?;
-                if read == 0 {
-                    self.decoder.finish()?;
-                    return Ok(None);
-                }
-                chunk.truncate(read);
-                self.bytes = Buffer::from_vec(chunk);
+            self.parts = self.read_message()?.map(Buffer::from_vec);
+            if self.parts[0].is_empty() {
+                self.decoder.finish()?;
+                return Ok(None);
             }
         }
+    }
+
+    /// Reads the head and the body of the next message, as far as they are there. A body that says that it becomes more than
+    /// is allowed is an error.
+    fn read_message(&mut self) -> Result<[Vec<u8>; 2], ArrowError> {
+        const LENGTH: u64 = 4;
+        let mut head = Vec::new();
+        let mut read = |head: &mut Vec<u8>, length: u64| {
+            let read = (&mut self.unpacked).take(length).read_to_end(head)?;
+            Ok::<_, io::Error>(read as u64 == length)
+        };
+        let mut is_whole = read(&mut head, LENGTH)?;
+        if head == ipc_lengths::MARK {
+            is_whole = read(&mut head, LENGTH)?;
+        }
+        let length = head.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+        if !is_whole || length == 0 || !read(&mut head, u64::from(length))? {
+            return Ok([head, Vec::new()]);
+        }
+        let refused = |reason: String| ArrowError::IpcError(reason);
+        let message = ipc_lengths::message(&head).map_err(refused)?;
+        let mut body = Vec::new();
+        let length = u64::try_from(message.bodyLength()).unwrap_or(0);
+        if read(&mut body, length)? {
+            let part = |place: u64, bytes: &mut [u8]| {
+                let part = usize::try_from(place)
+                    .ok()
+                    .and_then(|place| body.get(place..)?.get(..bytes.len()));
+                bytes.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            };
+            ipc_lengths::check(&message, self.limits, part).map_err(refused)?;
+        }
+        Ok([head, body])
     }
 }
 

@@ -4,13 +4,18 @@
 //! into batches. A [`TableWriter`] gathers what goes out into groups of rows, which any thread can encode; a [`RowWriter`]
 //! writes rows that need no file around them.
 
+mod checked_pages;
 mod csv;
 mod footer;
 mod inputs;
 mod ipc;
+mod ipc_lengths;
 mod json;
+mod page_checksums;
+mod page_header;
 mod parquet;
 mod rows;
+mod thrift;
 mod weight;
 mod writer;
 

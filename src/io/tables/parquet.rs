@@ -2,12 +2,14 @@
 
 use super::super::identity::{OpenInput, Parts};
 use super::super::stream::open_in_parts;
-use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, unreadable};
-use crate::error::{Result, Shown};
+use super::checked_pages::CheckedPages;
+use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, thrift, unreadable};
+use crate::error::{Error, FileError, Result, Shown};
 use crate::io::Input;
-use crate::step::Cancel;
+use crate::step::{Cancel, Limits};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -15,7 +17,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::ColumnPath;
-use std::ops::Range;
+use std::path::Path;
 
 /// What is kept of a Parquet file when its records are written to another: beside its schema and metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(super) struct ParquetTables {
     opened: OpenInput,
     metadata: ArrowReaderMetadata,
     wanted: Option<Vec<usize>>,
+    limits: Limits,
     /// The row group that is read next, or is being read.
     group: usize,
     /// The one behind it, as far as that was begun.
@@ -46,23 +49,30 @@ pub(super) struct ParquetTables {
 
 impl ParquetTables {
     /// Opens a file, of which only these columns are read. Of the others nothing is decoded.
-    pub(super) fn open(input: &Input, wanted: Option<Vec<usize>>, cancel: &Cancel) -> Result<Self> {
+    pub(super) fn open(input: &Input, wanted: Option<Vec<usize>>, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let opened = open_in_parts(input, cancel)?;
         let path = input.address();
         let name = format!("`{}`", input.name);
         let broken = |reason: String| unreadable(&name, Some(path), "Parquet", &reason);
-        let footer = check_footer(&opened).map_err(broken)?;
+        let Some(bytes) = read_footer(&opened).map_err(broken)? else {
+            return Err(encrypted(&format!("{name} is"), path));
+        };
+        if thrift::has_field(&bytes, ENCRYPTION) {
+            return Err(encrypted(&format!("Columns of {name} are"), path));
+        }
         let metadata = guarded(|| {
-            let parts = opened.parts(&[footer])?;
-            ArrowReaderMetadata::load(&parts, ArrowReaderOptions::new())
+            let footer = opened.size() - TAIL - bytes.len() as u64..opened.size();
+            ArrowReaderMetadata::load(&opened.parts(&[footer])?, ArrowReaderOptions::new())
         })
         .map_err(broken)?;
         check(metadata.metadata(), opened.size()).map_err(broken)?;
+        footer::check(&bytes, metadata.metadata()).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
             opened,
             metadata,
             wanted,
+            limits,
             group: 0,
             next: None,
             reader: None,
@@ -106,7 +116,8 @@ impl ParquetTables {
         let group = &self.groups()[self.group];
         let row_bytes = group.total_byte_size().max(1) as usize / group.num_rows().max(1) as usize;
         let rows = (TABLE_BYTES / row_bytes.max(1)).clamp(1, MOST_RECORDS);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(parts, self.metadata.clone())
+        let pages = CheckedPages::new(parts, group, self.limits);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone())
             .with_row_groups(vec![self.group])
             .with_projection(self.mask())
             .with_batch_size(rows)
@@ -145,6 +156,7 @@ impl ParquetTables {
 
     /// What is left of the group is lost.
     fn lose_group(&mut self, reason: &str) -> Piece {
+        let reason = without_origin(reason);
         let left = (self.groups()[self.group].num_rows() as u64).saturating_sub(self.rows);
         let message = format!(
             "Row group {} of {} is damaged: {reason}. Its last {left} rows, from row {} of the group on, are lost.",
@@ -224,23 +236,48 @@ impl TableReader for ParquetTables {
     }
 }
 
-/// Refuses a footer whose lists say that they are longer than it. Returns where it lies.
-fn check_footer(opened: &OpenInput) -> Result<Range<u64>, String> {
-    const TAIL: u64 = 8;
+/// What went wrong, without the layers of the library that it went through.
+fn without_origin(reason: &str) -> &str {
+    const ORIGINS: [&str; 4] = ["Parquet argument error: ", "Parquet error: ", "External: ", "EOF: "];
+    let shorter = ORIGINS.iter().find_map(|origin| reason.strip_prefix(origin));
+    shorter.map_or(reason, without_origin)
+}
+
+/// How many bytes stand behind the footer: its length and a mark.
+const TAIL: u64 = 8;
+
+/// The field of a footer that tells how columns are encrypted.
+const ENCRYPTION: i64 = 8;
+
+fn encrypted(what: &str, path: &Path) -> Error {
+    let mut error = FileError::new(
+        path,
+        format!("{what} encrypted, and there is no way to give their keys."),
+    );
+    error.hint = Some("Decrypt it first, with the program that encrypted it.".to_owned());
+    Error::Input(Box::new(error))
+}
+
+/// Reads the footer, of which there is none to read if it is encrypted. One whose lists say that they are longer than it is
+/// refused.
+fn read_footer(opened: &OpenInput) -> Result<Option<Bytes>, String> {
     let failed = |error: std::io::Error| error.to_string();
     let end = opened.size().checked_sub(TAIL).ok_or("it is too short")?;
     let tail = opened.read_at(end, TAIL).map_err(failed)?;
     let Some(&[a, b, c, d, ref mark @ ..]) = tail.first_chunk::<{ TAIL as usize }>() else {
         return Err("it is too short".to_owned());
     };
+    if mark == b"PARE" {
+        return Ok(None);
+    }
     if mark != b"PAR1" {
         return Err("it does not end as Parquet does".to_owned());
     }
     let length = u64::from(u32::from_le_bytes([a, b, c, d]));
     let begin = end.checked_sub(length).ok_or("its footer is cut off")?;
     let bytes = opened.read_at(begin, length).map_err(failed)?;
-    if footer::is_sound(&bytes) {
-        Ok(begin..opened.size())
+    if thrift::is_sound(&bytes) {
+        Ok(Some(bytes))
     } else {
         Err("its footer is damaged".to_owned())
     }

@@ -136,13 +136,18 @@ fn each_table(
     wanted: Option<Vec<usize>>,
     mut visit: impl FnMut(&RecordBatch),
 ) -> Result<()> {
-    let (limits, cancel) = (Limits::default(), Cancel::default());
+    // A run writes what it has read and made, however well that can be compressed.
+    let limits = Limits {
+        expansion: None,
+        ..Limits::default()
+    };
+    let cancel = Cancel::default();
     let input = Input::at(path, &cancel)?;
     let mut reader: Box<dyn TableReader> = match format {
-        Format::Parquet => Box::new(ParquetTables::open(&input, wanted, &cancel)?),
+        Format::Parquet => Box::new(ParquetTables::open(&input, wanted, limits, &cancel)?),
         Format::Stream => Box::new(IpcStream::open(&input, limits, &cancel)?),
         Format::Csv | Format::Tsv => Box::new(CellTables::open(&input, format, limits, &cancel)?),
-        _ => Box::new(IpcFile::open(&input, &cancel)?),
+        _ => Box::new(IpcFile::open(&input, limits, &cancel)?),
     };
     while let Some(piece) = reader.next() {
         if let Piece::Table(table) = piece {

@@ -4,6 +4,7 @@
 //! Where a group ends depends on its rows only, and each is encoded in one go: the same rows make the same bytes, however
 //! they were cut into batches and whoever encoded them.
 
+use super::page_checksums::{EncodedColumn, GroupEncoder};
 use super::parquet::TableDefaults;
 use super::weight::weight;
 use crate::error::{ConfigError, Error, Result};
@@ -13,7 +14,6 @@ use arrow_cast::cast;
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -96,13 +96,8 @@ impl TableForm {
         Ok(match self.format {
             Format::Parquet => {
                 let parquet_schema = ArrowSchemaConverter::new().convert(&self.schema)?;
-                let writer = SerializedFileWriter::new(
-                    Vec::new(),
-                    parquet_schema.root_schema_ptr(),
-                    Arc::clone(&self.properties),
-                )?;
-                let factory = Arc::new(ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&self.schema)));
-                File::Parquet { writer, factory }
+                let (root, properties) = (parquet_schema.root_schema_ptr(), Arc::clone(&self.properties));
+                File::Parquet(SerializedFileWriter::new(Vec::new(), root, properties)?)
             }
             Format::Stream => File::Stream(StreamWriter::try_new(Vec::new(), &self.schema)?),
             _ => File::Arrow(FileWriter::try_new(Vec::new(), &self.schema)?),
@@ -146,10 +141,7 @@ fn key_values(schema: &Schema) -> Option<Vec<KeyValue>> {
 
 /// A file that is being made in memory, and is taken from there piece by piece.
 enum File {
-    Parquet {
-        writer: SerializedFileWriter<Vec<u8>>,
-        factory: Arc<ArrowRowGroupWriterFactory>,
-    },
+    Parquet(SerializedFileWriter<Vec<u8>>),
     Arrow(FileWriter<Vec<u8>>),
     Stream(StreamWriter<Vec<u8>>),
 }
@@ -160,7 +152,7 @@ pub struct TableGroup {
     tables: Vec<RecordBatch>,
     schema: SchemaRef,
     plain: Vec<usize>,
-    factory: Option<Arc<ArrowRowGroupWriterFactory>>,
+    encoder: Option<GroupEncoder>,
 }
 
 impl std::fmt::Debug for TableGroup {
@@ -179,7 +171,7 @@ pub struct EncodedGroup {
 }
 
 enum Content {
-    Columns(Vec<ArrowColumnChunk>),
+    Columns(Vec<EncodedColumn>),
     Table(RecordBatch),
 }
 
@@ -206,19 +198,10 @@ impl TableGroup {
         drop(self.tables);
         let table = concat_batches(&self.schema, &tables)?;
         drop(tables);
-        let Some(factory) = self.factory else {
-            return Ok(Content::Table(table));
-        };
-        let mut writers = factory.create_column_writers(self.number)?.into_iter();
-        let mut chunks = Vec::new();
-        for (field, column) in self.schema.fields().iter().zip(table.columns()) {
-            for leaf in compute_leaves(field, column)? {
-                let Some(mut writer) = writers.next() else { break };
-                writer.write(&leaf)?;
-                chunks.push(writer.close()?);
-            }
-        }
-        Ok(Content::Columns(chunks))
+        Ok(match self.encoder {
+            Some(encoder) => Content::Columns(encoder.encode(self.number, &table)?),
+            None => Content::Table(table),
+        })
     }
 }
 
@@ -314,8 +297,8 @@ impl TableWriter {
             tables: std::mem::take(&mut self.tables),
             schema: Arc::clone(&self.form.schema),
             plain: self.form.plain.clone(),
-            factory: match &self.file {
-                File::Parquet { factory, .. } => Some(Arc::clone(factory)),
+            encoder: match &self.file {
+                File::Parquet(writer) => Some(GroupEncoder::new(writer, Arc::clone(&self.form.schema))),
                 File::Arrow(_) | File::Stream(_) => None,
             },
         })
@@ -340,10 +323,10 @@ impl TableWriter {
 
     fn append(&mut self, content: Content) -> Result<(), ParquetError> {
         match (&mut self.file, content) {
-            (File::Parquet { writer, .. }, Content::Columns(chunks)) => {
+            (File::Parquet(writer), Content::Columns(columns)) => {
                 let mut group = writer.next_row_group()?;
-                for chunk in chunks {
-                    chunk.append_to_row_group(&mut group)?;
+                for column in columns {
+                    column.append_to(&mut group)?;
                 }
                 group.close()?;
             }
@@ -356,7 +339,7 @@ impl TableWriter {
 
     fn take(&mut self) -> Result<Vec<u8>, ParquetError> {
         Ok(match &mut self.file {
-            File::Parquet { writer, .. } => {
+            File::Parquet(writer) => {
                 writer.flush()?;
                 std::mem::take(writer.inner_mut())
             }
@@ -375,7 +358,7 @@ impl TableWriter {
             return Err(Error::Internal("A group of rows did not come back.".to_owned()));
         }
         let ended = match &mut self.file {
-            File::Parquet { writer, .. } => writer.finish().map(drop),
+            File::Parquet(writer) => writer.finish().map(drop),
             File::Arrow(writer) => writer.finish().map_err(Into::into),
             File::Stream(writer) => writer.finish().map_err(Into::into),
         };
