@@ -58,7 +58,7 @@ pub fn progress<'s>(shell: &'s dyn Shell, wanted: Option<bool>) -> Box<dyn Watch
 pub fn keep_standard_input() {
     if rustix::io::fcntl_getfd(rustix::stdio::stdin()).is_err() {
         // The lowest number that is free is the one of standard input. It stays open as long as the process lives.
-        let _ = std::fs::File::open("/dev/null").map(std::mem::forget);
+        let _ = fs_err::File::open("/dev/null").map(std::mem::forget);
     }
 }
 

@@ -255,6 +255,8 @@ pub(super) struct Shared {
     pub(super) notices: Notices,
     error: Mutex<Option<Error>>,
     failed: AtomicBool,
+    /// Cancelled when an error stops the run, and not when it ends: what is being committed then is still to be committed.
+    pub(super) failure: Cancel,
 }
 
 /// What other threads have to say. The calling thread logs it: a handler of Python's `logging` may take any lock, and no
@@ -314,6 +316,7 @@ impl Shared {
             notices: Notices::default(),
             error: Mutex::default(),
             failed: AtomicBool::new(false),
+            failure: Cancel::default(),
         }
     }
 
@@ -323,6 +326,7 @@ impl Shared {
         first.get_or_insert(error);
         drop(first);
         self.failed.store(true, Ordering::Release);
+        self.failure.cancel();
         self.cancel.cancel();
         self.round.stop();
     }

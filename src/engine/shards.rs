@@ -72,7 +72,7 @@ impl Shards {
         shared: &Arc<Shared>,
     ) -> Result<Self> {
         let root = Arc::clone(directory.root());
-        root.heed(&shared.cancel);
+        root.heed(&shared.failure);
         let mut shards = Self {
             path: root.path().to_owned(),
             root,
@@ -181,11 +181,9 @@ impl Shards {
     /// Finishes the last shard, and waits until all are committed.
     pub(super) fn end(&mut self, total: &mut Statistics, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         with_pulse(pulse, |cancel| {
-            // The threads of the run were told to stop, and with them all that waited for a store.
             self.root.heed(cancel);
             self.close(total)
         })?;
-        self.root.heed(&Cancel::default());
         if let Some(committer) = self.committer.take() {
             self.directory = committer.finish(pulse)?;
         }
