@@ -1,18 +1,14 @@
 //! What makes an input the same input while it is read, and when a run goes on: its size, its time of modification and
 //! some of its bytes.
 
-use super::remote::{ObjectParts, ObjectReader, RemoteObject};
+use super::remote::RemoteObject;
 use super::{Compression, Input, InputLocation};
 use crate::error::{Error, FileError, Result};
 use crate::step::Cancel;
-use bytes::{Buf as _, Bytes};
-use parquet::file::reader::{ChunkReader, Length};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::fs::Metadata;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 /// How many bytes are looked at, at the beginning and at the end.
@@ -21,14 +17,14 @@ const LOOKED_AT: u64 = 64 << 10;
 /// The size of an input and when it was modified, by which it is noticed that somebody has written to it: part of what was
 /// read would be from before and part from afterwards. Of an object, the store tells more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Version {
-    size: u64,
+pub(super) struct Version {
+    pub(super) size: u64,
     modified: Option<u64>,
     tag: Option<String>,
 }
 
 impl Version {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         let since = metadata
             .modified()
             .ok()
@@ -52,30 +48,19 @@ impl Version {
     fn at(path: &Path) -> Option<Self> {
         metadata(path).as_ref().map(Self::of)
     }
-}
 
-/// What was done to an input that is not what it was.
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Changed,
-    Removed,
-}
-
-/// Compares an input with what it was; `None` is one that is gone.
-fn compare(before: &Version, now: Option<&Version>) -> Result<(), Change> {
-    match now {
-        Some(now) if now == before => Ok(()),
-        Some(_) => Err(Change::Changed),
-        None => Err(Change::Removed),
+    /// Fails if an input was of this version and is of another, or is gone.
+    pub(super) fn check_unchanged(&self, input: &str, path: &Path, now: Option<&Self>) -> Result<()> {
+        match now {
+            Some(now) if now == self => Ok(()),
+            Some(_) => Err(unlike(input, path, "changed")),
+            None => Err(unlike(input, path, "removed")),
+        }
     }
 }
 
-/// The error of an input that is not what it was.
-fn unlike(input: &str, path: &Path, change: Change) -> Error {
-    let what = match change {
-        Change::Changed => "changed",
-        Change::Removed => "removed",
-    };
+/// The error of an input that was "changed" or "removed".
+fn unlike(input: &str, path: &Path, what: &str) -> Error {
     let message =
         format!("The input `{input}` was {what} while it was read; what was being made of it is not committed.");
     let mut error = FileError::new(path, message);
@@ -88,167 +73,12 @@ fn unlike(input: &str, path: &Path, change: Change) -> Error {
 }
 
 /// Fails if an object is not what it was when it was first looked at.
-fn check_object(input: &str, object: &RemoteObject, cancel: &Cancel) -> Result<()> {
+pub(super) fn check_object(input: &str, object: &RemoteObject, cancel: &Cancel) -> Result<()> {
     match object.is_unchanged(cancel) {
         Ok(Some(true)) => Ok(()),
-        Ok(Some(false)) => Err(unlike(input, object.as_path(), Change::Changed)),
-        Ok(None) => Err(unlike(input, object.as_path(), Change::Removed)),
+        Ok(Some(false)) => Err(unlike(input, object.as_path(), "changed")),
+        Ok(None) => Err(unlike(input, object.as_path(), "removed")),
         Err(error) => Err(Error::Input(Box::new(object.url().failed("looking at", &error)))),
-    }
-}
-
-/// An input that is open, with what it was then. If it is replaced or removed, a file is still there for whoever has it
-/// open, and of an object no more is read.
-pub(super) struct OpenInput {
-    name: String,
-    opened: Opened,
-}
-
-enum Opened {
-    File { file: File, path: PathBuf, before: Version },
-    Object { reader: ObjectReader },
-}
-
-impl OpenInput {
-    /// Remembers what an input is, if it is an ordinary file: of a pipe, nobody can tell.
-    pub(super) fn of(file: &File, metadata: &Metadata, input: &Input) -> io::Result<Option<Self>> {
-        let Some(path) = input.path().filter(|_| metadata.is_file()) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            name: input.name.clone(),
-            opened: Opened::File {
-                file: file.try_clone()?,
-                path: path.to_owned(),
-                before: Version::of(metadata),
-            },
-        }))
-    }
-
-    /// Remembers an object.
-    pub(super) fn of_object(object: &Arc<RemoteObject>, input: &Input, cancel: &Cancel) -> Self {
-        Self {
-            name: input.name.clone(),
-            opened: Opened::Object {
-                reader: ObjectReader::new(object, cancel),
-            },
-        }
-    }
-
-    /// How many bytes it had when it was opened.
-    pub(super) fn size(&self) -> u64 {
-        match &self.opened {
-            Opened::File { before, .. } => before.size,
-            Opened::Object { reader } => reader.object().size().unwrap_or(0),
-        }
-    }
-
-    /// The bytes at a place in it.
-    pub(super) fn read_at(&self, from: u64, length: u64) -> io::Result<Bytes> {
-        match &self.opened {
-            Opened::File { file, .. } => {
-                let mut file: &File = file;
-                let mut bytes = vec![0; length as usize];
-                file.seek(SeekFrom::Start(from))?;
-                file.read_exact(&mut bytes)?;
-                Ok(bytes.into())
-            }
-            Opened::Object { reader } => reader.part(from..from + length),
-        }
-    }
-
-    /// Has an object's bytes at a place come in one piece, which is kept until the next: whoever reads them then need not wait.
-    pub(super) fn look_ahead(&self, place: Range<u64>) -> io::Result<()> {
-        match &self.opened {
-            Opened::File { .. } => Ok(()),
-            Opened::Object { reader } => reader.look_ahead(place),
-        }
-    }
-
-    /// Something that reads it from any place.
-    pub(super) fn reader(&self) -> io::Result<InputReader> {
-        Ok(match &self.opened {
-            Opened::File { file, .. } => InputReader::File(file.try_clone()?),
-            Opened::Object { reader } => InputReader::Object(reader.clone()),
-        })
-    }
-
-    /// Its bytes at these places, to be read from a [`Parts`]: those of an object are asked for together, those of a file when
-    /// they are read.
-    pub(super) fn parts(&self, places: &[Range<u64>]) -> io::Result<Parts> {
-        Ok(match &self.opened {
-            Opened::File { file, before, .. } => Parts::File(file.try_clone()?, before.size),
-            Opened::Object { reader } => Parts::Object(ObjectParts::fetch(reader.object(), places, reader.cancel())?),
-        })
-    }
-
-    /// Fails if it was written to since it was opened.
-    pub(super) fn check_unchanged(&self) -> Result<()> {
-        match &self.opened {
-            Opened::File { file, path, before } => {
-                let now = file.metadata();
-                let now = now.map_err(|error| Error::Input(Box::new(FileError::of(path, "reading", &error))))?;
-                compare(before, Some(&Version::of(&now))).map_err(|change| unlike(&self.name, path, change))
-            }
-            Opened::Object { reader } => check_object(&self.name, reader.object(), reader.cancel()),
-        }
-    }
-}
-
-/// Reads an input from any place.
-pub(super) enum InputReader {
-    File(File),
-    Object(ObjectReader),
-}
-
-impl Read for InputReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(buffer),
-            Self::Object(object) => object.read(buffer),
-        }
-    }
-}
-
-impl Seek for InputReader {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match self {
-            Self::File(file) => file.seek(to),
-            Self::Object(object) => object.seek(to),
-        }
-    }
-}
-
-/// Parts of an input, as the library for Parquet reads them.
-pub(super) enum Parts {
-    File(File, u64),
-    Object(ObjectParts),
-}
-
-impl Length for Parts {
-    fn len(&self) -> u64 {
-        match self {
-            Self::File(_, size) => *size,
-            Self::Object(parts) => parts.size(),
-        }
-    }
-}
-
-impl ChunkReader for Parts {
-    type T = Box<dyn Read + Send>;
-
-    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        Ok(match self {
-            Self::File(file, _) => Box::new(file.get_read(start)?),
-            Self::Object(parts) => Box::new(parts.from(start)?.reader()),
-        })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        match self {
-            Self::File(file, _) => file.get_bytes(start, length),
-            Self::Object(parts) => Ok(parts.bytes(start, length)?),
-        }
     }
 }
 
@@ -300,7 +130,7 @@ impl InputIdentity {
             modified: self.modified,
             tag: None,
         };
-        compare(&before, Version::at(path).as_ref()).map_err(|change| unlike(&self.name, path, change))
+        before.check_unchanged(&self.name, path, Version::at(path).as_ref())
     }
 }
 
@@ -344,7 +174,9 @@ fn content(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::open_input::OpenInput;
     use super::*;
+    use std::fs::File;
     use std::path::PathBuf;
 
     fn input(path: PathBuf) -> Input {

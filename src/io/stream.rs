@@ -1,6 +1,6 @@
 //! The bytes of an input: opens it, tells what it is, and undoes its compression.
 
-use super::identity::OpenInput;
+use super::open_input::OpenInput;
 use super::patient::PatientInput;
 use super::remote::{Download, RemoteObject};
 use super::sniff::{self, HEAD, LEAST_HEAD};

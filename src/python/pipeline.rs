@@ -280,9 +280,10 @@ impl PyPipeline {
     /// is committed shard by shard, and `resume` goes on with it after whatever ended the run.
     ///
     /// Args:
-    ///     inputs: A path or pattern (`*`, `**`, `?`), or a list of them. Text (`.txt` and others) and JSON Lines
-    ///         (`.jsonl`, `.ndjson`), plain or compressed with gzip or Zstandard.
-    ///     output: The file to make; it is compressed if its name ends in `.gz` or `.zst`. A `str` that ends in `/`, or a
+    ///     inputs: A path, a pattern (`*`, `**`, `?`) or an address (`s3://bucket/name`; see docs/remote-files.md), or a
+    ///         list of them. Text (`.txt` and others), JSON Lines (`.jsonl`, `.ndjson`) and CSV, plain or compressed with
+    ///         gzip or Zstandard; Parquet and Arrow.
+    ///     output: The file or object to make; it is compressed if its name ends in `.gz` or `.zst`. A `str` that ends in `/`, or a
     ///         directory that exists: the directory to make.
     ///     format: How the inputs lie: `"text"` (a record per line), `"file"` (a record per file), `"jsonl"`, `"parquet"`,
     ///         `"arrow"` (an IPC file), `"stream"` (an IPC stream), `"csv"` or `"tsv"`. `None` tells it from the first bytes

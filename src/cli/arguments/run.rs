@@ -44,7 +44,7 @@ pub(in crate::cli) struct RunArguments {
 
     #[arg(
         value_name = "INPUT",
-        help = "Files or patterns such as `in/**/*.jsonl.gz`; `-` or nothing: standard input. gzip and zstd are recognised."
+        help = "Files, patterns such as `in/**/*.jsonl.gz`, or addresses such as `s3://bucket/*.jsonl`; `-` or nothing: standard input. gzip and zstd are recognised."
     )]
     pub(in crate::cli) inputs: Vec<OsString>,
 
@@ -104,7 +104,7 @@ pub(in crate::cli) struct RunArguments {
         long,
         value_name = "FILE",
         help_heading = OUTPUT,
-        help = "The file for what goes out, compressed if it ends in `.gz` or `.zst`; `-` or nothing: standard output. A name that ends in `/`, or a directory: an output directory, which is committed shard by shard."
+        help = "The file or address for what goes out, compressed if it ends in `.gz` or `.zst`; `-` or nothing: standard output. A name that ends in `/`, or a directory: an output directory, which is committed shard by shard."
     )]
     pub(in crate::cli) output: Option<PathBuf>,
 

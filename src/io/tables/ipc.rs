@@ -1,6 +1,6 @@
 //! Reads Arrow IPC: files, whose batches are found by their footer, and streams.
 
-use super::super::identity::{InputReader, OpenInput};
+use super::super::open_input::{InputReader, OpenInput};
 use super::super::stream::{BUFFER, Stream, open_in_parts};
 use super::{Piece, TableReader, guarded, ipc_lengths, lost, unreadable};
 use crate::error::{Result, Shown};

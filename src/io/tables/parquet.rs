@@ -1,6 +1,6 @@
 //! Reads Parquet: row groups, one after the other, in parts of a few megabytes at most.
 
-use super::super::identity::{OpenInput, Parts};
+use super::super::open_input::{OpenInput, Parts};
 use super::super::stream::open_in_parts;
 use super::checked_pages::CheckedPages;
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, thrift, unreadable};
