@@ -46,8 +46,9 @@ fn help_on_run() {
     Usage: text-processor run [OPTIONS] <--pipeline <FILE>|--step <STEP>|--discover> [INPUT]...
 
     Arguments:
-      [INPUT]...  Files or patterns such as `in/**/*.jsonl.gz`; `-` or nothing:
-                  standard input. gzip and zstd are recognised.
+      [INPUT]...  Files, patterns such as `in/**/*.jsonl.gz`, or addresses such as
+                  `s3://bucket/*.jsonl`; `-` or nothing: standard input. gzip and
+                  zstd are recognised.
 
     Options:
       -v, --verbose...  Log what happens; twice: in detail.
@@ -83,10 +84,10 @@ fn help_on_run() {
                                     [default: 200]
 
     Output:
-      -o, --output <FILE>       The file for what goes out, compressed if it ends in
-                                `.gz` or `.zst`; `-` or nothing: standard output. A
-                                name that ends in `/`, or a directory: an output
-                                directory, which is committed shard by shard.
+      -o, --output <FILE>       The file or address for what goes out, compressed if
+                                it ends in `.gz` or `.zst`; `-` or nothing: standard
+                                output. A name that ends in `/`, or a directory: an
+                                output directory, which is committed shard by shard.
           --rejected <FILE>     Write rejected records to a JSONL file, each with
                                 its step and reason. Without it they are counted
                                 only.
