@@ -38,7 +38,7 @@ pub(in crate::io) fn matches(url: &ObjectUrl, cancel: &Cancel) -> Result<Vec<Obj
         .map(|meta| meta.location)
         // What is named like a folder holds nothing.
         .filter(|key| pattern.matches_with(key.as_ref(), options))
-        .map(|key| url.below(key))
+        .map(|key| url.at(key))
         .collect();
     found.sort_unstable_by(|one, other| one.key.as_ref().cmp(other.key.as_ref()));
     if found.is_empty() {

@@ -111,13 +111,13 @@ impl ObjectUrl {
         Err(ConfigError::new(message).with_hint("Write to a file, or to s3://, gs:// or az://."))
     }
 
-    /// The address of something whose name begins as this one.
-    fn below(&self, key: Key) -> Self {
+    /// The address of something else in the same store.
+    fn at(&self, key: Key) -> Self {
         let text = self.text.to_string_lossy();
-        let end = text.len() - text.find("://").map_or(0, |at| text.len() - at - 3);
-        let authority = text[end..].find('/').map_or(text.len(), |slash| end + slash);
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
         Self {
-            text: PathBuf::from(format!("{}/{key}", &text[..authority])),
+            text: PathBuf::from(format!("{scheme}://{authority}/{key}")),
             store: Arc::clone(&self.store),
             key,
         }

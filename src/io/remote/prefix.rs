@@ -20,6 +20,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// How many names are asked for one by one. For more, everything is listed once, which brings a thousand with each answer.
+const ASKED_ONE_BY_ONE: usize = 4;
+
 /// The names in a store that begin as an address.
 pub(in crate::io) struct Prefix {
     url: ObjectUrl,
@@ -41,10 +44,20 @@ impl Prefix {
     }
 
     fn object(&self, name: &str) -> ObjectUrl {
-        name.split('/').fold(self.url.clone(), |url, part| {
-            let key = url.key.clone().join(part);
-            url.below(key)
-        })
+        let key = name.split('/').fold(self.url.key.clone(), Key::join);
+        self.url.at(key)
+    }
+
+    fn find_one(&self, name: &str) -> Result<Option<Found>> {
+        let object = self.object(name);
+        match wait(&self.heeded.now(), object.store.head(&object.key)) {
+            Ok(meta) => Ok(Some(Found {
+                size: meta.size,
+                is_file: true,
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(name, "looking at", &error)),
+        }
     }
 
     fn failed(&self, name: &str, doing: &str, error: &io::Error) -> Error {
@@ -63,16 +76,16 @@ impl Root for Prefix {
 
     fn names(&self) -> Result<Vec<OsString>> {
         let names = listing::names(&self.url, &self.heeded.now());
-        let names = names.map_err(|error| self.failed("", "listing", &error))?;
+        let names = names.map_err(|error| Error::Output(Box::new(self.url.failed("listing", &error))))?;
         Ok(names.into_iter().map(OsString::from).collect())
     }
 
     fn find(&self, names: &[&str]) -> Result<Vec<Option<Found>>> {
-        if names.is_empty() {
-            return Ok(Vec::new());
+        if names.len() <= ASKED_ONE_BY_ONE {
+            return names.iter().map(|name| self.find_one(name)).collect();
         }
         let listed = listing::list(&self.url, &self.url.key, &self.heeded.now())
-            .map_err(|error| self.failed("", "listing", &error))?;
+            .map_err(|error| Error::Output(Box::new(self.url.failed("listing", &error))))?;
         let sizes: HashMap<String, u64> = listed
             .into_iter()
             .filter_map(|meta| Some((listing::name_below(&self.url, &meta.location)?, meta.size)))
