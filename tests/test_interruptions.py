@@ -1,9 +1,12 @@
 """C5, C6, C27: closed pipes, signals, and poor surroundings."""
 
+import fcntl
 import os
 import random
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -48,6 +51,24 @@ def test_c6_c7_a_signal_ends_a_pipe_that_never_ends(program: Program, number: si
     assert b"Traceback" not in told
     assert seconds < MOST_SECONDS
     assert names(program.folder) == [], "no partial file"
+
+
+@pytest.mark.parametrize(("form", "begin"), [("csv", b"id,te"), ("stream", b"\xff\xff\xff\xff")])
+def test_c6_a_signal_ends_waiting_for_the_columns_of_a_pipe(program: Program, form: str, begin: bytes) -> None:
+    with program.started("run", "-s", "trim", "--format", form, "-o", "out.csv") as process:
+        assert process.stdin is not None
+        process.stdin.write(begin)
+        process.stdin.flush()
+        deadline = time.monotonic() + 20
+        # What was written is there until it is read.
+        while struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)))[0]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        ended, told, seconds = stop(process, signal.SIGINT)
+    assert ended == 130, told
+    assert b"Traceback" not in told
+    assert seconds < MOST_SECONDS
+    assert names(program.folder) == []
 
 
 def test_c6_a_signal_ends_a_step_of_the_engine(program: Program) -> None:

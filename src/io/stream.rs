@@ -278,7 +278,8 @@ impl Stream {
     /// Appends at most `want` bytes: what one call of the system gives. Notes the end and errors.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>, want: usize) {
         if self.cancel.is_cancelled() {
-            self.state = StreamState::Failed(io::ErrorKind::Interrupted.into());
+            // Not `Interrupted`, which means that one should try again.
+            self.state = StreamState::Failed(io::Error::other("the run was stopped"));
             return;
         }
         let before = bytes.len();
