@@ -142,6 +142,26 @@ def test_requests_that_fail_are_made_again(tmp_path: Path, store: Store, source:
     assert store.get("out.jsonl") == expected
 
 
+def test_what_cannot_be_read_any_more_is_a_damaged_segment(tmp_path: Path, store: Store) -> None:
+    line = b"one line of some length\n"
+    store.put("in.txt", line * ((30 << 20) // len(line)))
+    store.put("other.txt", b"another\n")
+    asked: list[str] = []
+
+    def fault(method: str, path: str) -> int | None:
+        asked.append(path)
+        return 403 if path == "/corpus/in.txt" and asked.count(path) > 4 else None
+
+    store.fault = fault
+    report = Pipeline([]).run([store.url("in.txt"), store.url("other.txt")], tmp_path / "out.txt")
+    assert report.exit_code == 5
+    [damage] = report.to_dict()["damage"]
+    assert "does not permit it" in damage["message"]
+    written = (tmp_path / "out.txt").read_bytes()
+    assert written == line * (written.count(b"\n") - 1) + b"another\n"
+    assert report.out == written.count(b"\n") > 100_000
+
+
 def test_an_object_that_is_replaced_while_it_is_read_is_noticed(tmp_path: Path, store: Store) -> None:
     store.put("in.txt", b"one line\n" * (5 << 20))
 
@@ -267,6 +287,30 @@ def test_a_web_server_is_read(tmp_path: Path, parts: bool) -> None:
             Pipeline([]).run(f"{server}/missing.txt", tmp_path / "missing.txt")
         with pytest.raises(ConfigError, match="only read"):
             Pipeline([]).run(f"{server}/a/in.txt", f"{server}/out.txt")
+
+
+@pytest.mark.parametrize("address", ["gs://corpus/a/in.txt", "az://corpus/a/in.txt", "abfss://corpus/a/in.txt"])
+def test_other_stores_are_asked_for_the_right_object(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    content = b"".join(b"line %d\n" % number for number in range(100_000))
+    # Reading what everybody may read is the same with each: a server that gives files can stand in for the store.
+    with web_server({"/corpus/a/in.txt": content}, tags=True) as server:
+        key = {
+            "gcs_base_url": server,
+            "disable_oauth": True,
+            "client_email": "",
+            "private_key": "",
+            "private_key_id": "",
+        }
+        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(key))
+        monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+        monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", server)
+        monkeypatch.setenv("AZURE_SKIP_SIGNATURE", "true")
+        monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+        Pipeline([]).run(address, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes() == content
 
 
 def test_parquet_needs_a_server_that_gives_parts(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -119,19 +120,20 @@ class Store:
 
 
 @contextmanager
-def web_server(files: dict[str, bytes], *, parts: bool = True) -> Iterator[str]:
-    """Serves files over HTTP, by their path with what follows a question mark.
+def web_server(files: dict[str, bytes], *, parts: bool = True, tags: bool = False) -> Iterator[str]:
+    """Serves files over HTTP, by their path with what follows a question mark, however it is spelled.
 
     Args:
         files: The content of each address. Of any other, it says that there is none.
         parts: Whether parts of a file can be asked for.
+        tags: Whether it tells what its content is, as stores do.
     """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _answer(self, *, body: bool) -> None:
-            content = files.get(self.path)
+            content = files.get(self.path, files.get(unquote(self.path)))
             if content is None:
                 self.send_error(404)
                 return
@@ -148,6 +150,8 @@ def web_server(files: dict[str, bytes], *, parts: bool = True) -> Iterator[str]:
             else:
                 self.send_response(200)
             self.send_header("Last-Modified", "Mon, 23 Nov 2026 12:00:00 GMT")
+            if tags:
+                self.send_header("ETag", f'"{hash(content):x}"')
             self.send_header("Content-Length", str(end - begin))
             self.end_headers()
             if body:
