@@ -192,3 +192,31 @@ def test_encrypted_parquet_is_told_of(tmp_path: Path, columns: list[str], is_pla
 def extension_format(extension: str) -> str:
     """The word for the format of an extension."""
     return next(word for word, other in EXTENSIONS.items() if other == extension)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_row_groups_are_read_ahead_in_order_and_damage_stays_where_it_is(tmp_path: Path, suffix: str) -> None:
+    rows = 20_000
+    table = pa.table({"id": range(rows), "text": [f"  text {number}  " for number in range(rows)]})
+    pq.write_table(table, tmp_path / "theirs.parquet", row_group_size=1000)
+    # Pages that this writes have checksums, so that no damage goes unnoticed.
+    source = tmp_path / "in.parquet"
+    Pipeline([]).run(tmp_path / "theirs.parquet", source)
+    content = bytearray(source.read_bytes())
+    for group in (0, 7, 8, 19):
+        column = pq.ParquetFile(source).metadata.row_group(group).column(1)
+        begin = column.dictionary_page_offset or column.data_page_offset
+        content[begin + column.total_compressed_size // 2] ^= 1
+    source.write_bytes(content)
+
+    made = []
+    for workers in (1, 2, 6):
+        output = tmp_path / f"{workers}.{suffix}"
+        report = Pipeline(["trim"]).run(source, output, workers=workers)
+        assert (report.exit_code, report.out, len(report.to_dict()["damage"])) == (5, 16_000, 4)
+        quarantine = (tmp_path / f"{workers}.quarantine.jsonl").read_bytes()
+        made.append((output.read_bytes(), quarantine))
+    assert made[0] == made[1] == made[2]
+    if suffix == "jsonl":
+        ids = [record["id"] for record in read_jsonl(tmp_path / "1.jsonl")]
+        assert ids == [number for number in range(rows) if number // 1000 not in (0, 7, 8, 19)]

@@ -7,8 +7,8 @@ use crate::engine::outputs::quarantine_beside;
 use crate::engine::{LEAST_MEMORY_BUDGET, MOST_MEMORY_BUDGET, MOST_WORKERS, RunOptions};
 use crate::error::{ConfigError, Error, Result, Shown};
 use crate::io::{
-    CasualtyEncoder, Compression, Decoder, Format, Input, KeptTables, Layout, Output, RowWriter, StepLabel, TableFacts,
-    TableForm, TableInputs, check_output, check_representable, decoder, encoder, facts_of, open_source,
+    CasualtyEncoder, Compression, Decoder, Format, Input, KeptTables, Layout, Output, ReadAhead, RowWriter, StepLabel,
+    TableFacts, TableForm, TableInputs, check_output, check_representable, decoder, encoder, facts_of, open_source,
 };
 use crate::plan::{Plan, PlanField, PlannedStep};
 use crate::step::{Cancel, Origin};
@@ -17,6 +17,12 @@ use std::sync::Arc;
 
 /// How many groups of rows the memory budget has room for: one that is gathered, some that are encoded, and batches.
 const GROUPS_IN_BUDGET: usize = 8;
+
+/// How many threads decode row groups ahead of the workers, at most: more than that is rarely worked on in the same time.
+const MOST_DECODERS: usize = 4;
+
+/// What part of the memory budget may hold rows that were decoded ahead: a quarter.
+const DECODED_IN_BUDGET: usize = 4;
 
 /// From how many records of the first input the columns of the output are told, where its records are objects.
 const LEARNED_RECORDS: usize = 1000;
@@ -264,10 +270,21 @@ pub(super) fn prepare(
         });
     }
     let tables = match (column_decoder, schema) {
-        (Some(decoder), Some(schema)) => Some(TableInputs::new(decoder, schema, wanted, kept)),
+        (Some(decoder), Some(schema)) => {
+            let tables = TableInputs::new(decoder, schema, wanted, kept);
+            Some(tables.with_read_ahead(read_ahead(options)))
+        }
         _ => None,
     };
     Ok(Preparation { codecs, tables, shape })
+}
+
+/// How much of a table is decoded ahead. One worker reads while the others work; with one worker, one thread does everything.
+fn read_ahead(options: &RunOptions) -> ReadAhead {
+    ReadAhead {
+        threads: options.workers.saturating_sub(1).min(MOST_DECODERS),
+        bytes: options.memory_budget / DECODED_IN_BUDGET,
+    }
 }
 
 /// What the tables among the inputs are. All must have the same columns; what the first one says besides holds for all.

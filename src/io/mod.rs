@@ -53,8 +53,8 @@ pub use source::{open_source, open_source_at};
 pub use stored::{names_in, open_content, open_stored, read_stored};
 pub use table::TableSource;
 pub use tables::{
-    EncodedGroup, KeptTables, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs, TableWriter,
-    facts_of, identities_of_table, json_of_row, rows_of_table, unsayable_rows,
+    EncodedGroup, KeptTables, ReadAhead, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs,
+    TableWriter, facts_of, identities_of_table, json_of_row, rows_of_table, unsayable_rows,
 };
 
 use crate::batch::Batch;

@@ -8,8 +8,9 @@ use crate::step::Cancel;
 use bytes::{Buf as _, Bytes};
 use parquet::file::reader::{ChunkReader, Length};
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,10 +64,8 @@ impl OpenInput {
     pub(super) fn read_at(&self, from: u64, length: u64) -> io::Result<Bytes> {
         match &self.opened {
             Opened::File { file, .. } => {
-                let mut file: &File = file;
                 let mut bytes = vec![0; length as usize];
-                file.seek(SeekFrom::Start(from))?;
-                file.read_exact(&mut bytes)?;
+                file.read_exact_at(&mut bytes, from)?;
                 Ok(bytes.into())
             }
             Opened::Object { reader } => reader.part(from..from + length),
@@ -93,7 +92,11 @@ impl OpenInput {
     /// they are read.
     pub(super) fn parts(&self, places: &[Range<u64>]) -> io::Result<Parts> {
         Ok(match &self.opened {
-            Opened::File { file, before, .. } => Parts::File(file.try_clone()?, before.size),
+            Opened::File { file, before, .. } => Parts::File(Placed {
+                file: Arc::new(file.try_clone()?),
+                size: before.size,
+                position: 0,
+            }),
             Opened::Object { reader } => Parts::Object(ObjectParts::fetch(reader.object(), places, reader.cancel())?),
         })
     }
@@ -135,16 +138,32 @@ impl Seek for InputReader {
     }
 }
 
+/// A file that is read at a place of one's own: whatever else reads it, on other threads too, has another.
+#[derive(Clone)]
+pub(super) struct Placed {
+    file: Arc<File>,
+    size: u64,
+    position: u64,
+}
+
+impl Read for Placed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
 /// Parts of an input, as the library for Parquet reads them.
 pub(super) enum Parts {
-    File(File, u64),
+    File(Placed),
     Object(ObjectParts),
 }
 
 impl Length for Parts {
     fn len(&self) -> u64 {
         match self {
-            Self::File(_, size) => *size,
+            Self::File(placed) => placed.size,
             Self::Object(parts) => parts.size(),
         }
     }
@@ -155,14 +174,21 @@ impl ChunkReader for Parts {
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
         Ok(match self {
-            Self::File(file, _) => Box::new(file.get_read(start)?),
+            Self::File(placed) => Box::new(BufReader::new(Placed {
+                position: start,
+                ..placed.clone()
+            })),
             Self::Object(parts) => Box::new(parts.from(start)?.reader()),
         })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         match self {
-            Self::File(file, _) => file.get_bytes(start, length),
+            Self::File(placed) => {
+                let mut bytes = vec![0; length];
+                placed.file.read_exact_at(&mut bytes, start)?;
+                Ok(bytes.into())
+            }
             Self::Object(parts) => Ok(parts.bytes(start, length)?),
         }
     }

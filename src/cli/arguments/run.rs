@@ -44,7 +44,7 @@ pub(in crate::cli) struct RunArguments {
 
     #[arg(
         value_name = "INPUT",
-        help = "Files, patterns such as `in/**/*.jsonl.gz`, or addresses such as `s3://bucket/*.jsonl`; `-` or nothing: standard input. gzip and zstd are recognised."
+        help = "Files, patterns (`in/**/*.gz`) or addresses (`s3://b/*.gz`); `-` or nothing: standard input. gzip and zstd are recognised."
     )]
     pub(in crate::cli) inputs: Vec<OsString>,
 

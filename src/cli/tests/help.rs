@@ -46,9 +46,8 @@ fn help_on_run() {
     Usage: text-processor run [OPTIONS] <--pipeline <FILE>|--step <STEP>|--discover> [INPUT]...
 
     Arguments:
-      [INPUT]...  Files, patterns such as `in/**/*.jsonl.gz`, or addresses such as
-                  `s3://bucket/*.jsonl`; `-` or nothing: standard input. gzip and
-                  zstd are recognised.
+      [INPUT]...  Files, patterns (`in/**/*.gz`) or addresses (`s3://b/*.gz`); `-`
+                  or nothing: standard input. gzip and zstd are recognised.
 
     Options:
       -v, --verbose...  Log what happens; twice: in detail.

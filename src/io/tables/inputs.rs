@@ -3,7 +3,7 @@
 use super::csv::CellTables;
 use super::ipc::{IpcFile, IpcStream};
 use super::parquet::{ParquetTables, TableDefaults};
-use super::{ColumnSource, TableReader, difference};
+use super::{ColumnSource, ReadAhead, TableReader, difference};
 use crate::columns::ColumnDecoder;
 use crate::error::{ConfigError, Error, Result};
 use crate::io::sniff;
@@ -135,6 +135,7 @@ pub struct TableInputs {
     schema: SchemaRef,
     /// The columns that are read, if not all of them are.
     wanted: Option<Vec<usize>>,
+    ahead: ReadAhead,
     kept: Mutex<KeptTables>,
 }
 
@@ -146,8 +147,15 @@ impl TableInputs {
             decoder: Arc::new(decoder),
             schema,
             wanted,
+            ahead: ReadAhead::default(),
             kept: Mutex::new(kept),
         }
+    }
+
+    /// Has what lies behind the rows that were read be decoded ahead, where that can be.
+    #[must_use]
+    pub fn with_read_ahead(self, ahead: ReadAhead) -> Self {
+        Self { ahead, ..self }
     }
 
     /// Opens an input at a place in it.
@@ -182,6 +190,8 @@ impl TableInputs {
                 reader
             }
         };
+        let mut reader = reader;
+        reader.read_ahead(self.ahead);
         let decoder = Arc::clone(&self.decoder);
         let source = ColumnSource::new(reader, decoder, Arc::clone(&self.schema), left_out);
         Ok(Box::new(source.with_place(place.ordinal, place.offset)?))

@@ -4,6 +4,7 @@
 //! into batches. A [`TableWriter`] gathers what goes out into groups of rows, which any thread can encode; a [`RowWriter`]
 //! writes rows that need no file around them.
 
+mod ahead;
 mod checked_pages;
 mod csv;
 mod footer;
@@ -19,6 +20,7 @@ mod thrift;
 mod weight;
 mod writer;
 
+pub use ahead::ReadAhead;
 pub use inputs::{KeptTables, TableFacts, TableInputs, facts_of};
 pub use json::{json_of_row, unsayable_rows};
 pub use parquet::TableDefaults;
@@ -81,6 +83,9 @@ pub(super) trait TableReader: Send {
         }
         Ok(())
     }
+
+    /// Has what lies behind be decoded while something is done with what was read. To be said before the first rows are read.
+    fn read_ahead(&mut self, _allowed: ReadAhead) {}
 
     /// Takes rows back that are to be the next.
     fn put_back(&mut self, table: RecordBatch);

@@ -2,6 +2,7 @@
 
 use super::super::open_input::{OpenInput, Parts};
 use super::super::stream::open_in_parts;
+use super::ahead::{Ahead, GroupReader, ReadAhead};
 use super::checked_pages::CheckedPages;
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, thrift, unreadable};
 use crate::error::{Error, FileError, Result, Shown};
@@ -11,9 +12,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::ColumnPath;
@@ -37,9 +36,11 @@ pub(super) struct ParquetTables {
     limits: Limits,
     /// The row group that is read next, or is being read.
     group: usize,
-    /// The one behind it, as far as that was begun.
+    /// The parts of the one behind it, which may be on their way.
     next: Option<(usize, Parts)>,
-    reader: Option<ParquetRecordBatchReader>,
+    /// Those behind it that are being decoded.
+    ahead: Ahead,
+    reader: Option<GroupReader>,
     /// How many rows of the group were read or passed over.
     rows: u64,
     /// How many bytes the groups before this one have.
@@ -75,6 +76,7 @@ impl ParquetTables {
             limits,
             group: 0,
             next: None,
+            ahead: Ahead::new(ReadAhead::default()),
             reader: None,
             rows: 0,
             bytes_before: 0,
@@ -102,27 +104,46 @@ impl ParquetTables {
         self.metadata.metadata().row_groups()
     }
 
-    /// A reader of what is left of the group.
-    fn read_group(&mut self) -> Result<ParquetRecordBatchReader, String> {
+    /// A reader of what is left of the group. Those behind it begin to be decoded, or at least to come.
+    fn read_group(&mut self) -> Result<GroupReader, String> {
         let failed = |error: std::io::Error| error.to_string();
-        let parts = match self.next.take() {
-            Some((group, parts)) if group == self.group => parts,
-            _ => self.parts(self.group).map_err(failed)?,
+        let reader = match self.ahead.take(self.group) {
+            Some(reader) => reader,
+            None => {
+                let parts = match self.next.take() {
+                    Some((group, parts)) if group == self.group => parts,
+                    _ => self.parts(self.group).map_err(failed)?,
+                };
+                self.reader_of(self.group, parts, self.rows)?
+            }
         };
-        // What is far away is under way while this group is decoded.
-        if self.group + 1 < self.groups().len() {
-            self.next = Some((self.group + 1, self.parts(self.group + 1).map_err(failed)?));
+        while let Some(next) = self.ahead.next(self.group).filter(|next| *next < self.groups().len()) {
+            // If that cannot be, its reader is told of it when its turn has come.
+            let begun = self.parts(next).map_err(failed);
+            let begun = begun.and_then(|parts| self.reader_of(next, parts, 0));
+            if !begun.is_ok_and(|reader| self.ahead.begin(next, reader).is_ok()) {
+                break;
+            }
         }
-        let group = &self.groups()[self.group];
+        let behind = self.ahead.last(self.group) + 1;
+        if behind < self.groups().len() && self.next.as_ref().is_none_or(|(group, _)| *group != behind) {
+            self.next = Some((behind, self.parts(behind).map_err(failed)?));
+        }
+        Ok(reader)
+    }
+
+    /// A reader of a group behind so many of its rows.
+    fn reader_of(&self, number: usize, parts: Parts, rows_before: u64) -> Result<GroupReader, String> {
+        let group = &self.groups()[number];
         let row_bytes = group.total_byte_size().max(1) as usize / group.num_rows().max(1) as usize;
         let rows = (TABLE_BYTES / row_bytes.max(1)).clamp(1, MOST_RECORDS);
         let pages = CheckedPages::new(parts, group, self.limits);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, self.metadata.clone())
-            .with_row_groups(vec![self.group])
+            .with_row_groups(vec![number])
             .with_projection(self.mask())
             .with_batch_size(rows)
-            .with_offset(self.rows as usize);
-        guarded(|| builder.build())
+            .with_offset(rows_before as usize);
+        guarded(|| builder.build()).map(GroupReader::new)
     }
 
     /// The columns that are read.
@@ -181,7 +202,7 @@ impl TableReader for ParquetTables {
                 Ok(reader) => reader,
                 Err(reason) => return Some(self.lose_group(&reason)),
             };
-            match guarded(|| reader.next().transpose()) {
+            match reader.next() {
                 Ok(Some(table)) => {
                     self.rows += table.num_rows() as u64;
                     self.reader = Some(reader);
@@ -211,6 +232,10 @@ impl TableReader for ParquetTables {
         if left > 0 { Err(super::gone(rows)) } else { Ok(()) }
     }
 
+    fn read_ahead(&mut self, allowed: ReadAhead) {
+        self.ahead = Ahead::new(allowed);
+    }
+
     fn put_back(&mut self, table: RecordBatch) {
         self.back = Some(table);
     }
@@ -228,7 +253,8 @@ impl TableReader for ParquetTables {
     }
 
     fn held(&self) -> usize {
-        self.metadata.metadata().memory_size() + if self.reader.is_some() { 2 * TABLE_BYTES } else { 0 }
+        let read = if self.reader.is_some() { 2 * TABLE_BYTES } else { 0 };
+        self.metadata.metadata().memory_size() + read + self.ahead.held()
     }
 
     fn check_unchanged(&self) -> Result<()> {
