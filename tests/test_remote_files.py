@@ -281,6 +281,9 @@ def test_a_web_server_is_read(tmp_path: Path, parts: bool) -> None:
         assert (tmp_path / "out.txt").read_bytes() == content
         Pipeline([]).run(f"{server}/b%20c.txt?signature=x%2Fy", tmp_path / "signed.txt")
         assert (tmp_path / "signed.txt").read_bytes() == b"signed\n"
+        with pytest.raises(InputError) as caught:
+            Pipeline([]).run(f"{server}/no.txt?signature=secret", tmp_path / "none.txt")
+        assert "secret" not in str(caught.value) + str(caught.value.path) + "".join(caught.value.__notes__)
         report = Pipeline([]).run(f"{server}/empty.txt", tmp_path / "empty.txt")
         assert (report.read, report.exit_code) == (0, 0)
         with pytest.raises(InputError, match="no such object"):

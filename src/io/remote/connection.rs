@@ -161,6 +161,59 @@ fn of_web(address: &str) -> Result<(String, Key), ConfigError> {
     Ok((url.to_string(), key))
 }
 
+/// An address without what lets whoever has it in: names, passwords and signatures must not stand in reports, ledgers and
+/// logs. Signed anew, it is the same address.
+pub(super) fn without_secrets(address: &str) -> String {
+    let Some(mut url) = Url::parse(address).ok().filter(|url| url.scheme().starts_with("http")) else {
+        return address.to_owned();
+    };
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(key, _)| !is_secret(key))
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect();
+    let is_signed = kept.len() < url.query_pairs().count();
+    let is_named = !url.username().is_empty() || url.password().is_some();
+    if !is_signed && !is_named {
+        return address.to_owned();
+    }
+    // Addresses of this kind have a host, and thus can be without a name and a password.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if is_signed {
+        url.set_query(None);
+    }
+    if is_signed && !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+    url.to_string()
+}
+
+/// Whether a value of this name in an address belongs to a signature, or is a key: as Amazon, Google, Azure and `CloudFront`
+/// sign, and as others call theirs.
+fn is_secret(key: &str) -> bool {
+    const SECRET: [&str; 16] = [
+        "sig",
+        "sv",
+        "se",
+        "st",
+        "sp",
+        "spr",
+        "sr",
+        "signature",
+        "expires",
+        "policy",
+        "key-pair-id",
+        "token",
+        "access_token",
+        "api_key",
+        "apikey",
+        "key",
+    ];
+    let key = key.to_ascii_lowercase();
+    key.starts_with("x-amz-") || key.starts_with("x-goog-") || SECRET.contains(&key.as_str())
+}
+
 fn not_a_name(address: &str, error: &object_store::path::Error) -> ConfigError {
     let reason = error.to_string();
     ConfigError::new(format!(
@@ -182,6 +235,22 @@ mod tests {
         assert_eq!((base.as_str(), key.as_ref()), ("s3://bucket", "out"));
         assert!(of_store("s3://").is_err());
         assert!(of_store("s3://bucket/a//b").is_err());
+    }
+
+    #[test]
+    fn what_lets_one_in_is_not_told() {
+        for (address, told) in [
+            ("https://host/a%20b.txt?version=2", "https://host/a%20b.txt?version=2"),
+            (
+                "https://host/a.txt?X-Amz-Signature=abc&X-Amz-Date=1",
+                "https://host/a.txt",
+            ),
+            ("https://host/a.txt?version=2&sig=abc", "https://host/a.txt?version=2"),
+            ("https://me:secret@host/a.txt", "https://host/a.txt"),
+            ("s3://bucket/a?sig=b", "s3://bucket/a?sig=b"),
+        ] {
+            assert_eq!(without_secrets(address), told);
+        }
     }
 
     #[test]

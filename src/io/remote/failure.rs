@@ -52,8 +52,13 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     said
 }
 
+/// Cuts what a server says, and what stands behind the question mark of an address, where signatures are.
 fn shortened(said: &str) -> String {
-    let line: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let without_query = |word: &'_ str| match word.split_once('?') {
+        Some((address, _)) if address.contains("://") => format!("{address}?…"),
+        _ => word.to_owned(),
+    };
+    let line: String = said.split_whitespace().map(without_query).collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MOST_CHARACTERS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
@@ -109,6 +114,12 @@ mod tests {
             source: said.into(),
         });
         assert_eq!(error.to_string().chars().count(), MOST_CHARACTERS + 1);
+    }
+
+    #[test]
+    fn signatures_are_not_told() {
+        let said = "error for url (https://host/a.txt?X-Amz-Signature=secret): why?";
+        assert_eq!(shortened(said), "error for url (https://host/a.txt?… why?");
     }
 
     #[test]

@@ -41,7 +41,7 @@ const SCHEMES: &[&str] = &[
 /// The address of an object, or of everything whose name begins with it.
 #[derive(Clone)]
 pub struct ObjectUrl {
-    /// As it was given.
+    /// As it was given, without what lets whoever has it in.
     text: PathBuf,
     store: Arc<dyn ObjectStore>,
     key: Key,
@@ -78,7 +78,7 @@ impl ObjectUrl {
         };
         let (store, key) = connection::open(scheme, &shown)?;
         Ok(Some(Self {
-            text: path.to_owned(),
+            text: PathBuf::from(connection::without_secrets(&shown)),
             store,
             key,
         }))
