@@ -179,22 +179,8 @@ pub(super) fn prepare(
     let labels = labels(plan);
     let mut kept = KeptTables::default();
     let facts = table_facts(inputs, options, &mut kept, cancel)?;
-    if facts.is_some() && !sink.has_columns() && sink != Format::Jsonl && options.nulls == Nulls::Keep {
-        return Err(
-            ConfigError::new("`nulls` is `keep`, and plain text cannot hold a text that is null.")
-                .with_hint("Reject or quarantine such records, or write to a `.jsonl` file.")
-                .with_key("nulls")
-                .into(),
-        );
-    }
-    if sink.has_columns() && facts.is_some() && formats.iter().any(|format| !format.has_columns()) {
-        let message = format!(
-            "Some inputs are tables and some are not, so they have no columns in common to be written as {}.",
-            sink.title()
-        );
-        return Err(ConfigError::new(message)
-            .with_hint("Write to a `.jsonl` file, or process them in two runs.")
-            .into());
+    if facts.is_some() {
+        check_tables(options, &formats, sink)?;
     }
     let wanted = facts.as_ref().filter(|_| matches!(sink, Format::Text | Format::File));
     let wanted = wanted.map(|facts| wanted_columns(plan, &facts.schema));
@@ -277,6 +263,28 @@ pub(super) fn prepare(
         _ => None,
     };
     Ok(Preparation { codecs, tables, shape })
+}
+
+/// Refuses what an output cannot hold of inputs that are tables.
+fn check_tables(options: &RunOptions, formats: &[Format], sink: Format) -> Result<()> {
+    if !sink.has_columns() && sink != Format::Jsonl && options.nulls == Nulls::Keep {
+        return Err(
+            ConfigError::new("`nulls` is `keep`, and plain text cannot hold a text that is null.")
+                .with_hint("Reject or quarantine such records, or write to a `.jsonl` file.")
+                .with_key("nulls")
+                .into(),
+        );
+    }
+    if sink.has_columns() && formats.iter().any(|format| !format.has_columns()) {
+        let message = format!(
+            "Some inputs are tables and some are not, so they have no columns in common to be written as {}.",
+            sink.title()
+        );
+        return Err(ConfigError::new(message)
+            .with_hint("Write to a `.jsonl` file, or process them in two runs.")
+            .into());
+    }
+    Ok(())
 }
 
 /// How much of a table is decoded ahead. One worker reads while the others work; with one worker, one thread does everything.
