@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 import random
 import signal
@@ -160,6 +161,15 @@ def test_what_cannot_be_read_any_more_is_a_damaged_segment(tmp_path: Path, store
     written = (tmp_path / "out.txt").read_bytes()
     assert written == line * (written.count(b"\n") - 1) + b"another\n"
     assert report.out == written.count(b"\n") > 100_000
+
+
+def test_what_the_libraries_say_is_not_logged(
+    store: Store, source: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    Pipeline(STEPS).run(store.put("in.jsonl", source), tmp_path / "out.jsonl")
+    loggers = {record.name.partition(".")[0] for record in caplog.records}
+    assert loggers - {"werkzeug", "urllib3", "botocore", "boto3"} == {"text_processor"}
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_noticed(tmp_path: Path, store: Store) -> None:

@@ -34,11 +34,16 @@ struct Shown {
 }
 
 impl Log for Carrier {
-    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
-        true
+    /// What other crates say is not passed on: some of it is said on threads that make requests, which must not wait for the
+    /// interpreter, and what matters of it is in the errors that they return.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
 
     fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
         // When the interpreter shuts down there is nobody left to tell.
         Python::try_attach(|py| {
             if let Err(error) = self.carry(py, record) {
