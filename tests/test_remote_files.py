@@ -149,9 +149,10 @@ def test_what_cannot_be_read_any_more_is_a_damaged_segment(tmp_path: Path, store
     store.put("other.txt", b"another\n")
     asked: list[str] = []
 
+    # One request looks at it, and four that are under way together bring its first parts, in whatever order they come.
     def fault(method: str, path: str) -> int | None:
         asked.append(path)
-        return 403 if path == "/corpus/in.txt" and asked.count(path) > 4 else None
+        return 403 if path == "/corpus/in.txt" and asked.count(path) > 5 else None
 
     store.fault = fault
     report = Pipeline([]).run([store.url("in.txt"), store.url("other.txt")], tmp_path / "out.txt")
@@ -381,7 +382,7 @@ def test_a_run_goes_on_at_every_shard(tmp_path: Path, store: Store, source: Path
     assert run(url, store.url("out/"), shard_bytes=9000, resume=True).to_dict()["already_complete"]
 
 
-def test_of_two_runs_the_first_to_commit_goes_on(tmp_path: Path, store: Store, source: Path) -> None:
+def test_a_run_that_is_replaced_while_it_goes_on_ends(store: Store, source: Path) -> None:
     url = store.put("in.jsonl", source)
     second: list[BaseException | None] = []
 
@@ -400,6 +401,28 @@ def test_of_two_runs_the_first_to_commit_goes_on(tmp_path: Path, store: Store, s
     with pytest.raises(LockedError, match="Another run"):
         Pipeline([meet]).run(url, store.url("out/"), shard_bytes=9000, isolation="thread")
     assert b"TEXT NUMBER 1 " in store.get("out/out/00000.jsonl")
+
+
+def test_a_run_that_is_resumed_elsewhere_ends(store: Store, source: Path, command: Command) -> None:
+    url = store.put("in.jsonl", source)
+    met: list[str] = []
+
+    @plugin
+    def meet(text: str) -> str:
+        met.append(text)
+        if len(met) == 1:
+            # The other run takes the directory over, and comes to its end before it has committed anything.
+            store.fault = lambda method, path: 403 if (method, path[:15]) == ("PUT", "/corpus/out/out") else None
+            with pytest.raises(OutputError):
+                pipeline.run(url, store.url("out/"), shard_bytes=9000, resume=True, isolation="thread")
+            store.fault = lambda _method, _path: None
+        return text
+
+    pipeline = Pipeline([meet])
+    with pytest.raises(LockedError, match="has taken over"):
+        pipeline.run(url, store.url("out/"), shard_bytes=9000, isolation="thread")
+    pipeline.run(url, store.url("out/"), shard_bytes=9000, resume=True, isolation="thread")
+    assert command("verify", store.url("out/")).code == 0
 
 
 def test_what_a_directory_holds_is_verified_and_explained(store: Store, source: Path, command: Command) -> None:

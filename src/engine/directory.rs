@@ -60,7 +60,12 @@ impl Directory {
         match existing {
             Existing::Refuse => Err(exists(path)),
             Existing::Overwrite => {
-                remove(&*root, &manifest.map_err(|flaw| not_ours(path, flaw))?)?;
+                let manifest = manifest.map_err(|flaw| not_ours(path, flaw))?;
+                if lock.is_none() {
+                    // Whoever writes there still must not commit behind what is removed.
+                    drop(Arc::clone(&root).journal(MANIFEST, &bytes[..manifest.length])?);
+                }
+                remove(&*root, &manifest)?;
                 Self::begin(root, lock, header)
             }
             Existing::Resume => {

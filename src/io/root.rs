@@ -46,7 +46,7 @@ pub trait Root: Send + Sync {
     fn draft(self: Arc<Self>, name: &str) -> Result<Box<dyn Draft>>;
 
     /// Writes a file of lines anew, durably and whole or not at all. If [`Root::read`] has read one of this name, that one is
-    /// replaced.
+    /// replaced, and whoever appends to it cannot do so any more.
     fn journal(self: Arc<Self>, name: &str, lines: &[u8]) -> Result<Box<dyn Journal>>;
 
     /// Makes folders, where there are such.

@@ -1,8 +1,8 @@
 //! An output directory in an object store.
 //!
 //! There are no locks in a store, and no appending. The journal is written anew for each line, on the condition that it is
-//! what this run wrote last: of two runs that write to one directory, the first to commit a shard goes on, and the other
-//! ends at its next one. A file is uploaded in parts while it is made, and appears when its shard is committed.
+//! what this run wrote last. Whoever goes on with a run, or replaces it, writes it anew first: if another one is still
+//! writing there, that one ends at its next shard. A file is uploaded in parts while it is made, and appears when its shard is committed.
 
 use super::runtime::{Heeded, wait};
 use super::upload::{is_conflict, put};
@@ -140,7 +140,18 @@ impl Root for Prefix {
                 version: None,
             },
         };
-        journal.write(lines.to_vec(), mode)?;
+        match mode {
+            PutMode::Update(_) => {
+                // The same lines would have the same tag, and whoever wrote them would not notice that they are not theirs any
+                // more. So something stands behind them that is no line, until the next one is appended.
+                journal.write([lines, unlike_any_other().as_bytes()].concat(), mode)?;
+                journal.bytes.truncate(lines.len());
+            }
+            _ => journal.write(lines.to_vec(), mode)?,
+        }
+        let mut read = journal.root.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(name.to_owned(), journal.version.clone());
+        drop(read);
         Ok(Box::new(journal))
     }
 
@@ -151,6 +162,12 @@ impl Root for Prefix {
     fn heed(&self, cancel: &Cancel) {
         self.heeded.set(cancel);
     }
+}
+
+/// The beginning of a line without its end, which every reader of a journal takes for one that was torn.
+fn unlike_any_other() -> String {
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+    format!("taken over {random:016x}")
 }
 
 /// The content of a small object, and what it is; `None` if nothing has the name.
@@ -233,7 +250,7 @@ impl RemoteJournal {
 
     fn another_run(&self) -> Error {
         let path = self.root.path();
-        let message = format!("Another run writes to `{}`, and was the first to commit.", Shown(path));
+        let message = format!("Another run has taken over `{}`.", Shown(path));
         let mut error = FileError::new(path, message);
         error.hint = Some("Wait until it has ended, or name another directory.".to_owned());
         Error::Locked(Box::new(error))
