@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.directories import committed, cut_manifest, target
 from support.files import counts, names, read_jsonl, write_jsonl
 from support.program import Program
 from support.tables import EXTENSIONS, read_table, write_table
@@ -404,38 +403,6 @@ def test_an_input_that_is_no_table_is_damaged(tmp_path: Path) -> None:
     good = write_table(tmp_path / "good.parquet", table())
     report = Pipeline(["trim"]).run([path, good], tmp_path / "out.parquet", nulls="keep")
     assert (counts(report), report.exit_code) == ((6, 6, 0, 0), 5)
-
-
-@pytest.mark.parametrize("extension", [*EXTENSIONS.values(), ".csv"])
-def test_a_directory_of_tables_goes_on_where_it_ended(tmp_path: Path, extension: str, program: Program) -> None:
-    numbers = range(3000)
-    texts = [" " + "x" * (number % 50) for number in numbers]
-    before = pa.table({"id": [f"r{number}" for number in numbers], "text": texts})
-    path = tmp_path / f"in{extension}"
-    if extension == ".csv":
-        lines = [f"r{number},{text}\n" for number, text in zip(numbers, texts, strict=True)]
-        path.write_text("id,text\n" + "".join(lines), encoding="utf-8")
-    else:
-        write_table(path, before)
-    folder = tmp_path / "out"
-    pipeline = Pipeline(["trim", ("length", {"minimum": 3})])
-    report = pipeline.run(path, target(folder), shard_bytes=20_000)
-    assert counts(report) == (3000, 2820, 180, 0)
-    whole = committed(folder)
-    shards = sorted((folder / "out").iterdir())
-    assert [shard.suffix for shard in shards] == [extension] * len(shards)
-    assert len(shards) > 3
-    cut_manifest(folder, 3)
-    assert pipeline.run(path, target(folder), shard_bytes=20_000, resume=True).read == 3000
-    assert committed(folder) == whole, "the same bytes"
-    done = program("verify", folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    [history] = json.loads(program("why", folder, "r2999", "--json").stdout)["records"]
-    assert (history["fate"], history["id"], history["ordinal"]) == ("out", "r2999", 2999)
-    [history] = json.loads(program("why", folder, "2950", "--json").stdout)["records"]
-    assert (history["fate"], history["id"], history["ordinal"]) == ("rejected", "r2950", 2950)
-    with pytest.raises(Exception, match="fate of null texts"):
-        pipeline.run(path, target(folder), shard_bytes=20_000, resume=True, nulls="reject")
 
 
 def test_the_first_records_of_a_table_can_be_traced(tmp_path: Path, program: Program) -> None:

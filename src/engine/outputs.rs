@@ -5,7 +5,7 @@ use crate::engine::attend::with_pulse;
 use crate::engine::job::Job;
 use crate::engine::preparation::Shape;
 use crate::error::Result;
-use crate::io::{EncodedGroup, Format, LastLine, Sink, TableGroup, TableWriter, lazy_sink, open_sink};
+use crate::io::{EncodedGroup, Format, LastLine, Sink, TableWriter, lazy_sink, open_sink};
 use crate::ledger::Commitment;
 use crate::step::Cancel;
 use std::path::{Path, PathBuf};
@@ -65,8 +65,6 @@ pub(super) struct Outputs {
     last_line: LastLine,
     /// What makes a file of tables, if the output is one.
     table: Option<TableWriter>,
-    /// How many bytes of rows are being encoded.
-    encoding: usize,
 }
 
 impl Outputs {
@@ -92,8 +90,7 @@ impl Outputs {
             quarantine,
             quarantine_if_needed: options.quarantine.is_none(),
             last_line: LastLine::Nothing,
-            table: shape.form.as_ref().map(TableWriter::new).transpose()?,
-            encoding: 0,
+            table: shape.form.as_ref().map(|form| TableWriter::new(form, 0)).transpose()?,
         })
     }
 
@@ -109,7 +106,6 @@ impl Outputs {
     pub(super) fn write(&mut self, job: &mut Job) -> Result<()> {
         if let (Some(writer), Some(table)) = (&mut self.table, job.table.take()) {
             job.groups = writer.add(table);
-            self.encoding += job.groups.iter().map(TableGroup::held).sum::<usize>();
         }
         if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
             self.out.write(b"\n")?;
@@ -130,12 +126,11 @@ impl Outputs {
 
     /// How many bytes of rows wait to be encoded, or are being encoded.
     pub(super) fn held(&self) -> usize {
-        self.encoding + self.table.as_ref().map_or(0, TableWriter::held)
+        self.table.as_ref().map_or(0, TableWriter::held)
     }
 
-    /// Takes back a group of rows that held so many bytes.
-    pub(super) fn join(&mut self, group: EncodedGroup, held: usize) -> Result<()> {
-        self.encoding = self.encoding.saturating_sub(held);
+    /// Takes back a group of rows.
+    pub(super) fn join(&mut self, group: EncodedGroup) -> Result<()> {
         match &mut self.table {
             Some(writer) => self.out.write(&writer.join(group)?),
             None => Ok(()),

@@ -8,12 +8,13 @@ use crate::engine::job::{Job, Shared};
 use crate::engine::preparation::Shape;
 use crate::engine::statistics::Statistics;
 use crate::error::{Error, Result};
-use crate::io::{Checksum, Compression, LastLine, PartialFile, Root, TableWriter, WrittenFile};
+use crate::io::{Checksum, Compression, EncodedGroup, LastLine, PartialFile, Root, TableWriter, WrittenFile};
 use crate::ledger::{
     Account, Commitment, EndEntry, FileEntry, Fingerprint, Header, Report, ShardEntry, ShardFile, ShardLedger, check,
 };
 use crate::record::Place;
 use crate::step::Cancel;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,8 +35,10 @@ pub(super) struct Shards {
     /// Statistics in which nothing is counted yet.
     blank: Statistics,
     open: Option<Box<OpenShard>>,
-    /// How many shards are finished.
-    finished: u64,
+    /// Shards to which nothing more is added, in order. Workers still encode rows of the first of them.
+    closed: VecDeque<Box<OpenShard>>,
+    /// How many shards are closed, which is the number of the next.
+    count: u64,
     /// How many of them were committed by earlier sittings.
     earlier: u64,
     /// Where the next record begins.
@@ -44,9 +47,12 @@ pub(super) struct Shards {
     shape: Shape,
 }
 
-/// The shard that is being written.
+/// A shard that is being written.
 struct OpenShard {
+    number: u64,
     begin: Place,
+    /// Where it ends, as far as that is known.
+    end: Place,
     out: PartialFile,
     /// What makes a file of tables of what goes out, if it is one.
     table: Option<TableWriter>,
@@ -82,7 +88,8 @@ impl Shards {
             directory: None,
             blank,
             open: None,
-            finished: earlier.len() as u64,
+            closed: VecDeque::new(),
+            count: earlier.len() as u64,
             earlier: earlier.len() as u64,
             place: earlier.last().map_or_else(Place::default, |shard| shard.end),
             written: Written::default(),
@@ -94,21 +101,25 @@ impl Shards {
         Ok(shards)
     }
 
-    /// Writes what was made of a batch, and finishes the shard if it ends there. What a finished shard counted is added
-    /// to `total`.
+    /// Writes what was made of a batch, and closes the shard if it ends there. What a finished shard counted is added to
+    /// `total`.
     pub(super) fn write(&mut self, job: &mut Job, total: &mut Statistics) -> Result<()> {
         self.check_order(job)?;
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let name = ShardFile::Out.path(self.finished, &self.extension);
+                let number = self.count;
+                let name = ShardFile::Out.path(number, &self.extension);
                 let mut out = PartialFile::create(&self.root, &name, self.compression)?;
                 let header = &self.shape.header;
                 out.write(header, Checksum::of(header))?;
+                let form = self.shape.form.as_ref();
                 none.insert(Box::new(OpenShard {
+                    number,
                     begin: self.place,
+                    end: self.place,
                     out,
-                    table: self.shape.form.as_ref().map(TableWriter::new).transpose()?,
+                    table: form.map(|form| TableWriter::new(form, number)).transpose()?,
                     rejected: None,
                     quarantined: None,
                     texts: [0; 3],
@@ -120,13 +131,26 @@ impl Shards {
                 }))
             }
         };
-        open.write(job, &self.root, self.finished)?;
+        open.write(job, &self.root)?;
         self.place = job.place_behind();
-        if job.ends_shard && !job.is_part() {
-            self.close(total)
-        } else {
-            Ok(())
+        open.end = self.place;
+        if !job.ends_shard || job.is_part() {
+            return Ok(());
         }
+        job.groups.extend(open.table.as_mut().and_then(TableWriter::give));
+        self.close();
+        self.finish_closed(total)
+    }
+
+    /// Takes back a group of rows, and finishes the shards that are complete with it.
+    pub(super) fn join(&mut self, group: EncodedGroup, total: &mut Statistics) -> Result<()> {
+        let mut shards = self.closed.iter_mut().chain(&mut self.open);
+        let Some(shard) = shards.find(|shard| shard.number == group.file()) else {
+            let message = format!("Rows of shard {} came back behind its end.", group.file());
+            return Err(Error::Internal(message));
+        };
+        shard.join(group)?;
+        self.finish_closed(total)
     }
 
     /// Makes sure that batches come as the inputs have them, each record once: whatever else may be wrong, no shard
@@ -159,31 +183,51 @@ impl Shards {
         )))
     }
 
-    /// How many bytes of rows wait to be encoded.
+    /// How many bytes of rows wait to be encoded, or are being encoded.
     pub(super) fn held(&self) -> usize {
-        let table = self.open.as_ref().and_then(|open| open.table.as_ref());
-        table.map_or(0, TableWriter::held)
+        let shards = self.closed.iter().chain(&self.open);
+        shards
+            .filter_map(|shard| shard.table.as_ref())
+            .map(TableWriter::held)
+            .sum()
     }
 
-    /// Finishes the open shard.
-    fn close(&mut self, total: &mut Statistics) -> Result<()> {
-        let Some(open) = self.open.take() else { return Ok(()) };
-        check(&open.read, &open.accounted)?;
-        let finished = open.finish(&self.root, self.finished, self.place, &self.extension, total)?;
-        self.written.count(&finished.entry);
-        self.finished += 1;
-        if let Some(committer) = &self.committer {
-            committer.send(finished);
+    /// Closes the open shard.
+    fn close(&mut self) {
+        self.count += u64::from(self.open.is_some());
+        self.closed.extend(self.open.take());
+    }
+
+    /// Finishes the shards to which nothing more will come, in their order.
+    fn finish_closed(&mut self, total: &mut Statistics) -> Result<()> {
+        while self.closed.front().is_some_and(|shard| shard.is_complete())
+            && let Some(shard) = self.closed.pop_front()
+        {
+            check(&shard.read, &shard.accounted)?;
+            let finished = shard.finish(&self.root, &self.extension, total)?;
+            self.written.count(&finished.entry);
+            if let Some(committer) = &self.committer {
+                committer.send(finished);
+            }
         }
         Ok(())
     }
 
-    /// Finishes the last shard, and waits until all are committed.
-    pub(super) fn end(&mut self, total: &mut Statistics, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+    /// Closes the last shard. Nobody works any more who could encode its rows.
+    pub(super) fn close_last(&mut self, total: &mut Statistics, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         with_pulse(pulse, |cancel| {
             self.root.heed(cancel);
-            self.close(total)
+            self.close();
+            self.finish_closed(total)
         })?;
+        if self.closed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Internal("Rows of a shard did not come back.".to_owned()))
+    }
+
+    /// Waits until all shards are committed.
+    pub(super) fn wait(&mut self, pulse: &mut dyn FnMut() -> Result<()>) -> Result<()> {
         if let Some(committer) = self.committer.take() {
             self.directory = committer.finish(pulse)?;
         }
@@ -194,10 +238,10 @@ impl Shards {
     pub(super) fn complete(self, report: &mut Report, fingerprint: Fingerprint, cancel: &Cancel) -> Result<()> {
         self.root.heed(cancel);
         report.files = self.written.commitments(&self.path);
-        report.shards = Some(self.finished);
+        report.shards = Some(self.count);
         report.earlier_shards = self.earlier;
         let end = EndEntry {
-            shards: self.finished,
+            shards: self.count,
             counts: report.counts,
             fingerprint,
             limited: report.limited,
@@ -247,7 +291,7 @@ impl Written {
 }
 
 impl OpenShard {
-    fn write(&mut self, job: &mut Job, root: &Arc<dyn Root>, number: u64) -> Result<()> {
+    fn write(&mut self, job: &mut Job, root: &Arc<dyn Root>) -> Result<()> {
         if self.last_line == LastLine::Unterminated && job.last_line != LastLine::Nothing {
             self.end_line()?;
         }
@@ -257,10 +301,7 @@ impl OpenShard {
         let [out, rejected, quarantined] = job.checksums;
         self.out.write(&job.out, out)?;
         if let (Some(writer), Some(table)) = (&mut self.table, job.table.take()) {
-            for group in writer.add(table) {
-                let bytes = writer.join(group.encode()?)?;
-                self.out.write(&bytes, Checksum::of(&bytes))?;
-            }
+            job.groups = writer.add(table);
         }
         self.texts[0] += job.texts;
         for (file, kind, texts, bytes, checksum) in [
@@ -278,7 +319,11 @@ impl OpenShard {
             }
             let file = match file {
                 Some(file) => file,
-                none => none.insert(PartialFile::create(root, &kind.path(number, ""), Compression::None)?),
+                none => none.insert(PartialFile::create(
+                    root,
+                    &kind.path(self.number, ""),
+                    Compression::None,
+                )?),
             };
             file.write(bytes, checksum)?;
             self.texts[texts] += memchr::memchr_iter(b'\n', bytes).count() as u64;
@@ -294,14 +339,19 @@ impl OpenShard {
         self.out.write(b"\n", Checksum::of(b"\n"))
     }
 
-    fn finish(
-        mut self,
-        root: &Arc<dyn Root>,
-        shard: u64,
-        end: Place,
-        extension: &str,
-        total: &mut Statistics,
-    ) -> Result<FinishedShard> {
+    fn join(&mut self, group: EncodedGroup) -> Result<()> {
+        let Some(writer) = &mut self.table else { return Ok(()) };
+        let bytes = writer.join(group)?;
+        self.out.write(&bytes, Checksum::of(&bytes))
+    }
+
+    /// Whether nobody encodes rows of it any more.
+    fn is_complete(&self) -> bool {
+        self.table.as_ref().is_none_or(TableWriter::has_all)
+    }
+
+    fn finish(mut self, root: &Arc<dyn Root>, extension: &str, total: &mut Statistics) -> Result<FinishedShard> {
+        let shard = self.number;
         if let Some(writer) = self.table.take() {
             let bytes = writer.finish()?;
             self.out.write(&bytes, Checksum::of(&bytes))?;
@@ -345,7 +395,7 @@ impl OpenShard {
             entry: ShardEntry {
                 shard,
                 begin: self.begin,
-                end,
+                end: self.end,
                 counts,
                 read: self.read.fingerprint,
                 accounted: self.accounted.fingerprint,

@@ -103,10 +103,9 @@ impl Workshop<'_> {
     }
 
     fn encode_group(&self, group: TableGroup) -> Result<()> {
-        let held = group.held();
         let encoded = group.encode()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.join(encoded, held)?;
+        writer.join(encoded)?;
         self.shared.round.hold_output(writer.held());
         Ok(())
     }

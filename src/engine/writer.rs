@@ -87,7 +87,7 @@ impl Writer {
         Ok(())
     }
 
-    /// How many bytes of rows wait to be encoded.
+    /// How many bytes of rows wait to be encoded, or are being encoded.
     pub(super) fn held(&self) -> usize {
         match &self.destination {
             Destination::Files(outputs) => outputs.held(),
@@ -97,10 +97,11 @@ impl Writer {
     }
 
     /// Takes back a group of rows that was encoded.
-    pub(super) fn join(&mut self, group: EncodedGroup, held: usize) -> Result<()> {
+    pub(super) fn join(&mut self, group: EncodedGroup) -> Result<()> {
         match &mut self.destination {
-            Destination::Files(outputs) => outputs.join(group, held),
-            Destination::Shards(_) | Destination::Tables(_) => Ok(()),
+            Destination::Files(outputs) => outputs.join(group),
+            Destination::Shards(shards) => shards.join(group, &mut self.statistics),
+            Destination::Tables(_) => Ok(()),
         }
     }
 
@@ -128,7 +129,12 @@ impl Writer {
             }
             Destination::Files(outputs) => outputs.finish(pulse),
             Destination::Tables(_) => Ok(()),
-            Destination::Shards(shards) => shards.end(&mut self.statistics, pulse),
+            Destination::Shards(shards) => {
+                if !shared.has_failed() {
+                    shards.close_last(&mut self.statistics, pulse)?;
+                }
+                shards.wait(pulse)
+            }
         }
     }
 

@@ -148,8 +148,12 @@ enum File {
 
 /// Rows that make one group of a file.
 pub struct TableGroup {
+    /// The number of the file, and its own within the file.
+    file: u64,
     number: usize,
     tables: Vec<RecordBatch>,
+    /// About how many bytes of memory the tables hold.
+    held: usize,
     schema: SchemaRef,
     plain: Vec<usize>,
     encoder: Option<GroupEncoder>,
@@ -159,6 +163,7 @@ impl std::fmt::Debug for TableGroup {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("TableGroup")
+            .field("file", &self.file)
             .field("number", &self.number)
             .finish_non_exhaustive()
     }
@@ -166,8 +171,19 @@ impl std::fmt::Debug for TableGroup {
 
 /// A group as it will stand in the file.
 pub struct EncodedGroup {
+    file: u64,
     number: usize,
+    /// How many bytes its rows held.
+    held: usize,
     content: Content,
+}
+
+impl EncodedGroup {
+    /// The number of the file that it belongs to.
+    #[must_use]
+    pub fn file(&self) -> u64 {
+        self.file
+    }
 }
 
 enum Content {
@@ -176,17 +192,16 @@ enum Content {
 }
 
 impl TableGroup {
-    /// About how many bytes of memory it holds.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.tables.iter().map(weight).sum()
-    }
-
     /// Encodes the group. Any thread may, and several may encode groups of one file.
     pub fn encode(self) -> Result<EncodedGroup> {
-        let number = self.number;
+        let (file, number, held) = (self.file, self.number, self.held);
         let content = self.content().map_err(|error| internal(&error))?;
-        Ok(EncodedGroup { number, content })
+        Ok(EncodedGroup {
+            file,
+            number,
+            held,
+            content,
+        })
     }
 
     fn content(self) -> Result<Content, ParquetError> {
@@ -224,6 +239,8 @@ fn internal(error: &dyn std::fmt::Display) -> Error {
 /// A file that is being written.
 pub struct TableWriter {
     form: TableForm,
+    /// What tells its groups from those of other files.
+    number: u64,
     file: File,
     /// Rows of the group that is not full yet, and how much they weigh.
     tables: Vec<RecordBatch>,
@@ -232,14 +249,17 @@ pub struct TableWriter {
     /// How many groups were given out to be encoded, and how many stand in the file.
     given: usize,
     joined: usize,
+    /// How many bytes the rows hold that are being encoded.
+    encoding: usize,
     /// Groups whose turn has not come.
     waiting: BTreeMap<usize, Content>,
 }
 
 impl TableWriter {
-    /// Begins a file.
-    pub fn new(form: &TableForm) -> Result<Self> {
+    /// Begins a file, whose groups bear its number.
+    pub fn new(form: &TableForm, number: u64) -> Result<Self> {
         Ok(Self {
+            number,
             file: form.file().map_err(|error| internal(&error))?,
             form: form.clone(),
             tables: Vec::new(),
@@ -247,6 +267,7 @@ impl TableWriter {
             bytes: 0,
             given: 0,
             joined: 0,
+            encoding: 0,
             waiting: BTreeMap::new(),
         })
     }
@@ -279,21 +300,32 @@ impl TableWriter {
         full
     }
 
-    /// About how many bytes of memory wait in a group that is not full.
+    /// About how many bytes of memory wait to be encoded, or are being encoded.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.bytes
+        self.bytes + self.encoding
     }
 
-    fn give(&mut self) -> Option<TableGroup> {
+    /// Whether every group that was given out has come back.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        self.joined == self.given
+    }
+
+    /// Gives out what is gathered to be encoded, as a group that need not be full: the last of the file.
+    pub fn give(&mut self) -> Option<TableGroup> {
         if self.tables.is_empty() {
             return None;
         }
         let number = self.given;
+        let held = self.bytes;
         self.given += 1;
+        self.encoding += held;
         (self.rows, self.bytes) = (0, 0);
         Some(TableGroup {
+            file: self.number,
             number,
+            held,
             tables: std::mem::take(&mut self.tables),
             schema: Arc::clone(&self.form.schema),
             plain: self.form.plain.clone(),
@@ -306,6 +338,7 @@ impl TableWriter {
 
     /// Takes an encoded group back, and returns the bytes that can be written now.
     pub fn join(&mut self, group: EncodedGroup) -> Result<Vec<u8>> {
+        self.encoding = self.encoding.saturating_sub(group.held);
         self.waiting.insert(group.number, group.content);
         let mut bytes = Vec::new();
         while let Some(content) = self.waiting.remove(&self.joined) {
@@ -354,7 +387,7 @@ impl TableWriter {
             Some(group) => self.join(group.encode()?)?,
             None => Vec::new(),
         };
-        if self.joined != self.given {
+        if !self.has_all() {
             return Err(Error::Internal("A group of rows did not come back.".to_owned()));
         }
         let ended = match &mut self.file {
