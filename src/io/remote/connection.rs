@@ -57,7 +57,8 @@ pub(super) fn open(scheme: &str, address: &str) -> Result<(Arc<dyn ObjectStore>,
     let store = build(scheme, &setup.base).map_err(|error| {
         let reason = super::failure::of(&error).to_string();
         ConfigError::new(format!(
-            "The store of `{address}` cannot be set up: {}.",
+            "The store of `{}` cannot be set up: {}.",
+            without_secrets(address),
             reason.trim_end_matches('.')
         ))
         .with_hint("Look at the environment variables that it is set up by: see `docs/remote-files.md`.")
@@ -152,7 +153,8 @@ fn of_store(address: &str) -> Result<(String, Key), ConfigError> {
 /// Takes the address of something on a web server apart. What follows a `?` belongs to each request.
 fn of_web(address: &str) -> Result<(String, Key), ConfigError> {
     let invalid = |reason: &dyn std::fmt::Display| {
-        ConfigError::new(format!("`{address}` is no address: {reason}.")).with_hint("Check how it is spelled.")
+        let shown = without_secrets(address);
+        ConfigError::new(format!("`{shown}` is no address: {reason}.")).with_hint("Check how it is spelled.")
     };
     let mut url = Url::parse(address).map_err(|error| invalid(&error))?;
     let key = Key::from_url_path(url.path()).map_err(|error| not_a_name(address, &error))?;
@@ -164,8 +166,19 @@ fn of_web(address: &str) -> Result<(String, Key), ConfigError> {
 /// An address without what lets whoever has it in: names, passwords and signatures must not stand in reports, ledgers and
 /// logs. Signed anew, it is the same address.
 pub(super) fn without_secrets(address: &str) -> String {
-    let Some(mut url) = Url::parse(address).ok().filter(|url| url.scheme().starts_with("http")) else {
+    if !address
+        .get(..4)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
+    {
         return address.to_owned();
+    }
+    let Ok(mut url) = Url::parse(address) else {
+        // Where the parts begin cannot be told for certain, so nothing is left of those that may hold a secret.
+        let path = address.split(['?', '#']).next().unwrap_or_default();
+        return match path.split_once("://") {
+            Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or_default()),
+            None => path.to_owned(),
+        };
     };
     let kept: Vec<(String, String)> = url
         .query_pairs()
@@ -217,7 +230,8 @@ fn is_secret(key: &str) -> bool {
 fn not_a_name(address: &str, error: &object_store::path::Error) -> ConfigError {
     let reason = error.to_string();
     ConfigError::new(format!(
-        "`{address}` names no object: {}.",
+        "`{}` names no object: {}.",
+        without_secrets(address),
         reason.trim_end_matches('.')
     ))
     .with_hint("Names of objects have no empty parts, and none that is `.` or `..`.")
@@ -247,9 +261,22 @@ mod tests {
             ),
             ("https://host/a.txt?version=2&sig=abc", "https://host/a.txt?version=2"),
             ("https://me:secret@host/a.txt", "https://host/a.txt"),
+            ("https://me:secret@host:99999/a.txt?sig=abc", "https://host:99999/a.txt"),
             ("s3://bucket/a?sig=b", "s3://bucket/a?sig=b"),
         ] {
             assert_eq!(without_secrets(address), told);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_address_does_not_tell_what_lets_one_in() {
+        for address in [
+            "https://me:secret@host:99999/a.txt?sig=abc",
+            "https://me:secret@host/a//b.txt?sig=abc",
+        ] {
+            let message = open("https", address).expect_err("no address of an object").to_string();
+            assert!(message.contains("host"), "{message}");
+            assert!(!message.contains("secret") && !message.contains("abc"), "{message}");
         }
     }
 
