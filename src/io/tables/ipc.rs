@@ -2,6 +2,7 @@
 
 use super::super::open_input::{InputReader, OpenInput};
 use super::super::stream::{BUFFER, Stream, open_in_parts};
+use super::unpacked::{Guard, Unpacked};
 use super::{Piece, TableReader, guarded, ipc_lengths, lost, unreadable};
 use crate::error::{Result, Shown};
 use crate::io::{Format, Input};
@@ -161,13 +162,13 @@ fn check_block(opened: &OpenInput, block: Block, limits: Limits) -> Result<(), S
 /// An open IPC stream.
 pub(super) struct IpcStream {
     name: String,
-    unpacked: super::csv::Unpacked,
+    unpacked: Unpacked,
     decoder: StreamDecoder,
     schema: SchemaRef,
     limits: Limits,
     /// What was read and is not decoded yet: the head of a message, and its body.
     parts: [Buffer; 2],
-    stream: super::csv::Guard,
+    stream: Guard,
     ended: bool,
     back: Option<RecordBatch>,
 }
@@ -175,7 +176,7 @@ pub(super) struct IpcStream {
 impl IpcStream {
     pub(super) fn open(input: &Input, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let stream = Stream::open(input, Format::Stream, limits, cancel)?;
-        let (unpacked, stream) = super::csv::Unpacked::new(stream, Arc::new(AtomicU64::new(u64::MAX)));
+        let (unpacked, stream) = Unpacked::new(stream, Arc::new(AtomicU64::new(u64::MAX)));
         let name = input.quoted();
         let mut tables = Self {
             name,

@@ -17,6 +17,7 @@ mod page_header;
 mod parquet;
 mod rows;
 mod thrift;
+mod unpacked;
 mod weight;
 mod writer;
 
