@@ -69,6 +69,11 @@ FIGURES = {
     "datasets-map": Figure(
         "Tables: `datasets.map` with a pipeline, over its functions text after text", 2, at_most=False, spelled=_times
     ),
+    "table-files": Figure(
+        "Tables: Parquet to Parquet, throughput over Polars' scan and sink, 2 threads", 1, at_most=False, spelled=_times
+    ),
+    "table-shards": Figure("Tables: the same into shards of a directory", 1, at_most=False, spelled=_times),
+    "table-memory": Figure("Tables: the peak memory of these, over Polars'", 1, at_most=True),
     "import": Figure(
         "Start-up: `import text_processor` above the interpreter", 15, at_most=True, spelled=_milliseconds
     ),

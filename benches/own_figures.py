@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import table_figures
 import worker_figures
 from corpora import CORPUS
 from figures import Scores
@@ -147,6 +148,7 @@ OWN_FIGURES: dict[str, Callable[[Path, str, Scores], bool]] = {
     "one-string": _one_string,
     "transcoding": _transcoding,
     "tables": _tables,
+    "table-files": table_figures.files,
     "start-up": _start_up,
     "discovery": _discovery,
     "article-workers": worker_figures.article,

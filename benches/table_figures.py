@@ -1,10 +1,4 @@
-"""The figure of tables: Parquet to Parquet through one built-in step, beside Polars with the nearest expression.
-
-    python benches/table_figures.py [ROUNDS]
-
-It makes `docs.parquet` of `docs.jsonl` with Polars' own settings, in memory. Both programs run with two threads, in
-turn. `TEXT_PROCESSOR_PEERS_PYTHON` names an interpreter that has Polars.
-"""
+"""The figures of files of tables: Parquet through one built-in step, beside Polars with the nearest expression."""
 
 import os
 import shutil
@@ -14,8 +8,10 @@ import tempfile
 from pathlib import Path
 
 from corpora import CORPUS
-from measure import Program, heading, in_turn, missing_module, run, say, summary
+from figures import Scores
+from measure import Program, heading, in_turn, missing_module, remove_output, run, say, summary, times_faster
 
+ROUNDS = 5
 COMMAND = shutil.which("text-processor", path=str(Path(sys.executable).parent)) or "text-processor"
 MAKE = """
 import polars, sys
@@ -33,38 +29,38 @@ sys.exit(0 if ours.equals(theirs) else 1)
 """
 
 
-def main() -> int:
-    """Compare, and return 1 if ours is slower, larger or other."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    python = os.environ.get("TEXT_PROCESSOR_PEERS_PYTHON", sys.executable)
-    missing = missing_module(python, ["polars"])
+def _compare(python: str, folder: Path, scores: Scores) -> bool:
+    source, theirs = folder / "docs.parquet", folder / "theirs.parquet"
+    subprocess.run([python, "-c", MAKE, str(CORPUS / "docs.jsonl"), str(source)], check=True)
+    polars = Program([python, "-c", STRIP, str(source), str(theirs)], theirs, source, {"POLARS_MAX_THREADS": "2"})
+    run(polars)
+    say(heading("Parquet to Parquet: trim, 2 threads"))
+    for name, figure, ours, target, files in [
+        ("Polars: scan, strip_chars, sink", "table-files", "ours.parquet", "ours.parquet", ""),
+        ("the same, ours to shards", "table-shards", "ours", "ours/", "out/*.parquet"),
+    ]:
+        command = [COMMAND, "run", "-s", "trim", str(source), "-o", f"{folder}/{target}", "--workers", "2", "--quiet"]
+        program = Program(command, folder / ours, source)
+        run(program)
+        if subprocess.run([python, "-c", SAME, str(folder / ours / files), str(theirs)], check=False).returncode != 0:
+            say(f"{name}: what was written is not the same.")
+            return False
+        pairs = in_turn(program, polars, ROUNDS)
+        remove_output(program)
+        say(summary(name, pairs))
+        scores.note(figure, times_faster(pairs))
+        peaks = [max(run.peak_bytes for run in runs) for runs in zip(*pairs, strict=True)]
+        scores.note("table-memory", peaks[0] / peaks[1])
+    return True
+
+
+def files(_peers: Path, peers_python: str, scores: Scores) -> bool:
+    """Compare files of tables, which lie in memory."""
+    missing = missing_module(peers_python, ["polars"])
     if missing:
-        say(f"{python} has no module `{missing}`")
-        return 2
-    corpus = Path(os.environ.get("TEXT_PROCESSOR_CORPUS", CORPUS)) / "docs.jsonl"
+        for figure in ("table-files", "table-shards", "table-memory"):
+            scores.give_up(figure, f"{peers_python} has no module `{missing}`")
+        return True
     memory = os.environ.get("TEXT_PROCESSOR_BENCH_OUTPUT") or "/dev/shm"  # noqa: S108 - memory, on purpose.
-    with tempfile.TemporaryDirectory(dir=memory) as name:
-        folder = Path(name)
-        source = folder / "docs.parquet"
-        subprocess.run([python, "-c", MAKE, str(corpus), str(source)], check=True)
-        ours, theirs = folder / "ours.parquet", folder / "theirs.parquet"
-        command = [COMMAND, "run", "-s", "trim", str(source), "-o", str(ours), "--workers", "2", "--quiet"]
-        pair = (
-            Program(command, ours, source),
-            Program([python, "-c", STRIP, str(source), str(theirs)], theirs, source, {"POLARS_MAX_THREADS": "2"}),
-        )
-        for program in pair:
-            run(program)
-        if subprocess.run([python, "-c", SAME, str(ours), str(theirs)], check=False).returncode != 0:
-            say("What was written is not the same.")
-            return 1
-        sizes = {"source": source, "ours": ours, "Polars": theirs}
-        say(", ".join(f"{name} {path.stat().st_size >> 20} MiB" for name, path in sizes.items()))
-        pairs = in_turn(*pair, rounds)
-        say(heading("Parquet to Parquet: trim, 2 threads"))
-        say(summary("Polars: scan, strip_chars, sink", pairs))
-        return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    with tempfile.TemporaryDirectory(dir=memory, prefix="text-processor-bench-") as name:
+        return _compare(peers_python, Path(name), scores)

@@ -1,6 +1,6 @@
 //! Has something done that may wait (for a store, for a pipe) while the calling thread looks after signals.
 
-use crate::engine::run::start_thread;
+use crate::engine::threads::start_thread;
 use crate::engine::{Progress, Watcher};
 use crate::error::{Error, Result};
 use crate::plan::panic_message;

@@ -34,6 +34,7 @@ mod statistics;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod trace;
 mod worker;
 mod writer;

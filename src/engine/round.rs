@@ -18,10 +18,12 @@
 //! budget, nothing is read, and only the batch whose turn to be written is next goes on: one batch always may, so that the
 //! others can.
 
+mod state;
+
+use self::state::State;
 #[cfg(unix)]
 use crate::engine::MOST_WORKERS;
 use crate::engine::job::Job;
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -79,105 +81,6 @@ pub(super) struct Round {
     /// Tells tenders that there is something to do, where there are tenders: they wait for their workers at the same time.
     #[cfg(unix)]
     bell: Option<super::bell::Bell>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Empty jobs. The one that was emptied last is taken first.
-    #[expect(clippy::vec_box, reason = "a job is large, and moves from place to place in its box")]
-    free: Vec<Box<Job>>,
-    /// Jobs that a thread of its own has filled.
-    fresh: VecDeque<Box<Job>>,
-    calling: VecDeque<Box<Job>>,
-    returned: VecDeque<Box<Job>>,
-    /// Jobs to be written, by their place in the order.
-    done: BTreeMap<u64, Box<Job>>,
-    /// How many jobs were written, which is the place of the next.
-    written: u64,
-    /// How many jobs there are to write, once everything is read.
-    total: Option<u64>,
-    reading: bool,
-    writing: bool,
-    /// How many bytes the jobs in flight are charged for.
-    bytes: usize,
-    /// How many bytes the jobs not in flight keep allocated.
-    kept: usize,
-    /// How many bytes the reader holds.
-    reserved: usize,
-    /// How many bytes wait in the output to be encoded.
-    output: usize,
-    /// How many bytes the last job was charged for when it was read.
-    last: usize,
-    /// How many workers wait for something to do.
-    idle: usize,
-    /// How many tenders listen to the bell.
-    listening: usize,
-    stopped: bool,
-}
-
-impl State {
-    fn is_over(&self) -> bool {
-        self.stopped || self.total == Some(self.written)
-    }
-
-    fn has_room(&self, budget: usize) -> bool {
-        let all = self.bytes + self.kept + self.reserved + self.output + self.last;
-        !self.free.is_empty() && (self.bytes == 0 || all <= budget)
-    }
-
-    /// Whether a job that waits may go on.
-    fn may_go_on(&self, job: &Job, budget: usize) -> bool {
-        self.bytes + self.reserved <= budget || job.batch.sequence == self.written
-    }
-
-    /// Takes the first of the jobs that wait in a place and may go on.
-    fn take(&mut self, place: impl Fn(&mut Self) -> &mut VecDeque<Box<Job>>, budget: usize) -> Option<Box<Job>> {
-        let jobs = std::mem::take(place(self));
-        let found = jobs.iter().position(|job| self.may_go_on(job, budget));
-        let waiting = place(self);
-        *waiting = jobs;
-        waiting.remove(found?)
-    }
-
-    /// Charges a job for what it holds now.
-    fn charge(&mut self, job: &mut Job, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(job.charged) + bytes;
-        job.charged = bytes;
-    }
-
-    fn next_task(&mut self, workers_read: bool, budget: usize) -> Option<Task> {
-        if self.is_over() {
-            return Some(Task::End);
-        }
-        if !self.writing
-            && let Some(job) = self.done.remove(&self.written)
-        {
-            self.writing = true;
-            return Some(Task::Write(job));
-        }
-        if let Some(job) = self.take(|state| &mut state.returned, budget) {
-            return Some(Task::Advance(job));
-        }
-        if let Some(job) = self.take(|state| &mut state.fresh, budget) {
-            return Some(Task::Advance(job));
-        }
-        if workers_read && !self.reading && self.total.is_none() && self.has_room(budget) {
-            self.reading = true;
-            return self.take_free().map(Task::Read);
-        }
-        None
-    }
-
-    fn take_free(&mut self) -> Option<Box<Job>> {
-        let job = self.free.pop()?;
-        self.kept = self.kept.saturating_sub(job.kept());
-        Some(job)
-    }
-
-    fn add_free(&mut self, job: Box<Job>) {
-        self.kept += job.kept();
-        self.free.push(job);
-    }
 }
 
 impl Round {

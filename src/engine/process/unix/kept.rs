@@ -2,7 +2,7 @@
 
 use super::nursery::Nursery;
 use super::{Kept, Supervision};
-use crate::engine::run::start_thread;
+use crate::engine::threads::start_thread;
 use crate::error::Result;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
