@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -29,6 +30,18 @@ def test_a_bare_decorator_declares_a_map() -> None:
 
     assert shout("a") == "A"
     assert (declared(shout).kind, declared(shout).stage) == ("map", "transform")
+
+
+def test_a_declaration_can_be_sent_and_copied() -> None:
+    @plugin(kind="annotate", fields={"language": str}, before=["trim"], batch=True, name="guess")
+    def guess(texts: list[str]) -> list[dict[str, str]]:
+        return [{"language": "en"} for _ in texts]
+
+    sent = pickle.loads(pickle.dumps(declared(guess)))
+    assert repr(sent) == repr(declared(guess))
+    assert repr(copy.deepcopy(declared(guess))) == repr(sent)
+    with pytest.raises(AttributeError, match="cannot be changed"):
+        sent.kind = "map"
 
 
 def test_a_decorated_dataclass_stays_a_dataclass() -> None:

@@ -158,6 +158,14 @@ class Declaration:
         message = f"A declaration cannot be changed (`{name}`)."
         raise AttributeError(message)
 
+    def __getstate__(self) -> dict[str, object]:
+        return {key: getattr(self, key) for key in self.__slots__}
+
+    # A function that is sent to another process by value, as `cloudpickle` sends those of `__main__`, takes its declaration along.
+    def __setstate__(self, state: dict[str, object]) -> None:
+        for key, value in state.items():
+            object.__setattr__(self, key, value)
+
     def __repr__(self) -> str:
         return f"Declaration({', '.join(f'{key}={getattr(self, key)!r}' for key in self.__slots__)})"
 

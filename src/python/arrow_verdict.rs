@@ -5,6 +5,7 @@
 
 use crate::columns::{Reading, values};
 use crate::error::{Failure, FailureKind};
+use crate::python::alignment::{array_capsules, stream_capsule};
 use crate::python::arrow_call::ColumnVerdict;
 use crate::python::call::CallContext;
 use crate::python::column::PyColumn;
@@ -123,10 +124,12 @@ fn import(returned: &Bound<'_, PyAny>) -> Result<ArrayRef, ManyStop> {
     let py = returned.py();
     let has = |name| returned.hasattr(name).map_err(ManyStop::Raised);
     let array = if has(intern!(py, "__arrow_c_array__"))? {
-        let array: PyArray = returned.extract().map_err(ManyStop::Raised)?;
+        let (schema, array) = array_capsules(returned).map_err(ManyStop::Raised)?;
+        let array = PyArray::from_arrow_pycapsule(&schema, &array).map_err(ManyStop::Raised)?;
         array.into_inner().0
     } else if has(intern!(py, "__arrow_c_stream__"))? {
-        let chunked: PyChunkedArray = returned.extract().map_err(ManyStop::Raised)?;
+        let capsule = stream_capsule(returned).map_err(ManyStop::Raised)?;
+        let chunked = PyChunkedArray::from_arrow_pycapsule(&capsule).map_err(ManyStop::Raised)?;
         let (chunks, field) = chunked.into_inner();
         match &chunks[..] {
             [] => arrow_array::new_empty_array(field.data_type()),

@@ -11,6 +11,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod abreast;
+mod alignment;
 mod arrow_call;
 mod arrow_verdict;
 mod call;

@@ -6,6 +6,7 @@ use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Wat
 use crate::error::{Error, Result};
 use crate::ledger::Report;
 use crate::plan::{OnError, Plan};
+use crate::python::alignment::{self, array_capsules};
 use crate::python::exceptions::{describe, to_python as raise};
 use crate::python::host::PythonHost;
 use crate::python::logging;
@@ -221,14 +222,14 @@ pub(super) fn unreadable(error: &ArrowError) -> Error {
 fn source(table: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
     let py = table.py();
     if table.hasattr(intern!(py, "__arrow_c_stream__"))? {
-        let capsule = table.call_method0(intern!(py, "__arrow_c_stream__"))?;
-        let capsule = capsule.cast_into::<PyCapsule>()?;
+        let capsule = alignment::stream_capsule(table)?;
         return PyRecordBatchReader::from_arrow_pycapsule(&capsule)
             .and_then(PyRecordBatchReader::into_reader)
             .map_err(|error| no_table(py, table, error));
     }
     if table.hasattr(intern!(py, "__arrow_c_array__"))? {
-        let table: PyRecordBatch = table.extract().map_err(|error| no_table(py, table, error))?;
+        let (schema, array) = array_capsules(table)?;
+        let table = PyRecordBatch::from_arrow_pycapsule(&schema, &array).map_err(|error| no_table(py, table, error))?;
         let table = table.into_inner();
         let schema = table.schema();
         return Ok(Box::new(arrow_array::RecordBatchIterator::new([Ok(table)], schema)));
