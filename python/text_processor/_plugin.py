@@ -161,7 +161,8 @@ class Declaration:
     def __getstate__(self) -> dict[str, object]:
         return {key: getattr(self, key) for key in self.__slots__}
 
-    # A function that is sent to another process by value, as `cloudpickle` sends those of `__main__`, takes its declaration along.
+    # A function that is sent to another process by value, as `cloudpickle` sends those of `__main__`, takes its
+    # declaration along.
     def __setstate__(self, state: dict[str, object]) -> None:
         for key, value in state.items():
             object.__setattr__(self, key, value)

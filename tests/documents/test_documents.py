@@ -9,6 +9,7 @@ does is said by its first line:
     ```toml file=NAME        is written to that file, whatever its language
     ```text output           is what the block before it must have printed; a line `…` stands for any lines
     ```sh skip               is not run: it is run elsewhere (the first two commands of README.md), or it is a sketch
+    ```python needs=A,B      is run if these modules or programs are installed; the page is skipped by their names if not
 
 Blocks in other languages are not run. A document that installs packages gets an environment of its own, made of wheels,
 with the core and the plugins `reverse` and `capitalize`: what README.md's first command installs.
@@ -16,6 +17,7 @@ with the core and the plugins `reverse` and `capitalize`: what README.md's first
 Links within the repository must lead somewhere, to a heading too, and every test that a document names must be there.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -35,7 +37,7 @@ LINK = re.compile(r"\[[^\]\n]*\]\((?P<target>[^)\s]+)\)")
 NAMED_TEST = re.compile(r"`(?P<name>test_\w+)`")
 FENCE = re.compile(r"^```(?P<info>[^`\n]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAGS = {"skip", "output"}
-KEYS = {"file", "exit"}
+KEYS = {"file", "exit", "needs"}
 
 
 @dataclass
@@ -52,6 +54,12 @@ class Block:
     def runs(self) -> bool:
         """Whether the block is a program."""
         return self.language in {"sh", "python"} and "skip" not in self.flags and "file" not in self.values
+
+    @property
+    def missing(self) -> list[str]:
+        """The modules and programs that the block needs and that are not here."""
+        needs = filter(None, self.values.get("needs", "").split(","))
+        return [name for name in needs if importlib.util.find_spec(name) is None and shutil.which(name) is None]
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -76,6 +84,7 @@ def environment_of(blocks: list[Block], folder: Path) -> dict[str, str]:
     programs = Path(sys.executable).parent
     wheels = os.environ["TEXT_PROCESSOR_WHEELS"].split(os.pathsep)
     environment = os.environ | {
+        "HF_HOME": str(folder / "huggingface"),
         "NO_COLOR": "1",
         "PIP_FIND_LINKS": " ".join(wheels),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -125,19 +134,29 @@ def test_examples_of(document: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
     environment = environment_of(blocks, tmp_path)
     printed = ""
+    missing: set[str] = set()
+    left_out = False
     for block in blocks:
         where = f"{document.relative_to(ROOT)}:{block.line}"
         if "file" in block.values:
             target = tmp_path / block.values["file"]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.text, encoding="utf-8")
+        elif block.missing:
+            missing.update(block.missing)
+            left_out = True
         elif "output" in block.flags:
-            assert matches(printed, block.text), f"{where}: printed was\n{printed}\ninstead of\n{block.text}"
+            assert left_out or matches(printed, block.text), (
+                f"{where}: printed was\n{printed}\ninstead of\n{block.text}"
+            )
         elif block.runs:
+            left_out = False
             completed = run(block, tmp_path, environment)
             printed = completed.stdout
             said = f"{where} ended with {completed.returncode}:\n{block.text}\n{completed.stdout}\n{completed.stderr}"
             assert completed.returncode == int(block.values.get("exit", "0")), said
+    if missing:
+        pytest.skip(f"not installed: {', '.join(sorted(missing))}; all other examples were run")
 
 
 def prose_of(page: Path) -> str:
@@ -190,3 +209,8 @@ def test_a_line_of_dots_stands_for_any_lines() -> None:
 def test_an_unknown_word_on_a_first_line_is_an_error() -> None:
     with pytest.raises(AssertionError, match="skipp"):
         blocks_of("```sh skipp\nfalse\n```\n")
+
+
+def test_a_block_that_needs_what_is_not_there_says_so() -> None:
+    [block] = blocks_of("```python needs=pytest,no_such_module,bash\n```\n")
+    assert block.missing == ["no_such_module"]
