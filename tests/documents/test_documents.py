@@ -9,7 +9,7 @@ does is said by its first line:
     ```toml file=NAME        is written to that file, whatever its language
     ```text output           is what the block before it must have printed; a line `…` stands for any lines
     ```sh skip               is not run: it is run elsewhere (the first two commands of README.md), or it is a sketch
-    ```python needs=A,B      is run if these modules or programs are installed; the page is skipped by their names if not
+    ```python needs=A,B      is run if these modules or programs are installed; the page is skipped by names if not
 
 Blocks in other languages are not run. A document that installs packages gets an environment of its own, made of wheels,
 with the core and the plugins `reverse` and `capitalize`: what README.md's first command installs.
