@@ -232,7 +232,7 @@ def bench(session: nox.Session) -> None:
     plugins = [ROOT / "example-plugins" / f"text-processor-{name}" for name in ("reverse", "capitalize")]
     session.install("--force-reinstall", str(release), *map(str, plugins), str(ROOT / "benches" / "noop-plugin"))
     # Tables are compared in one process.
-    session.install(*_group("tables"))
+    session.install(*_group("bench"))
     environment = {
         "TEXT_PROCESSOR_PEERS_PYTHON": _peers_python(session),
         "TEXT_PROCESSOR_FLOOR": _floor(session, Path(folder)),
