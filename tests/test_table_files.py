@@ -3,6 +3,9 @@
 import base64
 import csv
 import json
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +195,29 @@ def test_a_large_table_comes_back_in_order_whatever_the_workers(tmp_path: Path) 
     assert after["id"].to_pylist() == list(numbers)
     assert after["text"].to_pylist() == [text.strip() for text in before["text"].to_pylist()]
     assert made[0] == made[1] == made[2], "the same rows make the same file"
+
+
+def test_a_stream_of_tables_waits_for_a_slow_reader(tmp_path: Path) -> None:
+    before = pa.table({"text": [f"{number} " + "x" * 300 for number in range(20_000)]})
+    path = write_table(tmp_path / "in.parquet", before, row_group_size=2000)
+    fifo = tmp_path / "out.arrows"
+    os.mkfifo(fifo)
+    parts: list[bytes] = []
+
+    def read() -> None:
+        with fifo.open("rb", buffering=0) as pipe:
+            while part := pipe.read(1 << 16):
+                parts.append(part)
+                time.sleep(0.002)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        report = Pipeline([]).run(path, fifo, workers=4, overwrite=True)
+    finally:
+        reader.join(timeout=30)
+    assert counts(report) == (20_000, 20_000, 0, 0)
+    assert pa.ipc.open_stream(b"".join(parts)).read_all().equals(before)
 
 
 def test_the_first_bytes_tell_more_than_the_name(tmp_path: Path) -> None:

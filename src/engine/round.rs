@@ -334,6 +334,21 @@ impl Round {
         self.wake_worker(&state);
     }
 
+    /// Notes that a worker who has the turn to write will encode rows when it has given the turn back. The round is not over
+    /// before [`Round::has_encoded`].
+    pub(super) fn will_encode(&self) {
+        self.lock().encoding += 1;
+    }
+
+    /// Notes that what a worker has encoded is written.
+    pub(super) fn has_encoded(&self) {
+        let mut state = self.lock();
+        state.encoding -= 1;
+        if state.is_over() {
+            self.wake_everybody();
+        }
+    }
+
     /// Takes back the turn to write, and the job that was written.
     pub(super) fn has_written(&self, mut job: Box<Job>) {
         let charged = job.charged;

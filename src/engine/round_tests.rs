@@ -128,6 +128,25 @@ fn a_batch_of_which_a_part_was_written_is_next_still() {
 }
 
 #[test]
+fn it_is_not_over_while_rows_are_encoded() {
+    let round = Round::new(2, true, BUDGET);
+    let first = read(&round);
+    round.has_read(&first);
+    let spare = read(&round);
+    round.has_read_all(1, spare);
+    round.add_done(first);
+    let Task::Write(first) = round.next_task() else {
+        panic!("it is to be written")
+    };
+    round.will_encode();
+    round.has_written(first);
+    assert!(round.lock().next_task(true, BUDGET).is_none());
+    assert!(matches!(round.next_call(Duration::ZERO), Call::Nothing));
+    round.has_encoded();
+    assert!(matches!(round.next_task(), Task::End));
+}
+
+#[test]
 fn it_is_over_when_everything_is_written_or_it_is_stopped() {
     let round = Round::new(2, true, BUDGET);
     let first = read(&round);

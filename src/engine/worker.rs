@@ -90,23 +90,33 @@ impl Workshop<'_> {
                 self.shared.round.hold_output(writer.held());
                 drop(writer);
                 let groups = std::mem::take(&mut job.groups);
+                if !groups.is_empty() {
+                    self.shared.round.will_encode();
+                }
                 if job.next_part() {
                     self.shared.round.has_written_part(job);
                 } else {
                     self.shared.round.has_written(job);
                 }
                 // The next batch can be written meanwhile.
-                groups.into_iter().try_for_each(|group| self.encode_group(group))
+                self.encode(groups)
             }
             Task::End => Ok(()),
         }
     }
 
-    fn encode_group(&self, group: TableGroup) -> Result<()> {
-        let encoded = group.encode()?;
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.join(encoded)?;
-        self.shared.round.hold_output(writer.held());
+    /// Encodes groups of rows and writes them.
+    fn encode(&self, groups: Vec<TableGroup>) -> Result<()> {
+        if groups.is_empty() {
+            return Ok(());
+        }
+        for group in groups {
+            let encoded = group.encode()?;
+            let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.join(encoded)?;
+            self.shared.round.hold_output(writer.held());
+        }
+        self.shared.round.has_encoded();
         Ok(())
     }
 

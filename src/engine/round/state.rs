@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) total: Option<u64>,
     pub(super) reading: bool,
     pub(super) writing: bool,
+    /// How many workers encode what is not written yet.
+    pub(super) encoding: usize,
     /// How many bytes the jobs in flight are charged for.
     pub(super) bytes: usize,
     /// How many bytes the jobs not in flight keep allocated.
@@ -41,7 +43,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn is_over(&self) -> bool {
-        self.stopped || self.total == Some(self.written)
+        self.stopped || (self.total == Some(self.written) && self.encoding == 0)
     }
 
     pub(super) fn has_room(&self, budget: usize) -> bool {
