@@ -154,6 +154,19 @@ def friends(session: nox.Session) -> None:
     session.run("pytest", "-rs", "tests/friends", recipes, *session.posargs, env=environment)
 
 
+@nox.session(python=PYTHON, default=False, requires=["wheel-{python}"])
+def stores(session: nox.Session) -> None:
+    """Test remote files with each store, Azure's (Azurite, which npm installs) too."""
+    if shutil.which("npm") is None:
+        session.error("`npm` is missing, which installs Azurite: install Node.js (https://nodejs.org).")
+    folder = session.create_tmp()
+    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+    session.run("npm", "install", f"--prefix={folder}", *quiet, "azurite@3", external=True)
+    session.install(_core_wheel(session), *_group("test"), *_group("stores"))
+    path = os.pathsep.join([str(Path(folder) / "node_modules" / ".bin"), os.environ["PATH"]])
+    session.run("pytest", "-rs", "tests/test_remote_files.py", *session.posargs, env={"PATH": path})
+
+
 @nox.session(python=PYTHON, requires=["wheel-{python}"])
 def types(session: nox.Session) -> None:
     """Check the types of the Python face and of the example plugins, and that the stubs say what is there."""

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.directories import STEPS, committed, target
 from support.files import counts
+from support.processes import wait_until
 from support.program import Program, stop
-from support.stores import BUCKET, Store, web_server
+from support.stores import AmazonStore, AzureStore, GoogleStore, Store, missing
 from support.tiers import rounds
+from support.web import web_server
 
 from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, plugin
 
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
 
     from conftest import Command
 
-pytest.importorskip("moto.moto_server", reason="moto[server] is not installed")
 
-
-@pytest.fixture(scope="module")
-def started() -> Iterator[Store]:
-    store = Store()
+@pytest.fixture(scope="module", params=[AmazonStore, GoogleStore, AzureStore], ids=lambda kind: kind.scheme)
+def started(request: pytest.FixtureRequest) -> Iterator[Store]:
+    lacks = missing(request.param)
+    if lacks:
+        pytest.skip(lacks)
+    store = request.param()
     yield store
     store.close()
 
@@ -41,7 +44,7 @@ def started() -> Iterator[Store]:
 def store(started: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """An empty store, which the environment names."""
     started.empty()
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_", "GOOGLE_"))]:
         monkeypatch.delenv(name)
     for name, value in started.environment.items():
         monkeypatch.setenv(name, value)
@@ -170,7 +173,7 @@ def test_what_the_libraries_say_is_not_logged(
     caplog.set_level(logging.DEBUG)
     Pipeline(STEPS).run(store.put("in.jsonl", source), tmp_path / "out.jsonl")
     loggers = {record.name.partition(".")[0] for record in caplog.records}
-    assert loggers - {"werkzeug", "urllib3", "botocore", "boto3"} == {"text_processor"}
+    assert loggers - {"azure", "werkzeug", "urllib3", "botocore", "boto3"} == {"text_processor"}
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_noticed(tmp_path: Path, store: Store) -> None:
@@ -200,7 +203,7 @@ def test_a_large_object_is_uploaded_in_parts(tmp_path: Path, store: Store) -> No
     source = incompressible(tmp_path / "in.txt", 40 << 20)
     Pipeline(["trim"]).run(source, store.url("out.txt"))
     assert store.get("out.txt") == source.read_bytes()
-    assert store.client.head_object(Bucket=BUCKET, Key="out.txt")["ETag"].endswith('-3"')
+    assert store.parts == 3
     assert store.uploads() == []
 
 
@@ -210,12 +213,14 @@ def test_nothing_is_left_of_a_run_that_fails(tmp_path: Path, store: Store) -> No
 
     @plugin
     def fail(text: str) -> str:
-        assert text != last
+        if text == last:
+            # The upload has begun by then.
+            wait_until(lambda: store.parts > 0)
+            raise ValueError(text)
         return text
 
     with pytest.raises(Exception, match="fail"):
         Pipeline([fail], on_error="raise").run(source, store.url("out.txt"), isolation="thread")
-    assert store.heard["POST"] > 0, "the upload had begun"
     assert (store.names(), store.uploads()) == ([], [])
 
 
@@ -258,7 +263,7 @@ def test_a_store_that_refuses_is_told_of_with_the_way_out(tmp_path: Path, store:
     store.fault = lambda _method, _path: 403
     with pytest.raises(InputError, match="does not permit it") as caught:
         Pipeline([]).run(store.url("in.txt"), tmp_path / "out.txt")
-    assert "AWS_ACCESS_KEY_ID" in "".join(caught.value.__notes__)
+    assert store.credential in "".join(caught.value.__notes__)
     (tmp_path / "in.txt").write_text("text\n")
     with pytest.raises(OutputError, match="does not permit it"):
         Pipeline([]).run(tmp_path / "in.txt", store.url("out.txt"))
@@ -273,7 +278,7 @@ def test_a_store_that_refuses_is_told_of_with_the_way_out(tmp_path: Path, store:
         (Path("s3://bucket/a.txt"), "one slash is missing"),
     ],
 )
-def test_what_is_no_address_is_refused(tmp_path: Path, store: Store, address: str | Path, message: str) -> None:
+def test_what_is_no_address_is_refused(tmp_path: Path, address: str | Path, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         Pipeline([]).run(address, tmp_path / "out.txt")
     assert caught.value.__notes__
@@ -303,26 +308,14 @@ def test_a_web_server_is_read(tmp_path: Path, parts: bool) -> None:
             Pipeline([]).run(f"{server}/a/in.txt", f"{server}/out.txt")
 
 
-@pytest.mark.parametrize("address", ["gs://corpus/a/in.txt", "az://corpus/a/in.txt", "abfss://corpus/a/in.txt"])
-def test_other_stores_are_asked_for_the_right_object(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
+@pytest.mark.parametrize("address", ["az://corpus/a/in.txt", "abfss://corpus/a/in.txt"])
+def test_azure_is_asked_for_the_right_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     content = b"".join(b"line %d\n" % number for number in range(100_000))
-    # Reading what everybody may read is the same with each: a server that gives files can stand in for the store.
+    # What everybody may read is read as from any web server: one can stand in for the store, where there is no Azurite.
     with web_server({"/corpus/a/in.txt": content}, tags=True) as server:
-        key = {
-            "gcs_base_url": server,
-            "disable_oauth": True,
-            "client_email": "",
-            "private_key": "",
-            "private_key_id": "",
-        }
-        monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps(key))
-        monkeypatch.setenv("GOOGLE_ALLOW_HTTP", "true")
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
         monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", server)
         monkeypatch.setenv("AZURE_SKIP_SIGNATURE", "true")
-        monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
         Pipeline([]).run(address, tmp_path / "out.txt")
     assert (tmp_path / "out.txt").read_bytes() == content
 

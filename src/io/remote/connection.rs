@@ -2,9 +2,9 @@
 
 use crate::error::ConfigError;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::ClientConfigKey;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::http::HttpBuilder;
 use object_store::path::Path as Key;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
@@ -83,6 +83,22 @@ fn environment(scheme: &str) -> Vec<(String, String)> {
     found
 }
 
+/// Sets a store up with a builder of the crate. They have these methods in common, and no trait.
+macro_rules! set_up {
+    ($builder:ident, $key:ident, $timeout:literal, [$($endpoint:ident),+], $base:ident, $retry:ident) => {{
+        let mut builder = $builder::from_env().with_url($base).with_retry($retry);
+        let is_plain = |key| builder.get_config_value(key).is_some_and(|url| url.starts_with("http://"));
+        if [$($key::$endpoint),+].iter().any(is_plain) {
+            // Somebody said so in the address of the server.
+            builder = builder.with_config($key::Client(ClientConfigKey::AllowHttp), "true");
+        }
+        if std::env::var_os($timeout).is_none() {
+            builder = builder.with_config($key::Client(ClientConfigKey::Timeout), REQUEST);
+        }
+        Arc::new(builder.build()?)
+    }};
+}
+
 fn build(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
     let retry = RetryConfig {
         max_retries: RETRIES,
@@ -93,29 +109,21 @@ fn build(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>>
         },
     };
     Ok(match scheme {
-        "s3" | "s3a" => {
-            let mut builder = AmazonS3Builder::from_env().with_url(base).with_retry(retry);
-            let plain = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint]
-                .iter()
-                .any(|key| {
-                    builder
-                        .get_config_value(key)
-                        .is_some_and(|endpoint| endpoint.starts_with("http://"))
-                });
-            if plain {
-                // Somebody said so in the address of the server.
-                builder = builder.with_allow_http(true);
-            }
-            if std::env::var_os("AWS_TIMEOUT").is_none() {
-                builder = builder.with_config(AmazonS3ConfigKey::Client(ClientConfigKey::Timeout), REQUEST);
-            }
-            Arc::new(builder.build()?)
-        }
-        "gs" => Arc::new(
-            GoogleCloudStorageBuilder::from_env()
-                .with_url(base)
-                .with_retry(retry)
-                .build()?,
+        "s3" | "s3a" => set_up!(
+            AmazonS3Builder,
+            AmazonS3ConfigKey,
+            "AWS_TIMEOUT",
+            [Endpoint, S3Endpoint],
+            base,
+            retry
+        ),
+        "gs" => set_up!(
+            GoogleCloudStorageBuilder,
+            GoogleConfigKey,
+            "GOOGLE_TIMEOUT",
+            [BaseUrl],
+            base,
+            retry
         ),
         "http" | "https" => {
             let options = ClientOptions::new()
@@ -129,11 +137,13 @@ fn build(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>>
                     .build()?,
             )
         }
-        _ => Arc::new(
-            MicrosoftAzureBuilder::from_env()
-                .with_url(base)
-                .with_retry(retry)
-                .build()?,
+        _ => set_up!(
+            MicrosoftAzureBuilder,
+            AzureConfigKey,
+            "AZURE_TIMEOUT",
+            [Endpoint],
+            base,
+            retry
         ),
     })
 }
