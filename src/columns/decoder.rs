@@ -4,13 +4,13 @@ use super::values::{Reading, values};
 use super::views::{lengths, views};
 use crate::batch::{Batch, Row, SourceRecord, View};
 use crate::error::{ConfigError, Failure, FailureKind};
-use crate::io::{Decoder, unsayable_rows};
+use crate::io::{Decoder, Format, unsayable_rows};
 use crate::plan::Plan;
 use crate::plugins::nearest;
 use crate::record::Value;
 use crate::step::Limits;
 use arrow_array::{Array as _, RecordBatch};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
 /// What becomes of a record whose text is null. A null text is never an empty text.
@@ -94,8 +94,10 @@ pub struct ColumnDecoder {
     asked: Vec<(u16, usize, Reading)>,
     nulls: Nulls,
     limits: Limits,
-    /// The columns that go out as JSON, which cannot say all numbers.
-    as_json: Vec<usize>,
+    /// The columns that go out as text, which cannot say all times.
+    said: Vec<usize>,
+    /// Whether it can say all numbers, which JSON cannot.
+    says_numbers: bool,
 }
 
 impl ColumnDecoder {
@@ -148,32 +150,34 @@ impl ColumnDecoder {
             asked,
             nulls,
             limits,
-            as_json: Vec::new(),
+            said: Vec::new(),
+            says_numbers: true,
         })
     }
 
-    /// Has it quarantine the records that could not be written as JSON as they are: columns that no step replaces may hold
-    /// numbers that JSON cannot say.
+    /// Has it quarantine the records that could not be written as text as they are: columns that no step replaces may hold
+    /// times that have no words, and numbers that JSON cannot say.
     #[must_use]
-    pub fn for_json(mut self, schema: &Schema, plan: &Plan) -> Self {
+    pub fn for_rows(mut self, schema: &Schema, plan: &Plan, sink: Format) -> Self {
         let is_replaced = |name: &str| {
             let mut added = plan.fields.iter().filter(|field| field.added_by.is_some());
             added.any(|field| field.name == name)
         };
         let columns = schema.fields().iter().enumerate();
         let kept = columns.filter(|(column, field)| *column != self.text && !is_replaced(field.name()));
-        self.as_json = kept.map(|(column, _)| column).collect();
+        self.said = kept.map(|(column, _)| column).collect();
+        self.says_numbers = sink != Format::Jsonl;
         self
     }
 
-    /// The records that cannot be written as JSON, in order, each with the column that is in the way.
+    /// The records that cannot be written as text, in order, each with the column that is in the way.
     fn unsayable(&self, columns: &RecordBatch) -> Vec<(usize, usize)> {
         let schema = columns.schema();
         let rows_of = |&column: &usize| {
-            let rows = unsayable_rows(&schema.fields()[column], columns.column(column));
+            let rows = unsayable_rows(&schema.fields()[column], columns.column(column), !self.says_numbers);
             rows.into_iter().map(move |row| (row, column))
         };
-        let mut found: Vec<(usize, usize)> = self.as_json.iter().flat_map(rows_of).collect();
+        let mut found: Vec<(usize, usize)> = self.said.iter().flat_map(rows_of).collect();
         found.sort_unstable();
         found.dedup_by_key(|(row, _)| *row);
         found
@@ -241,7 +245,7 @@ impl Decoder for ColumnDecoder {
                 Err(failure) => batch.quarantine(row, None, *failure),
                 Ok(_) => {
                     if let Some((_, column)) = unsayable {
-                        let failure = unsayable_number(columns.schema_ref().field(column).name());
+                        let failure = not_sayable(columns.schema_ref().field(column));
                         batch.quarantine(row, None, failure);
                     }
                 }
@@ -314,8 +318,13 @@ fn check_not_needed(plan: &Plan, field: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn unsayable_number(column: &str) -> Failure {
-    let message = format!("The column `{column}` holds a number that JSON cannot say: NaN or an infinity.");
+fn not_sayable(field: &Field) -> Failure {
+    let what = match field.data_type() {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => "number that JSON cannot say: NaN or an infinity",
+        r#type if r#type.is_temporal() => "date or a time that cannot be said: it is beyond all years, days or hours",
+        _ => "number that JSON cannot say (NaN or an infinity), or a time beyond all years, days or hours",
+    };
+    let message = format!("The column `{}` holds a {what}.", field.name());
     Failure::new(FailureKind::Number, message).with_hint("Write to a `.parquet` or `.arrow` file, which can hold it.")
 }
 

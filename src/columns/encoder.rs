@@ -8,6 +8,7 @@ use crate::batch::{Batch, Ending, State, View};
 use crate::error::{ConfigError, Error, Result};
 use crate::plan::Plan;
 use crate::record::{Fate, FieldType, Value};
+use crate::step::Kind;
 use arrow_array::builder::StringBuilder;
 use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_cast::cast;
@@ -95,6 +96,7 @@ impl ColumnEncoder {
             };
             let new = Arc::new(Field::new(&field.name, column_type(r#type), true));
             let column = match fields.iter().position(|there| *there.name() == field.name) {
+                Some(there) if there == text.0 => return Err(replaces_text(plan, number)),
                 Some(there) => {
                     fields[there] = new;
                     there
@@ -122,6 +124,9 @@ impl ColumnEncoder {
             }
         }
         let (text, text_type) = text;
+        if matches!(text_type, TextType::Dictionary(..)) && changes_texts(plan) {
+            fields[text] = Arc::new(without_values(&fields[text]));
+        }
         Ok(Self {
             schema: Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())),
             text,
@@ -303,6 +308,33 @@ impl ColumnEncoder {
             Arc::new(step.finish()),
         ]
     }
+}
+
+/// The error of a step that adds a field where the text is.
+fn replaces_text(plan: &Plan, number: usize) -> ConfigError {
+    let field = &plan.fields[number];
+    let step = field
+        .added_by
+        .map(|step| &plan.steps[usize::from(step)].step.declaration().name);
+    ConfigError::new(format!(
+        "Step `{}` adds the field `{name}`, but `{name}` holds the text of this table.",
+        step.map_or("", String::as_str),
+        name = field.name
+    ))
+    .with_hint("Name another column with `text`, or give the column another name.")
+}
+
+fn changes_texts(plan: &Plan) -> bool {
+    let mut kinds = plan.steps.iter().map(|planned| planned.step.declaration().kind);
+    kinds.any(|kind| matches!(kind, Kind::Map | Kind::Split))
+}
+
+/// A column of a dictionary without what tells of its values: it will have others, in another order. Polars lists those of
+/// an `Enum` in the metadata.
+fn without_values(field: &Field) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.retain(|key, _| !key.starts_with("_PL_ENUM"));
+    field.clone().with_metadata(metadata).with_dict_is_ordered(false)
 }
 
 /// The type of a field of the plan, if a step adds it.

@@ -77,9 +77,8 @@ impl Shape {
             Self::Float => DataType::Float64,
             Self::Text => DataType::Utf8,
             Self::List(item) => DataType::new_list(item.data_type(), true),
-            Self::Object(members) if !members.is_empty() => DataType::Struct(fields(members)),
-            // A structure without members cannot be stored.
-            Self::Null | Self::Object(_) => DataType::Null,
+            Self::Object(members) => DataType::Struct(fields(members)),
+            Self::Null => DataType::Null,
         }
     }
 }
@@ -314,6 +313,9 @@ fn column_of(r#type: &DataType, values: &[Option<&Value>]) -> Result<ArrayRef, A
             let objects: Vec<Option<&Map<String, Value>>> =
                 each.map(|value| value.and_then(Value::as_object)).collect();
             let nulls: NullBuffer = objects.iter().map(Option::is_some).collect();
+            if fields.is_empty() {
+                return Ok(Arc::new(StructArray::new_empty_fields(objects.len(), Some(nulls))));
+            }
             let member = |field: &Arc<Field>| {
                 let values: Vec<Option<&Value>> = objects
                     .iter()

@@ -1,14 +1,14 @@
 //! The values of fields in columns: read from columns that steps ask for, and written to columns that steps add.
 
+use crate::io::{can_be_json, each_json, unsayable_rows};
 use crate::record::{FieldType, Value};
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_array::{Array, ArrayRef, new_empty_array, new_null_array};
 use arrow_cast::{can_cast_types, cast};
-use arrow_json::EncoderOptions;
-use arrow_json::writer::make_encoder;
 use arrow_schema::{DataType, Field};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How the values of a column become values of a field.
@@ -37,14 +37,11 @@ impl Reading {
             | DataType::UInt16
             | DataType::UInt32 => Self::Integer,
             DataType::Float16 | DataType::Float32 | DataType::Float64 => Self::Float,
-            DataType::UInt64
-            | DataType::List(_)
-            | DataType::LargeList(_)
-            | DataType::FixedSizeList(..)
-            | DataType::ListView(_)
-            | DataType::LargeListView(_)
-            | DataType::Struct(_)
-            | DataType::Map(..) => Self::Json,
+            DataType::UInt64 => Self::Json,
+            other if other.is_nested() && !matches!(other, DataType::Union(..) | DataType::RunEndEncoded(..)) => {
+                let field = Arc::new(Field::new("value", other.clone(), true));
+                return can_be_json(&field).then_some(Self::Json);
+            }
             DataType::Dictionary(_, values) => return Self::of(values),
             DataType::RunEndEncoded(_, values) => return Self::of(values.data_type()),
             DataType::Binary
@@ -52,15 +49,27 @@ impl Reading {
             | DataType::BinaryView
             | DataType::FixedSizeBinary(_)
             | DataType::Union(..) => return None,
-            // Texts, and what has no type of its own in JSON: dates, times and decimals are written as text.
-            other if can_cast_types(other, &DataType::Utf8View) => Self::Text,
+            // Texts, and what has no type of its own in JSON: dates, times and decimals are written as text. Whether they can
+            // be, the type alone does not tell: nobody knows each time zone.
+            other if can_cast_types(other, &DataType::Utf8View) => {
+                return cast(&new_empty_array(other), &DataType::Utf8View)
+                    .is_ok()
+                    .then_some(Self::Text);
+            }
             _ => return None,
         })
     }
 }
 
-/// The values of a column.
+/// The values of a column. A value that cannot be said, or is a text and not UTF-8, is missing.
 pub(crate) fn values(column: &ArrayRef, reading: Reading) -> Vec<Value> {
+    // What is null among the values of a dictionary is null where it is used, which not each way through the library keeps.
+    let flat = match column.data_type() {
+        DataType::Dictionary(_, values) => cast(column, values).ok(),
+        DataType::RunEndEncoded(_, values) => cast(column, values.data_type()).ok(),
+        _ => None,
+    };
+    let column = flat.as_ref().unwrap_or(column);
     let as_type = |r#type: &DataType| match cast(column, r#type) {
         Ok(column) => column,
         // `Reading::of` only names types that can be had.
@@ -80,10 +89,13 @@ pub(crate) fn values(column: &ArrayRef, reading: Reading) -> Vec<Value> {
             let column = as_type(&DataType::Float64);
             read(column.as_primitive::<Float64Type>().iter(), Value::Float)
         }
-        Reading::Text => {
-            let column = as_type(&DataType::Utf8View);
-            read(column.as_string_view().iter(), |text| Value::Text(text.to_owned()))
-        }
+        Reading::Text => match cast(column, &DataType::Utf8View) {
+            Ok(texts) => read_texts(&texts),
+            // One that cannot be said takes the others along, so each is asked for alone.
+            Err(_) => (0..column.len())
+                .flat_map(|row| one_text(&column.slice(row, 1)))
+                .collect(),
+        },
         Reading::Json => json(column),
     }
 }
@@ -92,24 +104,35 @@ fn read<T>(values: impl Iterator<Item = Option<T>>, value: impl Fn(T) -> Value) 
     values.map(|found| found.map_or(Value::Null, &value)).collect()
 }
 
+/// Whoever hands a table over may say of any bytes that they are text.
+fn read_texts(texts: &ArrayRef) -> Vec<Value> {
+    let bytes = texts.as_string_view().clone().to_binary_view();
+    read(bytes.iter(), |bytes| {
+        String::from_utf8(bytes.to_vec()).map_or(Value::Missing, Value::Text)
+    })
+}
+
+fn one_text(column: &ArrayRef) -> Vec<Value> {
+    cast(column, &DataType::Utf8View).map_or_else(|_| vec![Value::Missing], |texts| read_texts(&texts))
+}
+
 /// The values as JSON. Numbers that fit are numbers all the same.
 fn json(column: &ArrayRef) -> Vec<Value> {
-    let options = EncoderOptions::default().with_explicit_nulls(true);
     let field = Arc::new(Field::new("value", column.data_type().clone(), true));
-    let Ok(mut encoder) = make_encoder(&field, column, &options) else {
-        return vec![Value::Missing; column.len()];
-    };
-    let mut written = Vec::new();
-    let value = |row: usize| {
-        if encoder.is_null(row) {
-            return Value::Null;
+    let unsayable: HashSet<usize> = unsayable_rows(&field, column, false).into_iter().collect();
+    let value = |row: usize, written: Option<&[u8]>| match written {
+        _ if unsayable.contains(&row) => Value::Missing,
+        None => Value::Null,
+        Some(written) => {
+            let text = String::from_utf8_lossy(written).into_owned();
+            text.parse().map_or(Value::Json(text), Value::Integer)
         }
-        written.clear();
-        encoder.encode(row, &mut written);
-        let text = String::from_utf8_lossy(&written).into_owned();
-        text.parse().map_or(Value::Json(text), Value::Integer)
     };
-    (0..column.len()).map(value).collect()
+    let mut values = Vec::with_capacity(column.len());
+    if each_json(&field, column, |row, written| values.push(value(row, written))).is_err() {
+        return vec![Value::Missing; column.len()];
+    }
+    values
 }
 
 /// The type of a column that holds what a step adds. What can be anything is JSON, as text.

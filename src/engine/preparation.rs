@@ -184,6 +184,9 @@ pub(super) fn prepare(
     }
     let wanted = facts.as_ref().filter(|_| matches!(sink, Format::Text | Format::File));
     let wanted = wanted.map(|facts| wanted_columns(plan, &facts.schema));
+    if let Some(facts) = &facts {
+        check_readable(facts, wanted.as_deref())?;
+    }
     let schema = match (&facts, &wanted) {
         (Some(facts), Some(wanted)) => Some(Arc::new(facts.schema.project(wanted).map_err(|error| {
             ConfigError::new(format!("The columns that are needed cannot be read alone: {error}."))
@@ -207,8 +210,8 @@ pub(super) fn prepare(
         let decoder: Box<dyn Decoder> = match schema.as_ref().filter(|_| source.has_columns()) {
             Some(schema) => {
                 let mut decoder = ColumnDecoder::new(schema, plan, options.nulls, options.limits)?;
-                if sink == Format::Jsonl {
-                    decoder = decoder.for_json(schema, plan);
+                if matches!(sink, Format::Jsonl | Format::Csv | Format::Tsv) {
+                    decoder = decoder.for_rows(schema, plan, sink);
                 }
                 column_decoder = Some(decoder.clone());
                 Box::new(decoder)
@@ -324,6 +327,7 @@ fn table_facts(
                     );
                     ConfigError::new(message).with_hint("Process inputs with other columns in a run of their own.")
                 })?;
+                known.unreadable.extend(facts.unreadable);
             }
         }
     }
@@ -332,6 +336,17 @@ fn table_facts(
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),
     }
+}
+
+/// Refuses columns that are needed and would not be read whole: nothing is changed without a word.
+fn check_readable(facts: &TableFacts, wanted: Option<&[usize]>) -> Result<(), ConfigError> {
+    let mut needed = facts.unreadable.iter();
+    let Some((column, reason)) = needed.find(|(column, _)| wanted.is_none_or(|wanted| wanted.contains(column))) else {
+        return Ok(());
+    };
+    let name = facts.schema.field(*column).name();
+    let message = format!("The column `{name}` {reason}.");
+    Err(ConfigError::new(message).with_hint("Cast it to text with the program that wrote it, or leave it out."))
 }
 
 /// The columns that are needed where only texts go out.

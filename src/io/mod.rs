@@ -54,7 +54,7 @@ pub use stored::{names_in, open_content, open_stored, read_stored};
 pub use table::TableSource;
 pub use tables::{
     EncodedGroup, KeptTables, ReadAhead, RowWriter, TableDefaults, TableFacts, TableForm, TableGroup, TableInputs,
-    TableWriter, facts_of, identities_of_table, json_of_row, rows_of_table, unsayable_rows,
+    TableWriter, can_be_json, each_json, facts_of, identities_of_table, json_of_row, rows_of_table, unsayable_rows,
 };
 
 use crate::batch::Batch;

@@ -190,7 +190,7 @@ pub(super) fn no_fields<'py>() -> Fields<'py> {
 pub(super) fn missing(field: &str) -> Box<Failure> {
     Box::new(Failure::new(
         FailureKind::MissingField,
-        format!("The record has no field `{field}`, and the step asks for it."),
+        format!("The record has no field `{field}` that could be given to the step, which asks for it."),
     ))
 }
 

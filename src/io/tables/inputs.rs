@@ -21,6 +21,8 @@ pub struct TableFacts {
     pub schema: SchemaRef,
     /// How it is stored, as far as that is kept.
     pub defaults: TableDefaults,
+    /// The columns whose values would not be read whole, each with the reason behind its name.
+    pub unreadable: Vec<(usize, &'static str)>,
 }
 
 impl TableFacts {
@@ -71,12 +73,14 @@ fn open(
         }
     };
     let mut defaults = TableDefaults::default();
+    let mut unreadable = Vec::new();
     let (reader, schema): (Box<dyn TableReader>, SchemaRef) = match format {
         Format::Parquet => {
             check()?;
             let tables = ParquetTables::open(input, wanted.map(<[usize]>::to_vec), limits, cancel)?;
             let schema = Arc::clone(tables.schema());
             defaults = tables.defaults();
+            unreadable = tables.unreadable_columns();
             (Box::new(tables), schema)
         }
         Format::Stream => {
@@ -96,7 +100,12 @@ fn open(
             (Box::new(tables), schema)
         }
     };
-    Ok((reader, TableFacts { schema, defaults }))
+    let facts = TableFacts {
+        schema,
+        defaults,
+        unreadable,
+    };
+    Ok((reader, facts))
 }
 
 fn unpack_first(input: &Input, format: Format) -> crate::error::FileError {

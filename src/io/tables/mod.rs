@@ -15,15 +15,17 @@ mod json;
 mod page_checksums;
 mod page_header;
 mod parquet;
+mod parquet_types;
 mod rows;
 mod thrift;
+mod times;
 mod unpacked;
 mod weight;
 mod writer;
 
 pub use ahead::ReadAhead;
 pub use inputs::{KeptTables, TableFacts, TableInputs, facts_of};
-pub use json::{json_of_row, unsayable_rows};
+pub use json::{can_be_json, each_json, json_of_row, unsayable_rows};
 pub use parquet::TableDefaults;
 pub use rows::{RowWriter, identities_of_table, rows_of_table};
 pub use writer::{EncodedGroup, TableForm, TableGroup, TableWriter};

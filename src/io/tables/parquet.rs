@@ -4,7 +4,7 @@ use super::super::open_input::{OpenInput, Parts};
 use super::super::stream::open_in_parts;
 use super::ahead::{Ahead, GroupReader, ReadAhead};
 use super::checked_pages::CheckedPages;
-use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, thrift, unreadable};
+use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, footer, guarded, lost, parquet_types, thrift, unreadable};
 use crate::error::{Error, FileError, Result, Shown};
 use crate::io::Input;
 use crate::step::{Cancel, Limits};
@@ -32,6 +32,7 @@ pub(super) struct ParquetTables {
     name: String,
     opened: OpenInput,
     metadata: ArrowReaderMetadata,
+    schema: SchemaRef,
     wanted: Option<Vec<usize>>,
     limits: Limits,
     /// The row group that is read next, or is being read.
@@ -68,9 +69,11 @@ impl ParquetTables {
         .map_err(broken)?;
         check(metadata.metadata(), opened.size()).map_err(broken)?;
         footer::check(&bytes, metadata.metadata()).map_err(broken)?;
+        let metadata = guarded(|| parquet_types::with_times(metadata)).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
             opened,
+            schema: parquet_types::schema_of(&metadata),
             metadata,
             wanted,
             limits,
@@ -85,7 +88,12 @@ impl ParquetTables {
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
-        self.metadata.schema()
+        &self.schema
+    }
+
+    /// The columns whose values would not be read whole, each with the reason behind its name.
+    pub(super) fn unreadable_columns(&self) -> Vec<(usize, &'static str)> {
+        parquet_types::unreadable_columns(&self.metadata)
     }
 
     pub(super) fn defaults(&self) -> TableDefaults {

@@ -8,11 +8,12 @@ use crate::error::{ConfigError, Result};
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array as _, RecordBatch, new_empty_array};
 use arrow_cast::cast;
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, Schema};
+use arrow_schema::{ArrowError, DataType, Fields, Schema};
 use csv::{Writer, WriterBuilder};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// Writes rows that need no file around them but a line with the names of the columns, where there is one.
@@ -28,10 +29,19 @@ impl RowWriter {
     /// # Errors
     /// If the format cannot hold one of the columns.
     pub fn new(format: Format, schema: &Schema) -> Result<Self, ConfigError> {
+        if format == Format::Jsonl
+            && let Some(name) = twice(schema.fields())
+        {
+            let message =
+                format!("The table has more than one column `{name}`, and an object cannot hold a key twice.");
+            return Err(ConfigError::new(message).with_hint(
+                "Give the columns names that tell them apart, or write to a `.csv`, `.parquet` or `.arrow` file.",
+            ));
+        }
         for field in schema.fields() {
             let fits = match format {
                 Format::Csv | Format::Tsv => is_cell(field.data_type()),
-                _ => json::check(field).is_ok(),
+                _ => json::can_be_json(field),
             };
             if !fits {
                 return Err(ConfigError::new(format!(
@@ -77,9 +87,8 @@ impl RowWriter {
         let mut cell = String::new();
         for row in 0..table.num_rows() {
             for column in &columns {
-                use std::fmt::Write as _;
                 cell.clear();
-                write!(cell, "{}", column.value(row)).map_err(|error| failed(&error))?;
+                column.value(row).write(&mut cell)?;
                 cells.write_field(&cell).map_err(|error| failed(&error))?;
             }
             cells.write_record(None::<&[u8]>).map_err(|error| failed(&error))?;
@@ -93,12 +102,41 @@ impl RowWriter {
     }
 }
 
+/// A name that more than one column or member of a structure has, at any depth.
+fn twice(fields: &Fields) -> Option<&str> {
+    let mut names = HashSet::new();
+    let here = fields.iter().find(|field| !names.insert(field.name()));
+    here.map(|field| field.name().as_str())
+        .or_else(|| fields.iter().find_map(|field| twice_within(field.data_type())))
+}
+
+fn twice_within(r#type: &DataType) -> Option<&str> {
+    match r#type {
+        DataType::Struct(members) => twice(members),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => twice_within(item.data_type()),
+        // The members of a map are a key and a value, of which the value stands in the object.
+        DataType::Map(members, _) => match members.data_type() {
+            DataType::Struct(members) => members.iter().find_map(|member| twice_within(member.data_type())),
+            _ => None,
+        },
+        DataType::Dictionary(_, values) => twice_within(values),
+        _ => None,
+    }
+}
+
 /// Whether a value of a type is one cell.
 fn is_cell(r#type: &DataType) -> bool {
     match r#type {
         DataType::Dictionary(_, values) => is_cell(values),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => false,
-        other => !other.is_nested(),
+        // The library says which it cannot write, such as those of a time zone that nobody knows.
+        other => {
+            !other.is_nested() && ArrayFormatter::try_new(&new_empty_array(other), &FormatOptions::default()).is_ok()
+        }
     }
 }
 

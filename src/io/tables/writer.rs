@@ -4,15 +4,16 @@
 //! Where a group ends depends on its rows only, and each is encoded in one go: the same rows make the same bytes, however
 //! they were cut into batches and whoever encoded them.
 
+use super::guarded;
 use super::page_checksums::{EncodedColumn, GroupEncoder};
 use super::parquet::TableDefaults;
 use super::weight::weight;
 use crate::error::{ConfigError, Error, Result};
 use crate::io::Format;
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_cast::cast;
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_cast::{CastOptions, cast_with_options};
 use arrow_ipc::writer::{FileWriter, StreamWriter};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat_batches;
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::basic::{Compression, ZstdLevel};
@@ -35,8 +36,8 @@ pub struct TableForm {
     format: Format,
     schema: SchemaRef,
     properties: Arc<WriterProperties>,
-    /// The columns whose dictionaries are written out: an Arrow file can hold one dictionary of a column only.
-    plain: Vec<usize>,
+    /// The columns that are stored as another type than they have.
+    stored: Vec<usize>,
     most_rows: usize,
     most_bytes: usize,
 }
@@ -55,41 +56,75 @@ impl TableForm {
         group_bytes: usize,
     ) -> Result<Self, ConfigError> {
         let keeps_dictionaries = matches!(source, Some(Format::Arrow | Format::Stream));
-        let is_plain = |field: &Field| {
-            format == Format::Arrow
-                && matches!(field.data_type(), DataType::Dictionary(..))
-                && !(keeps_dictionaries && field.name() != text)
-        };
-        let plain: Vec<usize> = (0..schema.fields().len())
-            .filter(|&column| is_plain(schema.field(column)))
-            .collect();
-        let fields: Vec<Field> = schema
-            .fields()
-            .iter()
-            .map(|field| match field.data_type() {
-                DataType::Dictionary(_, values) if is_plain(field) => {
-                    field.as_ref().clone().with_data_type((**values).clone())
-                }
-                _ => field.as_ref().clone(),
-            })
+        let is_plain = |field: &Field| !(keeps_dictionaries && field.name() != text);
+        let fields = schema.fields().iter().map(|field| {
+            let stored = match format {
+                Format::Arrow if is_plain(field) => without_dictionary(field.data_type()),
+                Format::Parquet => with_milliseconds(field.data_type()),
+                _ => None,
+            };
+            stored.map_or_else(
+                || field.as_ref().clone(),
+                |stored| field.as_ref().clone().with_data_type(stored),
+            )
+        });
+        let fields: Vec<Field> = fields.collect();
+        let changed = schema.fields().iter().zip(&fields).enumerate();
+        let stored = changed
+            .filter(|(_, (field, stored))| field.data_type() != stored.data_type())
+            .map(|(column, _)| column)
             .collect();
         let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
         let form = Self {
             properties: Arc::new(properties(&schema, defaults)),
             format,
             schema,
-            plain,
+            stored,
             most_rows: defaults.group_rows.unwrap_or(USUAL_ROWS).clamp(1, USUAL_ROWS),
             most_bytes: group_bytes,
         };
-        match form.file() {
-            Ok(_) => Ok(form),
-            Err(error) => Err(ConfigError::new(format!(
-                "The columns cannot be written as {}: {error}.",
-                format.title()
-            ))
-            .with_hint("Write to a file of another format, such as `.arrow` or `.jsonl`.")),
+        form.try_columns()?;
+        Ok(form)
+    }
+
+    /// Writes a row of nulls to each column, in memory. The library can store fewer types than it has, and the type alone does
+    /// not tell which.
+    fn try_columns(&self) -> Result<(), ConfigError> {
+        for field in self.schema.fields() {
+            let schema = Arc::new(Schema::new(vec![field.as_ref().clone().with_nullable(true)]));
+            let form = Self {
+                schema: Arc::clone(&schema),
+                stored: Vec::new(),
+                ..self.clone()
+            };
+            let written = || {
+                guarded(|| -> Result<(), Error> {
+                    let row = RecordBatch::try_new(Arc::clone(&schema), vec![new_null_array(field.data_type(), 1)]);
+                    let mut writer = TableWriter::new(&form, 0)?;
+                    for group in writer.add(row.map_err(|error| internal(&error))?) {
+                        writer.join(group.encode()?)?;
+                    }
+                    writer.finish().map(drop)
+                })
+            };
+            let written = if self.format == Format::Parquet && has_union(field.data_type()) {
+                // The library panics, which would be told of on standard error.
+                Err("unions are not implemented".to_owned())
+            } else {
+                written()
+            };
+            if let Err(reason) = written {
+                log::debug!("The column {} cannot be written: {reason}.", field.name());
+                return Err(ConfigError::new(format!(
+                    "The column `{}` holds {}, which {} cannot hold.",
+                    field.name(),
+                    field.data_type(),
+                    self.format.title()
+                ))
+                .with_hint("Write to a file of another format, such as `.arrow` or `.jsonl`."));
+            }
         }
+        Ok(())
     }
 
     fn file(&self) -> Result<File, ParquetError> {
@@ -102,6 +137,57 @@ impl TableForm {
             Format::Stream => File::Stream(StreamWriter::try_new(Vec::new(), &self.schema)?),
             _ => File::Arrow(FileWriter::try_new(Vec::new(), &self.schema)?),
         })
+    }
+}
+
+/// An Arrow file can hold one dictionary of a column only, so those of which there may be more are written out.
+fn without_dictionary(r#type: &DataType) -> Option<DataType> {
+    match r#type {
+        DataType::Dictionary(_, values) => Some(values.as_ref().clone()),
+        _ => None,
+    }
+}
+
+/// Parquet has no seconds, and no dates in milliseconds: the library stores them as numbers, which other programs would not
+/// know for times. At any depth.
+///
+/// A date in milliseconds is one of whole days, as Arrow defines it, and becomes a date in days.
+fn with_milliseconds(r#type: &DataType) -> Option<DataType> {
+    let in_field = |field: &FieldRef| {
+        let r#type = with_milliseconds(field.data_type())?;
+        Some(Arc::new(field.as_ref().clone().with_data_type(r#type)))
+    };
+    match r#type {
+        DataType::Timestamp(TimeUnit::Second, zone) => Some(DataType::Timestamp(TimeUnit::Millisecond, zone.clone())),
+        DataType::Time32(TimeUnit::Second) => Some(DataType::Time32(TimeUnit::Millisecond)),
+        DataType::Date64 => Some(DataType::Date32),
+        DataType::List(item) => in_field(item).map(DataType::List),
+        DataType::LargeList(item) => in_field(item).map(DataType::LargeList),
+        DataType::FixedSizeList(item, size) => in_field(item).map(|item| DataType::FixedSizeList(item, *size)),
+        DataType::Struct(members) => {
+            let stored: Vec<Option<FieldRef>> = members.iter().map(in_field).collect();
+            let is_changed = stored.iter().any(Option::is_some);
+            let members = stored.into_iter().zip(members.iter());
+            let members = members.map(|(stored, member)| stored.unwrap_or_else(|| Arc::clone(member)));
+            is_changed.then(|| DataType::Struct(members.collect()))
+        }
+        _ => None,
+    }
+}
+
+fn has_union(r#type: &DataType) -> bool {
+    match r#type {
+        DataType::Union(..) => true,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::Map(item, _) => has_union(item.data_type()),
+        DataType::Struct(members) => members.iter().any(|member| has_union(member.data_type())),
+        DataType::Dictionary(_, values) => has_union(values),
+        DataType::RunEndEncoded(_, values) => has_union(values.data_type()),
+        _ => false,
     }
 }
 
@@ -155,7 +241,7 @@ pub struct TableGroup {
     /// About how many bytes of memory the tables hold.
     held: usize,
     schema: SchemaRef,
-    plain: Vec<usize>,
+    stored: Vec<usize>,
     encoder: Option<GroupEncoder>,
 }
 
@@ -208,7 +294,7 @@ impl TableGroup {
         let tables = self
             .tables
             .iter()
-            .map(|table| written_out(table, &self.plain, &self.schema))
+            .map(|table| as_stored(table, &self.stored, &self.schema))
             .collect::<Result<Vec<_>, _>>()?;
         drop(self.tables);
         let table = concat_batches(&self.schema, &tables)?;
@@ -220,14 +306,18 @@ impl TableGroup {
     }
 }
 
-/// A table whose dictionaries in these columns are written out.
-fn written_out(table: &RecordBatch, plain: &[usize], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    if plain.is_empty() {
+/// A table whose columns of these numbers have the types that they are stored as. A value that these cannot hold is an error.
+fn as_stored(table: &RecordBatch, stored: &[usize], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    if stored.is_empty() {
         return Ok(table.clone());
     }
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
     let mut columns: Vec<ArrayRef> = table.columns().to_vec();
-    for &column in plain {
-        columns[column] = cast(&columns[column], schema.field(column).data_type())?;
+    for &column in stored {
+        columns[column] = cast_with_options(&columns[column], schema.field(column).data_type(), &options)?;
     }
     RecordBatch::try_new(Arc::clone(schema), columns)
 }
@@ -328,7 +418,7 @@ impl TableWriter {
             held,
             tables: std::mem::take(&mut self.tables),
             schema: Arc::clone(&self.form.schema),
-            plain: self.form.plain.clone(),
+            stored: self.form.stored.clone(),
             encoder: match &self.file {
                 File::Parquet(writer) => Some(GroupEncoder::new(writer, Arc::clone(&self.form.schema))),
                 File::Arrow(_) | File::Stream(_) => None,
