@@ -22,7 +22,7 @@ from support.stores import AmazonStore, AzureStore, GoogleStore, Store, missing
 from support.tiers import rounds
 from support.web import web_server
 
-from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, plugin
+from text_processor import ConfigError, InputError, LockedError, OutputError, Pipeline, ResumeError, plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -372,6 +372,29 @@ def test_a_run_goes_on_at_every_shard(tmp_path: Path, store: Store, source: Path
         report = run(url, store.url("out/"), shard_bytes=9000, resume=True)
         assert report.to_dict()["earlier_shards"] == writes - 1
         assert shards(store, tmp_path, "out/") == expected
+    assert run(url, store.url("out/"), shard_bytes=9000, resume=True).to_dict()["already_complete"]
+
+
+NOON, EVENING = "Mon, 23 Nov 2026 12:00:00 GMT", "Mon, 23 Nov 2026 18:00:00 GMT"
+
+
+def test_an_input_that_was_replaced_is_another_whenever_that_was(store: Store, source: Path) -> None:
+    run = Pipeline(STEPS).run
+    # Stores tell in seconds when an object was put there: this happens within one, and with as many bytes.
+    store.modified = NOON
+    url = store.put("in.jsonl", source)
+    run(url, store.url("out/"), shard_bytes=9000)
+    store.put("in.jsonl", source.read_bytes().replace(b"number", b"NUMBER"))
+    with pytest.raises(ResumeError, match=r"the ETag of `.*in\.jsonl` was `.*` and is `.*`"):
+        run(url, store.url("out/"), shard_bytes=9000, resume=True)
+
+
+def test_the_same_bytes_are_the_same_input_whenever_they_were_put_there(store: Store, source: Path) -> None:
+    run = Pipeline(STEPS).run
+    store.modified = NOON
+    url = store.put("in.jsonl", source)
+    run(url, store.url("out/"), shard_bytes=9000)
+    store.modified = EVENING
     assert run(url, store.url("out/"), shard_bytes=9000, resume=True).to_dict()["already_complete"]
 
 

@@ -1,7 +1,7 @@
 //! What makes an input the same input while it is read, and when a run goes on: its size, its time of modification and
 //! some of its bytes.
 
-use super::remote::RemoteObject;
+use super::remote::{RemoteObject, is_strong};
 use super::{Compression, Input, InputLocation};
 use crate::error::{Error, FileError, Result};
 use crate::step::Cancel;
@@ -114,6 +114,12 @@ impl InputIdentity {
                 .and_then(|path| content(path).ok()),
             tag: version.and_then(|version| version.tag),
         }
+    }
+
+    /// Whether its store has told what its bytes are: a weak tag promises nothing about them.
+    #[must_use]
+    pub fn has_strong_tag(&self) -> bool {
+        self.tag.as_deref().is_some_and(is_strong)
     }
 
     /// Fails if the input was written to, replaced or removed since: a run that goes on finds it by its name. Of a pipe,

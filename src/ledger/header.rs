@@ -222,21 +222,32 @@ fn compare_inputs(before: &[InputIdentity], now: &[InputIdentity], found: &mut D
             let what = format!("input {number}");
             return found.check(what, &before.name, &now.name, |name| format!("`{}`", shown(name)));
         }
-        let name = shown(&before.name);
-        let number = |value: &Option<u64>| value.map_or("unknown".to_owned(), |value| value.to_string());
-        found.check(format!("the size of `{name}`"), &before.size, &now.size, number);
+        compare_input(before, now, found);
+    }
+}
+
+fn compare_input(before: &InputIdentity, now: &InputIdentity, found: &mut Differences) {
+    let name = shown(&before.name);
+    let number = |value: &Option<u64>| value.map_or("unknown".to_owned(), |value| value.to_string());
+    found.check(format!("the size of `{name}`"), &before.size, &now.size, number);
+    if before.tag.is_some() && now.tag.is_some() {
+        let tag = |value: &Option<String>| format!("`{}`", shown(value.as_deref().unwrap_or_default()));
+        found.check(format!("the ETag of `{name}`"), &before.tag, &now.tag, tag);
+    }
+    // What a store calls by the same tag has the same bytes, whenever it was put there.
+    if !(before.has_strong_tag() && now.has_strong_tag()) {
         found.check(
             format!("the time of modification of `{name}` in nanoseconds since 1970"),
             &before.modified,
             &now.modified,
             number,
         );
-        let hash = |value: &Option<String>| match value {
-            Some(hash) => format!("`{}`", hash.get(..16).unwrap_or(hash)),
-            None => "unknown".to_owned(),
-        };
-        found.check(format!("the hash of `{name}`"), &before.content, &now.content, hash);
     }
+    let hash = |value: &Option<String>| match value {
+        Some(hash) => format!("`{}`", hash.get(..16).unwrap_or(hash)),
+        None => "unknown".to_owned(),
+    };
+    found.check(format!("the hash of `{name}`"), &before.content, &now.content, hash);
 }
 
 #[cfg(test)]
@@ -368,5 +379,34 @@ mod tests {
             assert_eq!(example().differences(&now_header), [expected]);
         }
         assert_eq!(example().differences(&example()), []);
+    }
+    /// What differs between an object that had this tag and was modified at this moment, and one that has and was.
+    fn between(before: (&str, u64), now: (&str, u64)) -> Vec<String> {
+        let [before, now] = [before, now].map(|(tag, modified)| {
+            let mut header = example();
+            let input = &mut header.inputs[0];
+            (input.content, input.modified) = (None, Some(modified));
+            input.tag = (!tag.is_empty()).then(|| tag.to_owned());
+            header
+        });
+        let differences = before.differences(&now).into_iter();
+        differences.map(|difference| difference.what).collect()
+    }
+
+    #[test]
+    fn the_tag_of_an_object_decides_where_both_have_one() {
+        let (tag, time) = (
+            "the ETag of `in.jsonl`",
+            "the time of modification of `in.jsonl` in nanoseconds since 1970",
+        );
+        let none: [&str; 0] = [];
+        assert_eq!(between(("\"a\"", 1), ("\"a\"", 2)), none);
+        assert_eq!(between(("\"a\"", 1), ("\"b\"", 1)), [tag]);
+        assert_eq!(between(("\"a\"", 1), ("\"b\"", 2)), [tag]);
+        assert_eq!(between(("", 1), ("\"b\"", 1)), none);
+        assert_eq!(between(("", 1), ("\"b\"", 2)), [time]);
+        // A weak tag promises nothing about bytes.
+        assert_eq!(between(("W/\"a\"", 1), ("W/\"a\"", 2)), [time]);
+        assert_eq!(between(("W/\"a\"", 1), ("W/\"b\"", 1)), [tag]);
     }
 }

@@ -21,6 +21,7 @@ mod upload;
 pub(super) use download::{Download, ObjectReader};
 pub(super) use listing::{is_pattern, matches, names_below};
 pub use object::RemoteObject;
+pub(super) use object::is_strong;
 pub(super) use parts::ObjectParts;
 pub(super) use prefix::Prefix;
 pub(super) use runtime::Heeded;

@@ -151,7 +151,7 @@ impl RemoteObject {
 
     /// The tag, if conditions can be made of it: a weak one promises nothing about bytes.
     fn strong_tag(&self) -> Option<&str> {
-        self.tag().filter(|tag| !tag.starts_with("W/"))
+        self.tag().filter(|tag| is_strong(tag))
     }
 
     /// Whether parts of it can be asked for.
@@ -245,6 +245,11 @@ impl RemoteObject {
             };
         Ok(Some(same))
     }
+}
+
+/// Whether an `ETag` is one of bytes. A weak one is one of what they mean to somebody.
+pub(in crate::io) fn is_strong(tag: &str) -> bool {
+    !tag.starts_with("W/")
 }
 
 async fn look(url: &ObjectUrl) -> object_store::Result<Known> {
