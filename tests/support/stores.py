@@ -27,9 +27,9 @@ class Store(ABC):
     """A store with one bucket, behind a server of ours.
 
     `fault(method, path)` is asked before each request, with the path as `/BUCKET/NAME`. What it returns is the status
-    that the request is answered with instead; `None` lets it through. `modified` is when everything was put there, if the
-    store is to say so: as its header `Last-Modified` has it. `parts` counts the requests that bring a part of
-    an object, and `sent` the bytes of all answers.
+    that the request is answered with instead; `None` lets it through. `modified` is when everything was put there, as
+    the header `Last-Modified` has it, if the store is to say so. `parts` counts the requests that bring a part of an
+    object, and `sent` the bytes of all answers.
     """
 
     scheme: str
