@@ -16,6 +16,7 @@ __all__ = [
     "TraceEntry",
     "__version__",
     "command",
+    "tell_interrupted",
     "worker",
 ]
 
