@@ -123,6 +123,41 @@ def test_c6_a_second_signal_does_not_wait(hostile_program: Program) -> None:
     assert names(hostile_program.folder) == ["begun", "in.txt"]
 
 
+# Raises the signal before the engine looks out for it, and when it is about to: then it registers what ends its runs.
+EARLY = {
+    "before the engine is called": """
+def early(arguments, engine=_command.command):
+    signal.raise_signal(signal.SIGINT)
+    return engine(arguments)
+_command.command = early
+""",
+    "before the engine has its handler": "atexit.register = lambda *_: signal.raise_signal(signal.SIGINT)",
+}
+
+
+@pytest.mark.parametrize("program", EARLY.values(), ids=EARLY)
+def test_c6_a_signal_that_comes_early_ends_the_command_as_any_other(tmp_path: Path, program: str) -> None:
+    begin = """
+import atexit, signal, sys
+from text_processor import _command
+
+# Whoever starts this may have had it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+    end = "\nsys.argv[0] = 'text-processor'\nsys.exit(_command.main())"
+    done = subprocess.run(
+        [SCRIPT.with_name("python"), "-c", begin + program + end, "run", "-s", "trim", "-o", "out.txt"],
+        input=b"text\n",
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+        check=False,
+    )
+    told = b"error: The run was interrupted; what it had not committed is gone.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", told)
+    assert names(tmp_path) == []
+
+
 def test_c6_a_signal_raises_keyboard_interrupt_in_the_library(tmp_path: Path) -> None:
     program = """
 import os, signal, threading, time

@@ -16,6 +16,7 @@ __all__ = [
     "TraceEntry",
     "__version__",
     "command",
+    "tell_interrupted",
     "worker",
 ]
 
@@ -190,4 +191,5 @@ class Report:
     def to_dict(self) -> dict[str, Any]: ...
 
 def command(arguments: Sequence[str]) -> int: ...
+def tell_interrupted() -> int: ...
 def worker() -> None: ...

@@ -67,6 +67,13 @@ pub fn main(arguments: &[OsString], shell: &dyn Shell) -> u8 {
     execute(arguments, shell, &mut Console::of_process())
 }
 
+/// Tells of an error as the command does. Returns the exit code.
+#[must_use]
+pub fn end_with(error: &Error) -> u8 {
+    errors::tell(&mut Console::of_process().messages, error, false);
+    error.exit_code()
+}
+
 fn execute(arguments: &[OsString], shell: &dyn Shell, console: &mut Console<'_>) -> u8 {
     let parsed = Arguments::command()
         .term_width(console.output.width.min(100))

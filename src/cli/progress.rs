@@ -14,6 +14,7 @@ const RATE: u8 = 12;
 pub(super) struct Progressing<'s> {
     shell: &'s dyn Shell,
     bar: Option<ProgressBar>,
+    begun: bool,
 }
 
 impl<'s> Progressing<'s> {
@@ -26,7 +27,16 @@ impl<'s> Progressing<'s> {
                 writer: Mutex::new(io::stderr()),
             }))
         });
-        Self { shell, bar }
+        Self {
+            shell,
+            bar,
+            begun: false,
+        }
+    }
+
+    /// Whether the run has come to where it reads and writes.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     fn bar(terminal: Box<dyn TermLike>) -> ProgressBar {
@@ -50,6 +60,10 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Watcher for Progressing<'_> {
+    fn begun(&mut self) {
+        self.begun = true;
+    }
+
     fn tick(&mut self, progress: &Progress) -> Result<(), Interrupt> {
         self.shell.interrupted()?;
         if let Some(bar) = &self.bar {
@@ -207,6 +221,7 @@ mod tests {
         let mut watcher = Progressing {
             shell: &Calm,
             bar: Some(bar),
+            begun: false,
         };
         let progress = Progress {
             read: 1_234,
@@ -255,6 +270,7 @@ mod tests {
         let mut watcher = Progressing {
             shell: &Pressed,
             bar: None,
+            begun: false,
         };
         assert_eq!(watcher.tick(&Progress::default()), Err(Interrupt::Interrupt));
     }

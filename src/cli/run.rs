@@ -74,12 +74,13 @@ pub(super) fn run(arguments: &RunArguments, verbose: bool, shell: &dyn Shell, co
     let silent = arguments.quiet || arguments.json;
     // A bar would be torn apart by log lines, and by data that goes to the same terminal.
     let shown = console.messages.terminal && !silent && !verbose && (output.is_some() || !console.output.terminal);
-    let outcome = {
+    let (outcome, has_begun) = {
         let mut watcher = Progressing::new(shell, shown.then_some(console.messages.width));
-        engine::run(&plan, &options, &mut watcher)
+        let outcome = engine::run(&plan, &options, &mut watcher);
+        (outcome, watcher.has_begun())
     };
     let report = match outcome {
-        Err(error) if options.directory().is_some() && ended_midway(&error) => {
+        Err(error) if has_begun && options.directory().is_some() && ended_midway(&error) => {
             errors::tell(&mut console.messages, &error, verbose);
             let hint = console.messages.painted(Tone::Hint, "hint:");
             let told = format!("{hint} The shards that were committed stay; `--resume` goes on behind them.\n");

@@ -215,6 +215,9 @@ pub struct Progress {
 pub trait Watcher {
     /// Sees how far the run has come, and may stop it.
     fn tick(&mut self, progress: &Progress) -> Result<(), Interrupt>;
+
+    /// Hears that everything is ready: from here on, the run reads, and an output directory can be resumed.
+    fn begun(&mut self) {}
 }
 
 /// Nobody watches.

@@ -369,7 +369,7 @@ fn schema_of_objects(plan: &Plan, options: &RunOptions, inputs: &[(Input, Format
     let Some((input, _)) = inputs.iter().find(|(_, format)| *format == Format::Jsonl) else {
         return Ok(Schema::new(vec![text(&plan.id), text(&plan.text)]));
     };
-    if input.size().is_none() && !input.is_missing() {
+    if !input.can_be_read_again() {
         return Err(ConfigError::new(format!(
             "The columns of the output are told by the first records, which cannot be read twice from {}.",
             input.name

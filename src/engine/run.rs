@@ -116,6 +116,7 @@ pub(super) fn carry_out(
     };
     let reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
     let (writer, reader, for_shards) = destination(reader, Statistics::new(plan), &shared)?;
+    watcher.begun();
     let (reader, reads_ahead) = if workers_read {
         (Some(reader), None)
     } else {

@@ -1,7 +1,7 @@
 //! What makes an input the same input while it is read, and when a run goes on: its size, its time of modification and
 //! some of its bytes.
 
-use super::remote::RemoteObject;
+use super::remote::{RemoteObject, is_strong};
 use super::{Compression, Input, InputLocation};
 use crate::error::{Error, FileError, Result};
 use crate::step::Cancel;
@@ -15,12 +15,11 @@ use std::time::UNIX_EPOCH;
 const LOOKED_AT: u64 = 64 << 10;
 
 /// The size of an input and when it was modified, by which it is noticed that somebody has written to it: part of what was
-/// read would be from before and part from afterwards. Of an object, the store tells more.
+/// read would be from before and part from afterwards. Of an object, its store tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) size: u64,
     modified: Option<u64>,
-    tag: Option<String>,
 }
 
 impl Version {
@@ -32,16 +31,7 @@ impl Version {
         Self {
             size: metadata.len(),
             modified: since.and_then(|since| u64::try_from(since.as_nanos()).ok()),
-            tag: None,
         }
-    }
-
-    fn of_object(object: &RemoteObject) -> Option<Self> {
-        Some(Self {
-            size: object.size()?,
-            modified: object.modified(),
-            tag: object.tag().map(str::to_owned),
-        })
     }
 
     /// The version of the ordinary file that a path leads to.
@@ -103,42 +93,52 @@ impl InputIdentity {
     /// Looks at an input.
     #[must_use]
     pub fn of(input: &Input) -> Self {
-        let version = version(input);
-        Self {
-            name: input.name.clone(),
-            size: version.as_ref().map(|version| version.size),
-            modified: version.as_ref().and_then(|version| version.modified),
-            content: input
-                .path()
-                .filter(|_| version.is_some())
-                .and_then(|path| content(path).ok()),
-            tag: version.and_then(|version| version.tag),
+        let name = input.name.clone();
+        let unknown = Self {
+            name: name.clone(),
+            size: None,
+            modified: None,
+            content: None,
+            tag: None,
+        };
+        match &input.location {
+            InputLocation::Standard => unknown,
+            InputLocation::Object(object) => Self {
+                name,
+                size: object.size(),
+                modified: object.modified(),
+                content: None,
+                tag: object.tag().map(str::to_owned),
+            },
+            InputLocation::File(path) => Version::at(path).map_or(unknown, |version| Self {
+                name,
+                size: Some(version.size),
+                modified: version.modified,
+                content: content(path).ok(),
+                tag: None,
+            }),
         }
+    }
+
+    /// Whether its store has told what its bytes are: a weak tag promises nothing about them.
+    #[must_use]
+    pub fn has_strong_tag(&self) -> bool {
+        self.tag.as_deref().is_some_and(is_strong)
     }
 
     /// Fails if the input was written to, replaced or removed since: a run that goes on finds it by its name. Of a pipe,
     /// nobody can tell.
     pub fn check_unchanged(&self, input: &Input, cancel: &Cancel) -> Result<()> {
-        let Some(size) = self.size else { return Ok(()) };
-        let path = match &input.location {
-            InputLocation::Standard => return Ok(()),
-            InputLocation::Object(object) => return check_object(&self.name, object, cancel),
-            InputLocation::File(path) => path,
+        let (path, size) = match (&input.location, self.size) {
+            (InputLocation::Object(object), _) => return check_object(&self.name, object, cancel),
+            (InputLocation::File(path), Some(size)) => (path, size),
+            (InputLocation::Standard, _) | (InputLocation::File(_), None) => return Ok(()),
         };
         let before = Version {
             size,
             modified: self.modified,
-            tag: None,
         };
         before.check_unchanged(&self.name, path, Version::at(path).as_ref())
-    }
-}
-
-fn version(input: &Input) -> Option<Version> {
-    match &input.location {
-        InputLocation::Standard => None,
-        InputLocation::File(path) => Version::at(path),
-        InputLocation::Object(object) => Version::of_object(object),
     }
 }
 
@@ -147,7 +147,7 @@ fn version(input: &Input) -> Option<Version> {
 pub fn compression_of(input: &Input) -> Option<Compression> {
     let path = match &input.location {
         InputLocation::Standard => return None,
-        InputLocation::Object(object) => return object.size().map(|_| Compression::from_magic(object.head())),
+        InputLocation::Object(object) => return object.is_there().then(|| Compression::from_magic(object.head())),
         InputLocation::File(path) => path,
     };
     metadata(path)?;

@@ -4,7 +4,7 @@
 //! `**` follows no links. Names need not be UTF-8, which is why the folders are walked here and not by the `glob` crate.
 
 use super::folder::folder_of;
-use super::remote::{self, ObjectUrl, RemoteObject};
+use super::remote::{self, ObjectUrl, Place, RemoteObject};
 use super::{Input, InputLocation};
 use crate::error::{ConfigError, Error, FileError, Result, Shown};
 use crate::step::Cancel;
@@ -28,6 +28,7 @@ pub fn locate(patterns: &[OsString], allow_repeat: bool, cancel: &Cancel) -> Res
             let found = if remote::is_pattern(&url) {
                 remote::matches(&url, cancel)?
             } else {
+                url.check_object("input", every_file_in)?;
                 vec![url]
             };
             inputs.extend(found.iter().map(|_| None));
@@ -88,10 +89,13 @@ fn directory(path: &Path) -> Error {
     let shown = Shown(path).to_string();
     let folder = shown.trim_end_matches('/');
     ConfigError::new(format!("The input `{shown}` is a directory; expected a file."))
-        .with_hint(format!(
-            "Name the files in it with a pattern: `{folder}/*.jsonl`, or `{folder}/**/*.jsonl` for all levels."
-        ))
+        .with_hint(every_file_in(folder))
         .into()
+}
+
+/// How to name what is in a folder.
+fn every_file_in(folder: &str) -> String {
+    format!("Name the files in it with a pattern: `{folder}/*.jsonl`, or `{folder}/**/*.jsonl` for all levels.")
 }
 
 /// What makes two names the same file.
@@ -101,25 +105,24 @@ pub(super) enum Identity {
     Standard,
     /// A file that exists: its device and its number there.
     File(u64, u64),
-    /// A file that does not exist (yet), by its canonical folder and its name; or the address of an object.
+    /// A file that does not exist (yet), by its canonical folder and its name.
     Path(PathBuf),
+    /// An object, however its address is spelled.
+    Object(Place),
 }
 
 impl Identity {
     /// Of what an input is read from.
-    fn of_input(input: &Input) -> Self {
+    pub(super) fn of_input(input: &Input) -> Self {
         match &input.location {
             InputLocation::Standard => Self::Standard,
             InputLocation::File(path) => Self::of(path),
-            InputLocation::Object(object) => Self::Path(object.as_path().to_owned()),
+            InputLocation::Object(object) => Self::Object(object.url().place().clone()),
         }
     }
 
-    /// Of a file or an object.
+    /// Of a file.
     pub(super) fn of(path: &Path) -> Self {
-        if remote::is_url(path) {
-            return Self::Path(path.to_owned());
-        }
         #[cfg(unix)]
         if let Ok(metadata) = fs_err::metadata(path) {
             use std::os::unix::fs::MetadataExt as _;
@@ -159,8 +162,8 @@ fn refuse_repeats(inputs: &[Input]) -> Result<()> {
 pub fn is_within(input: &Input, folder: &Path) -> bool {
     let canonical = |path: &Path| fs_err::canonicalize(path).ok();
     if let InputLocation::Object(object) = &input.location {
-        let inside = object.as_path().strip_prefix(folder);
-        return remote::is_url(folder) && inside.is_ok();
+        let folder = ObjectUrl::of(folder).ok().flatten();
+        return folder.is_some_and(|folder| object.url().place().is_below(folder.place()));
     }
     match (input.path().and_then(canonical), canonical(folder)) {
         (Some(path), Some(folder)) => path.starts_with(folder),

@@ -23,7 +23,7 @@ pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool, c
     let inputs: Vec<(Identity, &Input)> = inputs
         .iter()
         .filter(|input| input.location != InputLocation::Standard)
-        .map(|input| (Identity::of(input.address()), input))
+        .map(|input| (Identity::of_input(input), input))
         .collect();
     let mut checked: Vec<(Identity, &Output<'_>)> = Vec::new();
     for output in outputs {
@@ -39,7 +39,15 @@ pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool, c
                     .into(),
             );
         }
-        let identity = Identity::of(path);
+        let url = ObjectUrl::of(path)?;
+        if let Some(url) = &url {
+            url.check_object(role, |folder| {
+                format!("Add the name of an object to it: `{folder}/NAME`. An output directory is said with a slash at its end: `{folder}/`.")
+            })?;
+        }
+        let identity = url
+            .as_ref()
+            .map_or_else(|| Identity::of(path), |url| Identity::Object(url.place().clone()));
         if let Some((_, input)) = inputs.iter().find(|(other, _)| *other == identity) {
             let message = format!("The {role} `{shown}` is also an input, `{}`.", input.name);
             return Err(ConfigError::new(message)
@@ -56,7 +64,7 @@ pub fn check_output(inputs: &[Input], outputs: &[Output<'_>], overwrite: bool, c
                 .with_hint("Give each a file of its own.")
                 .into());
         }
-        if let Some(url) = ObjectUrl::of(path)? {
+        if let Some(url) = url {
             url.check_writable(role)?;
             let taken = !overwrite
                 && remote::exists(&url, cancel)

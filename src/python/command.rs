@@ -1,7 +1,7 @@
 //! Runs the command with Python's interpreter beneath it.
 
 use crate::cli::{self, Shell};
-use crate::error::Interrupt;
+use crate::error::{Error, Interrupt};
 use crate::plugins::Host;
 use crate::python::host::PythonHost;
 use crate::python::logging;
@@ -94,4 +94,13 @@ pub(super) fn command(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<u8> 
     ];
     ended.into_iter().collect::<PyResult<()>>()?;
     Ok(code)
+}
+
+/// Tells that the command was interrupted, where it could not do so itself: a Ctrl-C may come while nobody looks out for it yet.
+///
+/// Returns:
+///     The exit code.
+#[pyfunction]
+pub(super) fn tell_interrupted(py: Python<'_>) -> u8 {
+    py.detach(|| cli::end_with(&Error::Interrupted(Interrupt::Interrupt)))
 }

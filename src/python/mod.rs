@@ -62,7 +62,7 @@ mod _engine {
     #[pymodule_export]
     use super::column::PyColumn;
     #[pymodule_export]
-    use super::command::command;
+    use super::command::{command, tell_interrupted};
     #[pymodule_export]
     use super::pipeline::PyPipeline;
     #[pymodule_export]

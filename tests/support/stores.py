@@ -27,8 +27,9 @@ class Store(ABC):
     """A store with one bucket, behind a server of ours.
 
     `fault(method, path)` is asked before each request, with the path as `/BUCKET/NAME`. What it returns is the status
-    that the request is answered with instead; `None` lets it through. `parts` counts the requests that bring a part of
-    an object, and `sent` the bytes of all answers.
+    that the request is answered with instead; `None` lets it through. `modified` is when everything was put there, as
+    the header `Last-Modified` has it, if the store is to say so. `parts` counts the requests that bring a part of an
+    object, and `sent` the bytes of all answers.
     """
 
     scheme: str
@@ -43,6 +44,7 @@ class Store(ABC):
         from werkzeug.serving import make_server
 
         self.fault: Callable[[str, str], int | None] = lambda _method, _path: None
+        self.modified: str | None = None
         self.parts = 0
         self.sent = 0
         self._counting = threading.Lock()
@@ -90,7 +92,14 @@ class Store(ABC):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start_response(f"{status} Told To", [("Content-Type", "text/plain"), ("Content-Length", "0")])
             return [b""]
-        answer = list(self._ask(environ, start_response))
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            if self.modified is not None:
+                told = ((name, value) for name, value in headers if name.lower() != "last-modified")
+                headers = [*told, ("Last-Modified", self.modified)]
+            return start_response(status, headers, *rest)
+
+        answer = list(self._ask(environ, start))
         with self._counting:
             self.sent += sum(map(len, answer))
         return answer
@@ -102,8 +111,9 @@ class Store(ABC):
         self._server.server_close()
 
     def empty(self) -> None:
-        """Removes everything, and any fault."""
+        """Removes everything, any fault, and what is said of time."""
         self.fault = lambda _method, _path: None
+        self.modified = None
         self.empty_below("")
         self.parts = self.sent = 0
 

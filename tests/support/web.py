@@ -12,14 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def framed(content: bytes, *, lengths: bool) -> tuple[tuple[str, str], bytes]:
+    """The header that tells where an answer ends, and the answer as it is sent."""
+    if lengths:
+        return ("Content-Length", str(len(content))), content
+    pieces = [content[begin : begin + 100_000] for begin in range(0, len(content), 100_000)]
+    chunks = (b"%x\r\n%b\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+    return ("Transfer-Encoding", "chunked"), b"".join(chunks)
+
+
 @contextmanager
-def web_server(files: dict[str, bytes], *, parts: bool = True, tags: bool = False) -> Iterator[str]:
+def web_server(
+    files: dict[str, bytes], *, parts: bool = True, tags: bool = False, lengths: bool = True
+) -> Iterator[str]:
     """Serves files over HTTP, by their path with what follows a question mark, however it is spelled.
 
     Args:
         files: The content of each address. Of any other, it says that there is none.
         parts: Whether parts of a file can be asked for.
         tags: Whether it tells what its content is, as stores do.
+        lengths: Whether it tells how long an answer is before it sends it. Else it sends chunks until that is all.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -45,10 +57,11 @@ def web_server(files: dict[str, bytes], *, parts: bool = True, tags: bool = Fals
             self.send_header("Last-Modified", "Mon, 23 Nov 2026 12:00:00 GMT")
             if tags:
                 self.send_header("ETag", f'"{hash(content):x}"')
-            self.send_header("Content-Length", str(end - begin))
+            framing, sent = framed(content[begin:end], lengths=lengths)
+            self.send_header(*framing)
             self.end_headers()
             if body:
-                self.wfile.write(content[begin:end])
+                self.wfile.write(sent)
 
         def do_GET(self) -> None:
             self._answer(body=True)

@@ -1,6 +1,9 @@
 //! Sets stores up, with credentials and options from the environment variables that everybody uses.
 
-use crate::error::ConfigError;
+use super::answers::Connector;
+use super::names;
+use super::place::Place;
+use crate::error::{ConfigError, shown};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::ClientConfigKey;
@@ -37,13 +40,14 @@ struct Setup {
     environment: Vec<(String, String)>,
 }
 
-/// The store of an address, and the name of the object in it.
-pub(super) fn open(scheme: &str, address: &str) -> Result<(Arc<dyn ObjectStore>, Key), ConfigError> {
+/// The store of an address, the name of the object in it, and what the address means.
+pub(super) fn open(scheme: &str, address: &str) -> Result<(Arc<dyn ObjectStore>, Key, Place), ConfigError> {
     let (base, key) = if scheme.starts_with("http") {
         of_web(address)?
     } else {
-        of_store(address)?
+        of_store(scheme, address)?
     };
+    let place = Place::of(scheme, &base, &key);
     let setup = Setup {
         process: std::process::id(),
         base,
@@ -52,7 +56,7 @@ pub(super) fn open(scheme: &str, address: &str) -> Result<(Arc<dyn ObjectStore>,
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
     let stores = stores.get_or_insert_default();
     if let Some(store) = stores.get(&setup) {
-        return Ok((Arc::clone(store), key));
+        return Ok((Arc::clone(store), key, place));
     }
     let store = build(scheme, &setup.base).map_err(|error| {
         let reason = super::failure::of(&error).to_string();
@@ -64,7 +68,7 @@ pub(super) fn open(scheme: &str, address: &str) -> Result<(Arc<dyn ObjectStore>,
         .with_hint("Look at the environment variables that it is set up by: see `docs/remote-files.md`.")
     })?;
     stores.insert(setup, Arc::clone(&store));
-    Ok((store, key))
+    Ok((store, key, place))
 }
 
 /// The variables that a store depends on.
@@ -86,7 +90,10 @@ fn environment(scheme: &str) -> Vec<(String, String)> {
 /// Sets a store up with a builder of the crate. They have these methods in common, and no trait.
 macro_rules! set_up {
     ($builder:ident, $key:ident, $timeout:literal, [$($endpoint:ident),+], $base:ident, $retry:ident) => {{
-        let mut builder = $builder::from_env().with_url($base).with_retry($retry);
+        let mut builder = $builder::from_env()
+            .with_url($base)
+            .with_retry($retry)
+            .with_http_connector(Connector::Store);
         let is_plain = |key| builder.get_config_value(key).is_some_and(|url| url.starts_with("http://"));
         if [$($key::$endpoint),+].iter().any(is_plain) {
             // Somebody said so in the address of the server.
@@ -134,6 +141,7 @@ fn build(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>>
                     .with_url(base)
                     .with_client_options(options)
                     .with_retry(retry)
+                    .with_http_connector(Connector::Web)
                     .build()?,
             )
         }
@@ -149,15 +157,17 @@ fn build(scheme: &str, base: &str) -> object_store::Result<Arc<dyn ObjectStore>>
 }
 
 /// Takes the address of an object in a store apart. Names of objects are taken as they are: they may hold `#`, `?` and `%`.
-fn of_store(address: &str) -> Result<(String, Key), ConfigError> {
-    let (scheme, rest) = address.split_once("://").unwrap_or_default();
-    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+fn of_store(scheme: &str, address: &str) -> Result<(String, Key), ConfigError> {
+    let (_, rest) = address.split_once("://").unwrap_or_default();
+    let (bucket, name) = rest.split_once('/').unwrap_or((rest, ""));
     if bucket.is_empty() {
         return Err(ConfigError::new(format!("`{address}` names no bucket."))
             .with_hint(format!("Write `{scheme}://BUCKET/NAME`.")));
     }
-    let key = Key::parse(key).map_err(|error| not_a_name(address, &error))?;
-    Ok((format!("{}://{bucket}", scheme.to_ascii_lowercase()), key))
+    // With a slash at its end, it is the address of everything below.
+    let name = name.strip_suffix('/').unwrap_or(name);
+    let key = names::key(name).map_err(|flaw| not_a_name(address, flaw))?;
+    Ok((format!("{scheme}://{bucket}"), key))
 }
 
 /// Takes the address of something on a web server apart. What follows a `?` belongs to each request.
@@ -167,7 +177,12 @@ fn of_web(address: &str) -> Result<(String, Key), ConfigError> {
         ConfigError::new(format!("`{shown}` is no address: {reason}.")).with_hint("Check how it is spelled.")
     };
     let mut url = Url::parse(address).map_err(|error| invalid(&error))?;
-    let key = Key::from_url_path(url.path()).map_err(|error| not_a_name(address, &error))?;
+    let key = Key::from_url_path(url.path()).map_err(|_| {
+        let shown = without_secrets(address);
+        let reason = "a part of it is empty, or there is a control character in it, or it is not UTF-8";
+        ConfigError::new(format!("`{shown}` names no object that can be asked for: {reason}."))
+            .with_hint("Check how it is spelled. If it is right, download the file first, with another program.")
+    })?;
     url.set_path("");
     url.set_fragment(None);
     Ok((url.to_string(), key))
@@ -237,14 +252,12 @@ fn is_secret(key: &str) -> bool {
     key.starts_with("x-amz-") || key.starts_with("x-goog-") || SECRET.contains(&key.as_str())
 }
 
-fn not_a_name(address: &str, error: &object_store::path::Error) -> ConfigError {
-    let reason = error.to_string();
+fn not_a_name(address: &str, flaw: &str) -> ConfigError {
     ConfigError::new(format!(
-        "`{}` names no object: {}.",
-        without_secrets(address),
-        reason.trim_end_matches('.')
+        "`{}` names no object that can be asked for: {flaw}.",
+        shown(address)
     ))
-    .with_hint("Names of objects have no empty parts, and none that is `.` or `..`.")
+    .with_hint(names::HINT)
 }
 
 #[cfg(test)]
@@ -253,12 +266,12 @@ mod tests {
 
     #[test]
     fn names_of_objects_are_taken_as_they_are() {
-        let (base, key) = of_store("s3://bucket/a b/100%#1?.txt").unwrap();
+        let (base, key) = of_store("s3", "s3://bucket/a b/100%#1?.txt").unwrap();
         assert_eq!((base.as_str(), key.as_ref()), ("s3://bucket", "a b/100%#1?.txt"));
-        let (base, key) = of_store("s3://bucket/out/").unwrap();
+        let (base, key) = of_store("s3", "s3://bucket/out/").unwrap();
         assert_eq!((base.as_str(), key.as_ref()), ("s3://bucket", "out"));
-        assert!(of_store("s3://").is_err());
-        assert!(of_store("s3://bucket/a//b").is_err());
+        assert!(of_store("s3", "s3://").is_err());
+        assert!(of_store("s3", "s3://bucket/a//b").is_err());
     }
 
     #[test]
@@ -275,6 +288,19 @@ mod tests {
             ("s3://bucket/a?sig=b", "s3://bucket/a?sig=b"),
         ] {
             assert_eq!(without_secrets(address), told);
+        }
+    }
+
+    #[test]
+    fn names_that_would_be_those_of_other_objects_are_refused() {
+        for address in [
+            "s3://bucket//a",
+            "s3://bucket/a//",
+            "s3://bucket/a/./b",
+            "s3://bucket/a\tb",
+        ] {
+            let error = of_store("s3", address).expect_err(address);
+            assert!(error.to_string().contains("names no object"), "{error}");
         }
     }
 

@@ -57,7 +57,7 @@ enum Way {
 impl Download {
     /// Reads an object from an offset on.
     pub(in crate::io) fn new(object: &Arc<RemoteObject>, offset: u64, cancel: &Cancel) -> io::Result<Self> {
-        let size = object.size().unwrap_or(0);
+        let size = object.size().unwrap_or(u64::MAX);
         let head = object.head();
         let has_all = head.len() as u64 >= size;
         let mut download = Self {

@@ -8,12 +8,15 @@
 //!
 //! [`Read`]: std::io::Read
 
+mod answers;
 mod connection;
 mod download;
 mod failure;
 mod listing;
+mod names;
 mod object;
 mod parts;
+mod place;
 mod prefix;
 mod runtime;
 mod upload;
@@ -21,12 +24,14 @@ mod upload;
 pub(super) use download::{Download, ObjectReader};
 pub(super) use listing::{is_pattern, matches, names_below};
 pub use object::RemoteObject;
+pub(super) use object::is_strong;
 pub(super) use parts::ObjectParts;
+pub(super) use place::Place;
 pub(super) use prefix::Prefix;
 pub(super) use runtime::Heeded;
 pub(super) use upload::{Upload, exists, remove};
 
-use crate::error::{ConfigError, Result};
+use crate::error::{ConfigError, Result, Shown};
 use object_store::ObjectStore;
 use object_store::path::Path as Key;
 use std::fmt;
@@ -44,7 +49,11 @@ pub struct ObjectUrl {
     /// As it was given, without what lets whoever has it in.
     text: PathBuf,
     store: Arc<dyn ObjectStore>,
+    /// What it is called in requests.
     key: Key,
+    place: Place,
+    /// Why no request can be made about it, if that is so: a store has listed it, and more can be told of it by no means.
+    flaw: Option<&'static str>,
 }
 
 /// The scheme of an address: letters, digits, and a colon with two slashes behind them.
@@ -76,11 +85,13 @@ impl ObjectUrl {
                 ConfigError::new(message).with_hint("Known are s3://, gs://, az:// (abfs://), http:// and https://.")
             );
         };
-        let (store, key) = connection::open(scheme, &shown)?;
+        let (store, key, place) = connection::open(scheme, &shown)?;
         Ok(Some(Self {
             text: PathBuf::from(connection::without_secrets(&shown)),
             store,
             key,
+            place,
+            flaw: None,
         }))
     }
 
@@ -90,13 +101,32 @@ impl ObjectUrl {
         &self.text
     }
 
-    fn scheme(&self) -> &str {
-        scheme(&self.text).unwrap_or_default()
+    /// What it means, however it is spelled.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Whether its server only gives.
     fn is_read_only(&self) -> bool {
-        self.scheme().starts_with("http")
+        self.place.is_on_web()
+    }
+
+    /// Refuses the address of a bucket, or of everything below a name, where one of an object is needed.
+    ///
+    /// # Errors
+    /// What is wrong with it, and a way out that depends on what it was for.
+    pub(super) fn check_object(&self, role: &str, hint: impl FnOnce(&str) -> String) -> Result<(), ConfigError> {
+        let shown = Shown(&self.text).to_string();
+        let message = if self.is_read_only() {
+            return Ok(());
+        } else if self.place.is_root() {
+            format!("The {role} `{shown}` names a bucket, and no object in it.")
+        } else if shown.ends_with('/') {
+            format!("The {role} `{shown}` is a directory; expected an object.")
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new(message).with_hint(hint(shown.trim_end_matches('/'))))
     }
 
     /// Refuses to write to a server that only gives.
@@ -113,14 +143,32 @@ impl ObjectUrl {
 
     /// The address of something else in the same store.
     fn at(&self, key: Key) -> Self {
+        Self {
+            text: self.text_of(key.as_ref()),
+            store: Arc::clone(&self.store),
+            place: self.place.at(key.as_ref()),
+            key,
+            flaw: None,
+        }
+    }
+
+    /// The address of something that the same store has listed.
+    fn listed(&self, name: &str) -> Self {
+        let (key, flaw) = names::key(name).map_or_else(|flaw| (Key::ROOT, Some(flaw)), |key| (key, None));
+        Self {
+            text: self.text_of(name),
+            store: Arc::clone(&self.store),
+            key,
+            place: self.place.at(name),
+            flaw,
+        }
+    }
+
+    fn text_of(&self, name: &str) -> PathBuf {
         let text = self.text.to_string_lossy();
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
         let authority = rest.split('/').next().unwrap_or_default();
-        Self {
-            text: PathBuf::from(format!("{scheme}://{authority}/{key}")),
-            store: Arc::clone(&self.store),
-            key,
-        }
+        PathBuf::from(format!("{scheme}://{authority}/{name}"))
     }
 }
 
@@ -132,7 +180,7 @@ impl fmt::Debug for ObjectUrl {
 
 impl PartialEq for ObjectUrl {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.place == other.place
     }
 }
 

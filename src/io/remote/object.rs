@@ -1,5 +1,6 @@
 //! One object that is read: what it is, its first bytes, and any part of it.
 
+use super::answers::UNKNOWN_SIZE;
 use super::download::start_parts;
 use super::runtime::{Started, start, wait};
 use super::{ObjectUrl, failure};
@@ -58,18 +59,20 @@ impl RemoteObject {
         };
         let name = first.as_path().to_owned();
         let looks = urls.into_iter().map(|url| async move {
-            let known = look(&url).await;
+            let known = match url.flaw {
+                None => look(&url).await.map_err(|error| failure::of(&error)),
+                Some(flaw) => Err(failure::of_flaw(flaw)),
+            };
             (url, known)
         });
         let found = wait(cancel, async {
             Ok(stream::iter(looks).buffered(AT_ONCE).collect::<Vec<_>>().await)
         })
         .map_err(|error| Error::Input(Box::new(FileError::of(name, "opening", &error))))?;
-        let objects = found.into_iter().map(|(url, known)| {
-            let known = known.map_err(|error| failure::of(&error));
-            Arc::new(Self::new(url, known))
-        });
-        Ok(objects.collect())
+        Ok(found
+            .into_iter()
+            .map(|(url, known)| Arc::new(Self::new(url, known)))
+            .collect())
     }
 
     /// Looks at one object, which must be there.
@@ -123,10 +126,16 @@ impl RemoteObject {
         }
     }
 
-    /// How many bytes it has, if it could be looked at.
+    /// How many bytes it has, if it could be looked at and its server knows that before it has sent them.
     #[must_use]
     pub fn size(&self) -> Option<u64> {
-        self.known.as_ref().ok().map(|known| known.meta.size)
+        let known = self.known.as_ref().ok()?;
+        Some(known.meta.size).filter(|&size| size != UNKNOWN_SIZE)
+    }
+
+    /// Whether it could be looked at.
+    pub(in crate::io) fn is_there(&self) -> bool {
+        self.known.is_ok()
     }
 
     /// Its first bytes: all of them, or some thousand.
@@ -151,7 +160,7 @@ impl RemoteObject {
 
     /// The tag, if conditions can be made of it: a weak one promises nothing about bytes.
     fn strong_tag(&self) -> Option<&str> {
-        self.tag().filter(|tag| !tag.starts_with("W/"))
+        self.tag().filter(|tag| is_strong(tag))
     }
 
     /// Whether parts of it can be asked for.
@@ -238,13 +247,18 @@ impl RemoteObject {
             Err(error) => return Err(error),
         };
         let before = &known.meta;
-        let same = before.size == now.size
+        let same = (before.size == now.size || now.size == UNKNOWN_SIZE)
             && match (&before.e_tag, &now.e_tag) {
                 (Some(before), Some(now)) => before == now,
                 _ => before.last_modified == now.last_modified,
             };
         Ok(Some(same))
     }
+}
+
+/// Whether an `ETag` is one of bytes. A weak one is one of what they mean to somebody.
+pub(in crate::io) fn is_strong(tag: &str) -> bool {
+    !tag.starts_with("W/")
 }
 
 async fn look(url: &ObjectUrl) -> object_store::Result<Known> {
@@ -266,10 +280,15 @@ async fn look(url: &ObjectUrl) -> object_store::Result<Known> {
         // An empty object has no first part, and some servers know of no parts at all.
         Err(_) => {
             let whole = url.store.get(&url.key).await?;
-            let meta = whole.meta.clone();
+            let mut meta = whole.meta.clone();
             let mut head = BytesMut::new();
             let mut pieces = whole.into_stream();
-            while let Some(piece) = pieces.next().await.transpose()?.filter(|_| (head.len() as u64) < HEAD) {
+            while (head.len() as u64) <= HEAD {
+                let Some(piece) = pieces.next().await.transpose()? else {
+                    // That was all of it.
+                    meta.size = head.len() as u64;
+                    break;
+                };
                 head.extend_from_slice(&piece);
             }
             head.truncate(HEAD as usize);

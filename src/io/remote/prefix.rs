@@ -88,7 +88,7 @@ impl Root for Prefix {
             .map_err(|error| Error::Output(Box::new(self.url.failed("listing", &error))))?;
         let sizes: HashMap<String, u64> = listed
             .into_iter()
-            .filter_map(|meta| Some((listing::name_below(&self.url, &meta.location)?, meta.size)))
+            .filter_map(|listed| Some((listing::name_below(&self.url, &listed.name)?.to_owned(), listed.size)))
             .collect();
         let found = names
             .iter()

@@ -59,18 +59,22 @@ fn open(
 ) -> Result<(Box<dyn TableReader>, TableFacts)> {
     let check = || {
         let packed = compression_of(input).is_some_and(|compression| compression != Compression::None);
-        match input.size() {
-            Some(_) if packed => Err(Error::Input(Box::new(unpack_first(input, format)))),
-            Some(_) => sniff::check_input(input, format).map_err(|error| Error::Input(Box::new(error))),
-            // One that is not there is told of by whoever opens it.
-            None if input.is_missing() => Ok(()),
-            None => Err(ConfigError::new(format!(
-                "{} cannot be read through a pipe: parts of it are read in another order.",
-                format.title()
-            ))
-            .with_hint("Write it to a file first; an Arrow stream (`--format stream`) can be read through a pipe.")
-            .into()),
+        if packed {
+            return Err(Error::Input(Box::new(unpack_first(input, format))));
         }
+        if input.is_missing() {
+            // Whoever opens it tells of that.
+            return Ok(());
+        }
+        if input.can_be_read_again() {
+            return sniff::check_input(input, format).map_err(|error| Error::Input(Box::new(error)));
+        }
+        Err(ConfigError::new(format!(
+            "{} cannot be read through a pipe: parts of it are read in another order.",
+            format.title()
+        ))
+        .with_hint("Write it to a file first; an Arrow stream (`--format stream`) can be read through a pipe.")
+        .into())
     };
     let mut defaults = TableDefaults::default();
     let mut unreadable = Vec::new();
