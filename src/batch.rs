@@ -15,7 +15,7 @@ mod tests;
 mod texts;
 
 pub use memory::MOST_ROOM;
-pub use records::{Casualty, Ending, Row, SourceRecord, Span, State, StepTally, Unread};
+pub use records::{Casualty, Ending, FlawedRow, Original, Row, SourceRecord, Span, State, StepTally, Unread};
 pub use texts::{Adopted, TextWriter, View};
 
 use crate::error::Failure;
@@ -58,6 +58,8 @@ pub struct Batch {
     /// The columns that the records come from, a row per source record, if they come from columns. A source record without
     /// a row in [`Batch::rows`] has no text there, and goes out as it came.
     pub columns: Option<RecordBatch>,
+    /// The rows of the columns, and perhaps of others beside them, that cannot be read, in order.
+    pub flawed: Vec<FlawedRow>,
     /// How many bytes the rows of the columns count as.
     pub loaded: usize,
     buffers: Vec<Bytes>,
@@ -81,6 +83,7 @@ impl Batch {
         self.unread = None;
         self.overflowed = false;
         self.columns = None;
+        self.flawed.clear();
         self.loaded = 0;
         self.sources.clear();
         self.rows.clear();
@@ -102,12 +105,14 @@ impl Batch {
         self.buffers.push(Bytes::Own(first));
     }
 
-    /// Forgets the records and what was made of them, and keeps the first bytes as they were read.
+    /// Forgets the records and what was made of them, and keeps the first bytes as they were read, and which rows cannot be.
     pub fn restart(&mut self, kept: usize) {
         let mut raw = std::mem::take(self.own_raw());
         raw.truncate(kept);
+        let flawed = std::mem::take(&mut self.flawed);
         self.clear();
         *self.own_raw() = raw;
+        self.flawed = flawed;
     }
 
     /// How many bytes of memory the batch holds, beside what is allocated and empty.
@@ -125,6 +130,7 @@ impl Batch {
             + self.rows.len() * size_of::<Row>()
             + self.field_spans.len() * size_of::<(u32, u16, Span)>()
             + self.casualties.len() * FAILURE
+            + self.flawed.iter().map(|row| FAILURE + row.kept()).sum::<usize>()
             + fields.map(|value| size_of::<Value>() + texts(value)).sum::<usize>()
     }
 
@@ -218,6 +224,13 @@ impl Batch {
                 *column = values;
             }
         }
+    }
+
+    /// What is known of the record at an offset, if it is a row that cannot be read.
+    #[must_use]
+    pub fn flawed_row(&self, offset: u64) -> Option<&FlawedRow> {
+        let found = self.flawed.binary_search_by_key(&offset, |row| row.offset);
+        found.ok().map(|found| &self.flawed[found])
     }
 
     /// The tally of a step.

@@ -234,7 +234,7 @@ def test_what_goes_together_fails_is_rejected_and_split_alone(caplog: pytest.Log
         "length": [2, 2, 2, None, 4, 3],
     }
     assert "Step `test_map_batches.fail_on_x` failed on record 1: It raised" in caplog.text
-    assert caplog.text.count("The record cannot be used on record 4: The text holds a surrogate") == 2
+    assert caplog.text.count("Record 4 cannot be used: The text holds a surrogate") == 2
 
 
 def test_a_text_that_is_too_large_for_a_batch_fails_alone() -> None:

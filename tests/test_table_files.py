@@ -317,17 +317,6 @@ def test_cells_that_nothing_changed_come_back(tmp_path: Path) -> None:
         assert after == [rows[0], *([row[0], row[1].strip(), row[2]] for row in rows[1:])]
 
 
-def test_a_record_of_another_width_is_quarantined_and_the_rest_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "in.csv"
-    path.write_bytes(b"id,text\n1, a \n2,b,c\n3,\xff\n4, d \n")
-    report = Pipeline(["trim"]).run(path, tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_bytes() == b"id,text\n1,a\n4,d\n"
-    assert report.exit_code == 5
-    lines = read_jsonl(tmp_path / "out.quarantine.jsonl")
-    assert [base64.b64decode(line["bytes_base64"]) for line in lines] == [b"2,b,c\n", b"3,\xff\n"]
-    assert "3 cells" in lines[0]["message"]
-
-
 def test_cells_can_be_compressed_and_come_through_a_pipe(tmp_path: Path, program: Program) -> None:
     done = program("run", "-s", "trim", "--format", "csv", "-o", "out.csv.gz", stdin=b"text\n a \n")
     assert done.returncode == 0, done.stderr

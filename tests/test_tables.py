@@ -211,7 +211,7 @@ def test_a19_null_texts_are_kept_rejected_or_quarantined(isolation: Any) -> None
     assert pa.table(rejected)["text"].to_pylist() == ["ba", None, ""]
     assert rejected.report.rejected == 1
     assert made(nulls="quarantine").report.quarantined == 1
-    with pytest.raises(RecordError, match="record 1 of the table: The text is null"):
+    with pytest.raises(RecordError, match="Record 1 of the table cannot be used: The text is null"):
         made(nulls="quarantine", on_error="raise")
 
 

@@ -135,3 +135,14 @@ def test_records_are_found_in_compressed_shards(command: Command, tmp_path: Path
     record = one(command, folder, "r1999")
     assert (record["ordinal"], record["fate"]) == (1999, "out")
     assert one(command, folder, "1999")["lines"] == record["lines"]
+
+
+def test_a_row_of_a_table_is_told_as_a_row(command: Command, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes(b'text\nfirst\n"two\nlines"\nlast\n')
+    folder = tmp_path / "out"
+    Pipeline(["trim", ("length", {"minimum": 5})]).run(source, target(folder))
+    for name, row in [("0", 1), ("1", 2)]:
+        assert one(command, folder, name)["lines"] == [{"file": "out/00000.csv", "row": row}]
+        assert f"out/00000.csv, row {row}\n" in command("why", folder, name).output
+    assert one(command, folder, "2")["lines"] == [{"file": "rejected/00000.jsonl", "line": 1}]

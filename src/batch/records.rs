@@ -116,3 +116,33 @@ pub enum Unread {
     /// A part of the input whose records cannot be counted: it is damaged from the batch's first offset on.
     Segment(Box<Failure>),
 }
+
+/// A row of [`Batch::columns`](super::Batch::columns) that is no more than a place: what should stand there cannot be read.
+#[derive(Debug, Clone)]
+pub struct FlawedRow {
+    /// The number of the row in its input, which is the offset of its record.
+    pub offset: u64,
+    /// Why it cannot be read.
+    pub failure: Failure,
+    /// What stands there.
+    pub original: Original,
+}
+
+/// A record that cannot be read, as it is kept.
+#[derive(Debug, Clone)]
+pub enum Original {
+    /// Its bytes, without a line end.
+    Bytes(Vec<u8>),
+    /// Its fields, as an object of JSON.
+    Json(Vec<u8>),
+}
+
+impl FlawedRow {
+    /// How many bytes are kept of it.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        match &self.original {
+            Original::Bytes(bytes) | Original::Json(bytes) => bytes.len(),
+        }
+    }
+}

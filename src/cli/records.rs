@@ -4,7 +4,7 @@ use super::{Shell, numbers};
 use crate::batch::{Batch, Ending, State, Unread};
 use crate::columns::{ColumnDecoder, Nulls};
 use crate::error::Result;
-use crate::io::{self, Decoder, Format, Input, KeptTables, Layout, Source, TableInputs};
+use crate::io::{self, Decoder, Format, Input, KeptTables, Layout, Source, TableFacts, TableInputs};
 use crate::plan::{Plan, PlanField};
 use crate::record::{Place, Value};
 use crate::step::{Cancel, Limits};
@@ -60,7 +60,8 @@ fn open(input: &Input, plan: &Plan, layout: &Layout) -> Result<(Box<dyn Source>,
         return Ok((io::open_source(input, source, limits, &cancel)?, io::decoder(layout)));
     }
     let mut kept = KeptTables::default();
-    let facts = io::facts_of(input, source, limits, &cancel, &mut kept)?;
+    let facts =
+        io::facts_of(input, source, limits, &cancel, &mut kept)?.unwrap_or_else(|| TableFacts::of_nothing(plan));
     let decoder = ColumnDecoder::new(&facts.schema, plan, Nulls::default(), limits)?;
     let tables = TableInputs::new(decoder.clone(), facts.schema, None, kept);
     let source = tables.open(input, source, limits, &cancel, Place::default())?;

@@ -5,7 +5,7 @@ use super::console::{Console, Stream};
 use super::style::{Tone, one_line, wrap};
 use super::{Shell, stop_if_interrupted};
 use crate::error::{Result, shown};
-use crate::ledger::{self, Ending, RecordHistory};
+use crate::ledger::{self, Ending, PlaceNumber, RecordHistory};
 use crate::record::Fate;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -73,10 +73,14 @@ fn show(record: &RecordHistory, path: &std::path::Path, output: &mut Stream<'_>)
     }
     for place in record.lines.iter().take(NAMED_LINES) {
         let file = path.join(&place.file);
-        output.line(&format!("    {}, line {}", shown(&file.to_string_lossy()), place.line))?;
+        let number = match place.number {
+            PlaceNumber::Line(line) => format!("line {line}"),
+            PlaceNumber::Row(row) => format!("row {row}"),
+        };
+        output.line(&format!("    {}, {number}", shown(&file.to_string_lossy())))?;
     }
     match record.lines.len().checked_sub(NAMED_LINES) {
-        Some(more) if more > 0 => output.line(&format!("    and {more} lines more")),
+        Some(more) if more > 0 => output.line(&format!("    and {more} more")),
         _ => Ok(()),
     }
 }

@@ -13,6 +13,10 @@ use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 
+/// The way out where no column of that name holds texts.
+const NAME_THE_COLUMN: &str =
+    "Name the column that holds the text: with `--text`, with `text` in the pipeline file, or with `text=` in Python.";
+
 /// What becomes of a record whose text is null. A null text is never an empty text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -127,7 +131,7 @@ impl ColumnDecoder {
             ConfigError::new(format!(
                 "The column `{name}` must hold texts (utf8, large_utf8, utf8_view, or a dictionary of them), and holds {found}."
             ))
-            .with_hint("Name the column that holds the text with `text`.")
+            .with_hint(NAME_THE_COLUMN)
         })?;
         let mut asked = Vec::new();
         for (number, field) in plan.fields.iter().enumerate().filter(|(_, field)| field.from_source) {
@@ -213,13 +217,17 @@ impl Decoder for ColumnDecoder {
     /// Makes a source record of each row of [`Batch::columns`], and a row with its text of each that has one.
     fn decode(&self, batch: &mut Batch) {
         let Some(columns) = batch.columns.clone() else { return };
-        let count = columns.num_rows();
         let texts = columns.column(self.text);
         batch.loaded = lengths(texts, &self.text_type).map(|length| length + 1).sum();
         let views = views(texts, &self.text_type, self.limits.record_bytes, batch);
         let nulls = texts.logical_nulls();
+        // Some may stand before or behind these rows, where a batch was divided.
+        let flawed = std::mem::take(&mut batch.flawed);
+        let first_here = flawed.partition_point(|row| row.offset < batch.first_offset);
+        let mut flaws = flawed[first_here..].iter().peekable();
         let mut unsayable = self.unsayable(&columns).into_iter().peekable();
         for (index, view) in views.into_iter().enumerate() {
+            let flaw = flaws.next_if(|row| row.offset == batch.first_offset + index as u64);
             let unsayable = unsayable.next_if(|(row, _)| *row == index);
             let is_null = nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
             let view = if is_null { Ok(View::default()) } else { view };
@@ -229,7 +237,7 @@ impl Decoder for ColumnDecoder {
                 original: view.clone().unwrap_or_default(),
                 ..SourceRecord::default()
             });
-            let passes = is_null && self.nulls == Nulls::Keep;
+            let passes = is_null && flaw.is_none() && self.nulls == Nulls::Keep;
             if passes && unsayable.is_none() {
                 continue;
             }
@@ -239,6 +247,10 @@ impl Decoder for ColumnDecoder {
                 text: view.clone().unwrap_or_default(),
                 ..Row::default()
             });
+            if let Some(flaw) = flaw {
+                batch.quarantine(row, None, flaw.failure.clone());
+                continue;
+            }
             match view {
                 _ if is_null && self.nulls == Nulls::Reject => batch.reject(row, None, "null_text".into()),
                 _ if is_null && !passes => batch.quarantine(row, None, null_text()),
@@ -251,7 +263,8 @@ impl Decoder for ColumnDecoder {
                 }
             }
         }
-        debug_assert_eq!(batch.sources.len(), count);
+        debug_assert_eq!(batch.sources.len(), columns.num_rows());
+        batch.flawed = flawed;
         for (number, column, reading) in &self.asked {
             let mut read = values(columns.column(*column), *reading).into_iter();
             for row in 0..batch.rows.len() {
@@ -296,7 +309,7 @@ fn no_text(schema: &Schema, name: &str) -> ConfigError {
         "The table has no column `{name}`, which should hold the text; it has {columns}."
     ))
     .with_suggestion(nearest(name, names()))
-    .with_hint("Name the column that holds the text with `text`.")
+    .with_hint(NAME_THE_COLUMN)
 }
 
 /// A step that has a default for a field can do without its column.
@@ -329,6 +342,7 @@ fn not_sayable(field: &Field) -> Failure {
 }
 
 fn null_text() -> Failure {
-    Failure::new(FailureKind::FieldType, "The text is null.")
-        .with_hint("`nulls = \"keep\"` lets such records pass untouched, and `\"reject\"` rejects them.")
+    Failure::new(FailureKind::FieldType, "The text is null.").with_hint(
+        "`--nulls keep`, or `nulls=\"keep\"` in Python, lets such records pass untouched; `reject` rejects them.",
+    )
 }

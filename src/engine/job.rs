@@ -394,7 +394,10 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{SourceRecord, Span};
+    use crate::batch::{FlawedRow, Original, SourceRecord, Span};
+    use crate::error::{Failure, FailureKind};
+    use arrow_array::{ArrayRef, Int32Array};
+    use std::sync::Arc;
 
     /// Finds the lines of the batch, each with its line end.
     fn decode(job: &mut Job) {
@@ -440,6 +443,30 @@ mod tests {
             }
         }
         assert_eq!(seen, ["one\n", "two\n", "\n", "four\n", "five\n", "six\n", "seven"]);
+    }
+
+    #[test]
+    fn which_rows_cannot_be_read_is_known_in_each_part() {
+        let mut job = Job::new();
+        job.batch.first_offset = 20;
+        let numbers: ArrayRef = Arc::new(Int32Array::from_iter_values(0..4));
+        job.batch.columns = Some(RecordBatch::try_from_iter([("n", numbers)]).expect("a table"));
+        job.batch.flawed.push(FlawedRow {
+            offset: 23,
+            failure: Failure::new(FailureKind::Schema, "It is too short."),
+            original: Original::Bytes(b"3".to_vec()),
+        });
+        let decode = |job: &mut Job| {
+            let rows = job.batch.columns.as_ref().map_or(0, RecordBatch::num_rows);
+            job.batch.sources.resize(rows, SourceRecord::default());
+        };
+        decode(&mut job);
+        assert!(job.halve());
+        decode(&mut job);
+        assert!(job.next_part());
+        assert_eq!(job.batch.first_offset, 22);
+        assert!(job.batch.flawed_row(22).is_none());
+        assert!(job.batch.flawed_row(23).is_some());
     }
 
     #[test]

@@ -178,7 +178,7 @@ pub(super) fn prepare(
     let formats = distinct_formats(inputs);
     let labels = labels(plan);
     let mut kept = KeptTables::default();
-    let facts = table_facts(inputs, options, &mut kept, cancel)?;
+    let facts = table_facts(plan, inputs, options, &mut kept, cancel)?;
     if facts.is_some() {
         check_tables(options, &formats, sink)?;
     }
@@ -298,8 +298,10 @@ fn read_ahead(options: &RunOptions) -> ReadAhead {
     }
 }
 
-/// What the tables among the inputs are. All must have the same columns; what the first one says besides holds for all.
+/// What the tables among the inputs are. All must have the same columns; what the first one says besides holds for all. An
+/// empty input has no columns, and no rows that could need any.
 fn table_facts(
+    plan: &Plan,
     inputs: &[(Input, Format)],
     options: &RunOptions,
     kept: &mut KeptTables,
@@ -307,9 +309,14 @@ fn table_facts(
 ) -> Result<Option<TableFacts>> {
     let mut found: Option<(&Input, TableFacts)> = None;
     let mut unreadable = None;
+    let mut has_empty = false;
     for (input, format) in inputs.iter().filter(|(_, format)| format.has_columns()) {
         let facts = match facts_of(input, *format, options.limits, cancel, kept) {
-            Ok(facts) => facts,
+            Ok(Some(facts)) => facts,
+            Ok(None) => {
+                has_empty = true;
+                continue;
+            }
             // The run tells of it, and reads the others.
             Err(error @ Error::Input(_)) => {
                 unreadable.get_or_insert(error);
@@ -333,6 +340,7 @@ fn table_facts(
     }
     match (found, unreadable) {
         (Some((_, facts)), _) => Ok(Some(facts)),
+        (None, _) if has_empty => Ok(Some(TableFacts::of_nothing(plan))),
         (None, Some(error)) => Err(error),
         (None, None) => Ok(None),
     }

@@ -2,7 +2,7 @@
 
 use crate::batch::{Batch, Unread};
 use crate::engine::job::{Job, Meter, Shared};
-use crate::error::{Error, Failure, FailureKind, Result};
+use crate::error::{Error, Failure, FailureKind, Result, shown};
 use crate::io::{Format, Input, InputIdentity, Source, TableInputs, open_source, open_source_at};
 use crate::record::Place;
 use crate::step::Limits;
@@ -36,6 +36,9 @@ pub(super) struct Reader {
     share: usize,
     /// How many bytes of memory the source holds.
     held: usize,
+    /// How many bytes of memory a run may take, and whether somebody was told that this input takes more.
+    budget: usize,
+    told_of_memory: bool,
     /// Where the first record begins that is to be read.
     begin: Place,
     /// Where the output is cut into shards, if it is.
@@ -99,6 +102,8 @@ impl Reader {
             bytes_before: 0,
             share,
             held: 0,
+            budget: usize::MAX,
+            told_of_memory: false,
             begin: Place::default(),
             borders: None,
             tables: None,
@@ -108,6 +113,12 @@ impl Reader {
     /// Reads a source that is there already, as the one input.
     pub(super) fn with_source(mut self, source: Box<dyn Source>) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// Warns of an input that takes more memory than this, whatever is done: what cannot be read in parts is held as a whole.
+    pub(super) fn with_budget(mut self, budget: usize) -> Self {
+        self.budget = budget;
         self
     }
 
@@ -196,6 +207,11 @@ impl Reader {
             if held != self.held {
                 self.held = held;
                 shared.round.reserve(held);
+                if held > self.budget && !self.told_of_memory {
+                    self.told_of_memory = true;
+                    let input = &self.inputs[self.input].0.name;
+                    shared.notices.warn(over_budget(input, held, self.budget));
+                }
             }
             let position = self.bytes_before + source.position();
             meter.bytes.store(position, Ordering::Relaxed);
@@ -269,6 +285,7 @@ impl Reader {
         let unchanged = self.check_unchanged(self.input);
         self.source = None;
         self.input += 1;
+        self.told_of_memory = false;
         unchanged
     }
 
@@ -326,6 +343,16 @@ fn batch_bytes(meter: &Meter, started: Instant) -> usize {
     let done = meter.done.load(Ordering::Relaxed);
     let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
     ((rate * BATCH_TIME.as_secs_f64()) as usize).clamp(LEAST_BYTES, MOST_BYTES)
+}
+
+fn over_budget(input: &str, held: usize, budget: usize) -> String {
+    format!(
+        "`{}` holds rows that can only be read together, and that take about {} MiB of memory; the memory budget is {} MiB. If \
+         there is not so much memory, write the input again with fewer rows in each batch.",
+        shown(input),
+        held >> 20,
+        budget >> 20
+    )
 }
 
 fn damaged(error: &Error) -> Failure {

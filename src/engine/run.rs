@@ -114,7 +114,8 @@ pub(super) fn carry_out(
         window: options.limits.window.min(options.memory_budget / 2),
         ..options.limits
     };
-    let reader = Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared));
+    let reader =
+        Reader::new(inputs, limits, options.limit, share, Arc::clone(&shared)).with_budget(options.memory_budget);
     let (writer, reader, for_shards) = destination(reader, Statistics::new(plan), &shared)?;
     watcher.begun();
     let (reader, reads_ahead) = if workers_read {

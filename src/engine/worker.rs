@@ -219,7 +219,10 @@ impl Workshop<'_> {
                 job.damage = Some(InputDamage {
                     input: self.input_name(&job.batch).to_owned(),
                     offset: (!job.unopened).then_some(job.batch.first_offset),
-                    message: failure.message.clone(),
+                    message: match &failure.hint {
+                        Some(hint) => format!("{} {hint}", failure.message),
+                        None => failure.message.clone(),
+                    },
                 });
                 job.batch.unread = Some(Unread::Segment(failure));
             }

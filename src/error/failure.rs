@@ -49,7 +49,7 @@ pub enum FailureKind {
     Fanout,
     /// The output's format cannot hold the text.
     Unrepresentable,
-    /// The record does not fit the columns of the output.
+    /// The record does not fit the columns of the output, or those of its own table.
     Schema,
     /// A part of an input whose records cannot be counted is damaged.
     Segment,
@@ -211,17 +211,16 @@ pub struct RecordError {
 
 impl fmt::Display for RecordError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.step {
-            Some(step) => write!(formatter, "Step `{step}` failed")?,
-            None => formatter.write_str("The record cannot be used")?,
-        }
-        if let (Some(input), Some(ordinal)) = (&self.input, self.ordinal) {
-            write!(formatter, " on record {ordinal} of {}", Shown(Path::new(input)))?;
-        } else if let Some(ordinal) = self.ordinal {
-            write!(formatter, " on record {ordinal}")?;
-        }
-        if let Some(id) = &self.id {
-            write!(formatter, " (id {id:?})")?;
+        let of_input = self
+            .input
+            .as_ref()
+            .map_or_else(String::new, |input| format!(" of {}", Shown(Path::new(input))));
+        let id = self.id.as_ref().map_or_else(String::new, |id| format!(" (id {id:?})"));
+        match (&self.step, self.ordinal) {
+            (Some(step), Some(ordinal)) => write!(formatter, "Step `{step}` failed on record {ordinal}{of_input}{id}")?,
+            (Some(step), None) => write!(formatter, "Step `{step}` failed{id}")?,
+            (None, Some(ordinal)) => write!(formatter, "Record {ordinal}{of_input}{id} cannot be used")?,
+            (None, None) => write!(formatter, "The record{id} cannot be used")?,
         }
         write!(formatter, ": {}", self.failure.message)
     }
@@ -232,6 +231,31 @@ impl std::error::Error for RecordError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_the_record() {
+        let error = |step: Option<&str>, ordinal, id: Option<&str>| {
+            let error = RecordError {
+                failure: Failure::new(FailureKind::Json, "It is bad."),
+                step: step.map(str::to_owned),
+                input: Some("in.jsonl".to_owned()),
+                ordinal,
+                id: id.map(str::to_owned),
+            };
+            error.to_string()
+        };
+        assert_eq!(
+            error(None, Some(0), None),
+            "Record 0 of in.jsonl cannot be used: It is bad."
+        );
+        let said = error(Some("trim"), Some(7), Some("a"));
+        assert_eq!(
+            said,
+            "Step `trim` failed on record 7 of in.jsonl (id \"a\"): It is bad."
+        );
+        assert_eq!(error(None, None, None), "The record cannot be used: It is bad.");
+        assert_eq!(error(Some("trim"), None, None), "Step `trim` failed: It is bad.");
+    }
 
     #[test]
     fn long_messages_are_cut_at_a_character() {

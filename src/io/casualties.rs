@@ -7,7 +7,7 @@
 use super::json_scan::Scanner;
 use super::json_value::unescape;
 use super::{Format, Input, Layout, json_of_row};
-use crate::batch::{Batch, Casualty, Ending, SourceRecord, Unread};
+use crate::batch::{Batch, Casualty, Ending, Original, SourceRecord, Unread};
 use crate::error::{Failure, FailureKind};
 use crate::record::write_json_string;
 use std::borrow::Cow;
@@ -117,8 +117,14 @@ impl CasualtyEncoder {
     /// all other records need not be looked through for it.
     fn spelled_id<'b>(&self, batch: &'b Batch, source: &SourceRecord) -> Option<Cow<'b, [u8]>> {
         if let Some(columns) = &batch.columns {
-            let column = columns.schema().index_of(&self.id).ok()?;
-            let row = json_of_row(&columns.project(&[column]).ok()?, row_of(batch, source));
+            let row = match batch.flawed_row(source.offset).map(|row| &row.original) {
+                None => {
+                    let column = columns.schema().index_of(&self.id).ok()?;
+                    json_of_row(&columns.project(&[column]).ok()?, row_of(batch, source))
+                }
+                Some(Original::Json(record)) => record.clone(),
+                Some(Original::Bytes(_)) => return None,
+            };
             let id = spelled_identity(&row, 0..row.len(), &self.id, self.json_depth)?;
             return (id != b"null").then(|| Cow::Owned(id.to_vec()));
         }
@@ -131,7 +137,12 @@ impl CasualtyEncoder {
 
     fn original(&self, batch: &Batch, source: &SourceRecord, casualty: &Casualty, line: &mut ObjectWriter<'_>) {
         if let Some(columns) = &batch.columns {
-            line.json("record", &json_of_row(columns, row_of(batch, source)));
+            // Where a row could not be read, nothing of it stands in the columns.
+            match batch.flawed_row(source.offset).map(|row| &row.original) {
+                None => line.json("record", &json_of_row(columns, row_of(batch, source))),
+                Some(Original::Json(record)) => line.json("record", record),
+                Some(Original::Bytes(bytes)) => line.base64("bytes_base64", bytes),
+            }
             return;
         }
         let raw = &batch.raw()[source.raw.range()];

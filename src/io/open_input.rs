@@ -8,7 +8,7 @@ use crate::step::Cancel;
 use bytes::{Buf as _, Bytes};
 use parquet::file::reader::{ChunkReader, Length};
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -80,14 +80,6 @@ impl OpenInput {
         }
     }
 
-    /// Something that reads it from any place.
-    pub(super) fn reader(&self) -> io::Result<InputReader> {
-        Ok(match &self.opened {
-            Opened::File { file, .. } => InputReader::File(file.try_clone()?),
-            Opened::Object { reader } => InputReader::Object(reader.clone()),
-        })
-    }
-
     /// Its bytes at these places, to be read from a [`Parts`]: those of an object are asked for together, those of a file when
     /// they are read.
     pub(super) fn parts(&self, places: &[Range<u64>]) -> io::Result<Parts> {
@@ -110,30 +102,6 @@ impl OpenInput {
                 before.check_unchanged(&self.name, path, Some(&Version::of(&now)))
             }
             Opened::Object { reader } => check_object(&self.name, reader.object(), reader.cancel()),
-        }
-    }
-}
-
-/// Reads an input from any place.
-pub(super) enum InputReader {
-    File(File),
-    Object(ObjectReader),
-}
-
-impl Read for InputReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::File(file) => file.read(buffer),
-            Self::Object(object) => object.read(buffer),
-        }
-    }
-}
-
-impl Seek for InputReader {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match self {
-            Self::File(file) => file.seek(to),
-            Self::Object(object) => object.seek(to),
         }
     }
 }

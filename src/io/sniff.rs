@@ -14,6 +14,7 @@ pub(super) const LEAST_HEAD: usize = 16;
 /// What those files are called that may be read as what they are.
 const PARQUET: &str = "a Parquet file";
 const ARROW: &str = "an Arrow file";
+const STREAM: &str = "an Arrow stream";
 const ENCRYPTED: &str = "an encrypted Parquet file";
 
 /// The UTF-8 byte order mark.
@@ -45,15 +46,23 @@ pub(super) fn check(head: &[u8], name: &str, path: Option<&Path>, format: Format
     let is_own = |found: &str| match format {
         Format::Parquet => found == PARQUET,
         Format::Arrow => found == ARROW,
+        Format::Stream => found == STREAM,
         _ => false,
     };
     if let Some(found) = binary(head).filter(|found| !is_own(found)) {
         return refuse(
             format!("{name} looks like {found}; expected {expected}."),
-            if found == ENCRYPTED {
-                "Decrypt it first, with the program that encrypted it."
-            } else {
-                "Convert or unpack it first."
+            match found {
+                ENCRYPTED => "Decrypt it first, with the program that encrypted it.",
+                STREAM => "Read it with `--format stream`.",
+                PARQUET => {
+                    "Read it with `--format parquet`. What comes through a pipe must be written to a file first."
+                }
+                ARROW => {
+                    "Read it with `--format arrow`. What comes through a pipe must be written to a file first; an Arrow stream \
+                     can be read from a pipe with `--format stream`."
+                }
+                _ => "Convert or unpack it first.",
             },
         );
     }
@@ -148,6 +157,9 @@ fn binary(head: &[u8]) -> Option<&'static str> {
         (b"%PDF-2.", "a PDF document"),
         (b"SQLite format 3\0", "an SQLite database"),
     ];
+    if format_of(head) == Some(Format::Stream) {
+        return Some(STREAM);
+    }
     if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
         return Some("bzip2 data");
     }
@@ -203,6 +215,12 @@ mod tests {
                 "`a.jsonl` looks like a Parquet file; expected JSON Lines.",
             ),
             (
+                b"\xff\xff\xff\xff\x78\0\0\0\x10\0",
+                "-",
+                Format::Text,
+                "`-` looks like an Arrow stream; expected plain text.",
+            ),
+            (
                 b"\xff\xfeh\0i\0",
                 "a.txt",
                 Format::Text,
@@ -244,5 +262,7 @@ mod tests {
             assert_eq!(message(head, "a.txt", Format::Text), None);
         }
         assert_eq!(message(b"[1]", "a.jsonl", Format::Jsonl), None);
+        let stream = b"\xff\xff\xff\xff\x78\0\0\0\x10\0";
+        assert_eq!(message(stream, "a.arrows", Format::Stream), None);
     }
 }

@@ -26,4 +26,4 @@ pub use reading::Tick;
 pub use report::{Commitment, Counts, InputDamage, Report, StepReport};
 pub use shard_ledger::{FateRun, LedgerRun, ShardLedger, read_ledger, runs};
 pub use verify::{Finding, Verification, verify};
-pub use why::{Ending, LinePlace, RecordHistory, why};
+pub use why::{Ending, LinePlace, PlaceNumber, RecordHistory, why};

@@ -54,7 +54,7 @@ pub struct InputDamage {
     pub input: String,
     /// From which byte on, after decompression; `None` if it could not be opened at all.
     pub offset: Option<u64>,
-    /// A finished sentence.
+    /// A finished sentence, and another with the way out where one is known.
     pub message: String,
 }
 

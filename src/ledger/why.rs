@@ -39,8 +39,19 @@ pub struct RecordHistory {
 pub struct LinePlace {
     /// The file, in the directory.
     pub file: String,
-    /// The line or the row, counted from 1.
-    pub line: u64,
+    /// Where in it.
+    #[serde(flatten)]
+    pub number: PlaceNumber,
+}
+
+/// Which line of a file, or which row of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlaceNumber {
+    /// The line, counted from 1.
+    Line(u64),
+    /// The row, counted from 1: the names of the columns are none, and a row of cells may take several lines.
+    Row(u64),
 }
 
 /// Why a record, or a part of one, did not go out.
@@ -309,9 +320,13 @@ impl Archive<'_> {
             return Ok(());
         }
         let first = 1 + texts_before(runs, record);
-        let place = |line| LinePlace {
+        let place = |number| LinePlace {
             file: entry.path.clone(),
-            line,
+            number: if options.output_format.has_columns() {
+                PlaceNumber::Row(number)
+            } else {
+                PlaceNumber::Line(number)
+            },
         };
         history
             .lines
@@ -350,7 +365,7 @@ impl RecordHistory {
         });
         self.lines.push(LinePlace {
             file: file.to_owned(),
-            line: number,
+            number: PlaceNumber::Line(number),
         });
         self.endings.push(Ending {
             part: line.part,

@@ -1,29 +1,29 @@
 //! Reads cells between commas or tabulators, under a line with the names of the columns. Each cell is a text; none is null.
 
-use super::super::stream::{BUFFER, KEPT_BYTES, Stream};
-use super::unpacked::{Guard, Unpacked};
+use super::super::lines::not_utf8;
+use super::super::stream::Stream;
+use super::cells::{CellRecords, Found};
 use super::{MOST_RECORDS, Piece, TABLE_BYTES, TableReader, lost, unreadable};
-use crate::error::Result;
+use crate::batch::{FlawedRow, Original};
+use crate::error::{Failure, FailureKind, Result};
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
 use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use csv::{ByteRecord, ReaderBuilder};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 /// An open file of cells.
 pub(super) struct CellTables {
     name: String,
     format: Format,
-    reader: csv::Reader<Unpacked>,
-    stream: Guard,
+    records: CellRecords,
     schema: SchemaRef,
-    /// How many bytes may be read before the record ends that is being read.
-    left: Arc<AtomicU64>,
-    most: u64,
-    record: ByteRecord,
+    /// How many rows were read.
+    row: u64,
+    /// The rows of the last table that cannot be read.
+    flawed: Vec<FlawedRow>,
     /// What was found behind the rows that were given out last.
     then: Option<Piece>,
     ended: bool,
@@ -38,96 +38,142 @@ pub(super) fn delimiter(format: Format) -> u8 {
 impl CellTables {
     pub(super) fn open(input: &Input, format: Format, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let stream = Stream::open(input, format, limits, cancel)?;
-        // What is read ahead counts too.
-        let most = limits.record_bytes as u64 + 2 * BUFFER as u64;
-        let left = Arc::new(AtomicU64::new(most));
-        let (unpacked, stream) = Unpacked::new(stream, Arc::clone(&left));
-        let mut reader = ReaderBuilder::new()
-            .delimiter(delimiter(format))
-            .flexible(true)
-            .from_reader(unpacked);
+        let mut records = CellRecords::new(stream, delimiter(format), limits.record_bytes);
         let name = input.quoted();
-        let broken = |reason: String| unreadable(&name, Some(input.address()), format.title(), &reason);
-        let header = reader
-            .headers()
-            .map_err(|error| broken(format!("its first line names no columns ({error})")))?;
-        let fields: Vec<Field> = header
-            .iter()
+        let names =
+            header(&mut records).map_err(|reason| unreadable(&name, Some(input.address()), format.title(), &reason))?;
+        let fields: Vec<Field> = names
+            .into_iter()
             .map(|name| Field::new(name, DataType::Utf8, true))
             .collect();
         Ok(Self {
             name,
             format,
-            reader,
-            stream,
+            records,
             schema: Arc::new(Schema::new(fields)),
-            left,
-            most,
-            record: ByteRecord::new(),
+            row: 0,
+            flawed: Vec::new(),
             then: None,
             ended: false,
             back: None,
         })
     }
 
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// The columns; `None` if nobody has named any, because the file is empty.
+    pub(super) fn schema(&self) -> Option<SchemaRef> {
+        (!self.schema.fields().is_empty()).then(|| Arc::clone(&self.schema))
     }
 
-    /// Reads a record. `None`: the end, or what cannot be read, which is noted.
-    fn read_record(&mut self) -> Option<()> {
-        self.left.store(self.most, Ordering::Relaxed);
-        let row = self.reader.position().line();
-        match self.reader.read_byte_record(&mut self.record) {
-            Ok(false) => {
-                self.ended = true;
-                return None;
+    /// Reads a record into the columns. `None`: the end, or what is no row of a table, which is noted.
+    fn read_row(&mut self, columns: &mut [StringBuilder]) -> Option<()> {
+        match self.records.read() {
+            Found::Record => {
+                self.take_row(columns);
+                return Some(());
             }
-            Err(error) => {
-                self.ended = true;
-                let message = format!(
-                    "The {} in {} cannot be read from line {row} on: {error}. Everything behind is lost.",
-                    self.format.title(),
-                    self.name
-                );
-                self.then = Some(Piece::Lost {
-                    rows: 1,
-                    failure: lost(message),
-                    bytes: Vec::new(),
+            Found::TooLarge(passed) => {
+                self.row += 1;
+                self.then = Some(Piece::TooLarge {
+                    length: passed.length,
+                    hash: passed.hash(),
+                    bytes: passed.first,
                 });
-                return None;
             }
-            Ok(true) => {}
+            Found::Unclosed(bytes) => {
+                let mut failure = lost(format!(
+                    "The record that begins in line {} of {} has no end: a cell begins with a quote, and the file ends before \
+                     the quote that closes it. The record is lost.",
+                    self.records.line(),
+                    self.name
+                ));
+                failure.hint = Some(
+                    "The file may be cut off. If the cell is to begin with a quote, the cell stands in quotes, and its own \
+                     quotes are doubled."
+                        .to_owned(),
+                );
+                self.end(failure, bytes);
+            }
+            Found::Failed(reason) => {
+                let failure = lost(format!(
+                    "The {} in {} cannot be read from line {} on: {}. Everything behind is lost.",
+                    self.format.title(),
+                    self.name,
+                    self.records.line(),
+                    reason.trim_end_matches('.')
+                ));
+                self.end(failure, Vec::new());
+            }
+            Found::End => self.ended = true,
         }
-        let (cells, columns) = (self.record.len(), self.schema.fields().len());
-        let what = if cells != columns {
-            format!("has {cells} cells and the header {columns}")
-        } else if self.record.iter().any(|cell| std::str::from_utf8(cell).is_err()) {
-            "is not UTF-8".to_owned()
-        } else {
-            return Some(());
-        };
-        let mut writer = csv::WriterBuilder::new()
-            .delimiter(delimiter(self.format))
-            .flexible(true)
-            .from_writer(Vec::new());
-        // Writing to memory does not fail.
-        let _ = writer.write_byte_record(&self.record);
-        let mut bytes = writer.into_inner().unwrap_or_default();
-        bytes.truncate(self.most as usize);
-        let cut = if bytes.len() > KEPT_BYTES << 8 { " (cut)" } else { "" };
-        bytes.truncate(KEPT_BYTES << 8);
-        let mut failure = lost(format!(
-            "The record in line {row} of {} {what}; it was left out{cut}.",
-            self.name
-        ));
-        failure.hint = Some("A cell that holds the delimiter, a quote or a line end stands in quotes.".to_owned());
+        None
+    }
+
+    fn end(&mut self, failure: Failure, bytes: Vec<u8>) {
+        self.ended = true;
         self.then = Some(Piece::Lost {
             rows: 1,
             failure,
             bytes,
         });
-        None
+    }
+
+    /// Appends the last record to the columns: what cannot be read takes its place with empty cells, which nobody sees.
+    fn take_row(&mut self, columns: &mut [StringBuilder]) {
+        let cells = self.records.cells().filter(|_| self.records.count() == columns.len());
+        match cells {
+            Some(cells) => {
+                for (column, cell) in columns.iter_mut().zip(cells) {
+                    column.append_value(cell);
+                }
+            }
+            None => {
+                for column in columns.iter_mut() {
+                    column.append_value("");
+                }
+                self.flawed.push(FlawedRow {
+                    offset: self.row,
+                    failure: self.flaw(columns.len()),
+                    original: Original::Bytes(self.records.raw().to_vec()),
+                });
+            }
+        }
+        self.row += 1;
+    }
+
+    /// What is wrong with the last record.
+    fn flaw(&self, columns: usize) -> Failure {
+        let count = self.records.count();
+        if count == columns {
+            return not_utf8(self.records.raw());
+        }
+        let cells = if count == 1 { "cell" } else { "cells" };
+        Failure::new(
+            FailureKind::Schema,
+            format!(
+                "The record in line {} has {count} {cells}, and the first line names {columns}.",
+                self.records.line()
+            ),
+        )
+        .with_hint("A cell that holds the delimiter, a quote or a line end stands in quotes.")
+    }
+}
+
+/// The names of the columns: none if there is nothing at all.
+fn header(records: &mut CellRecords) -> Result<Vec<String>, String> {
+    match records.read() {
+        Found::Record => match records.cells() {
+            Some(names) => Ok(names.map(str::to_owned).collect()),
+            None => Err("its first line, which names the columns, is not UTF-8".to_owned()),
+        },
+        Found::TooLarge(passed) => Err(format!(
+            "its first line, which names the columns, has {} bytes, more than a record may have",
+            passed.length
+        )),
+        Found::Unclosed(_) => {
+            Err("its first line, which names the columns, holds a quote that is never closed".to_owned())
+        }
+        Found::Failed(reason) => Err(reason.trim_end_matches('.').to_owned()),
+        Found::End => Ok(Vec::new()),
     }
 }
 
@@ -139,14 +185,12 @@ impl TableReader for CellTables {
         if let Some(piece) = self.then.take() {
             return Some(piece);
         }
+        self.flawed.clear();
         let mut columns: Vec<StringBuilder> = self.schema.fields().iter().map(|_| StringBuilder::new()).collect();
         let (mut rows, mut bytes) = (0, 0);
-        while !self.ended && rows < MOST_RECORDS && bytes < TABLE_BYTES && self.read_record().is_some() {
-            for (column, cell) in columns.iter_mut().zip(&self.record) {
-                column.append_value(std::str::from_utf8(cell).unwrap_or_default());
-            }
+        while !self.ended && rows < MOST_RECORDS && bytes < TABLE_BYTES && self.read_row(&mut columns).is_some() {
             rows += 1;
-            bytes += self.record.as_slice().len();
+            bytes += self.records.raw().len();
         }
         if rows == 0 {
             return self.then.take();
@@ -166,23 +210,27 @@ impl TableReader for CellTables {
         }
     }
 
+    fn take_flawed(&mut self) -> Vec<FlawedRow> {
+        std::mem::take(&mut self.flawed)
+    }
+
     fn put_back(&mut self, table: RecordBatch) {
         self.back = Some(table);
     }
 
     fn position(&self) -> u64 {
-        self.stream.position.load(Ordering::Relaxed)
+        self.records.stream().position.load(Ordering::Relaxed)
     }
 
     fn total(&self) -> Option<u64> {
-        self.stream.total
+        self.records.stream().total
     }
 
     fn held(&self) -> usize {
-        self.stream.held
+        self.records.held()
     }
 
     fn check_unchanged(&self) -> Result<()> {
-        self.reader.get_ref().check_unchanged()
+        self.records.stream().check_unchanged()
     }
 }

@@ -8,9 +8,10 @@ use crate::columns::ColumnDecoder;
 use crate::error::{ConfigError, Error, Result};
 use crate::io::sniff;
 use crate::io::{Compression, Format, Input, Source, compression_of};
+use crate::plan::Plan;
 use crate::record::Place;
 use crate::step::{Cancel, Limits};
-use arrow_schema::{Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +27,27 @@ pub struct TableFacts {
 }
 
 impl TableFacts {
+    /// What stands in for tables where all inputs are empty: a column for each field that the plan reads.
+    #[must_use]
+    pub fn of_nothing(plan: &Plan) -> Self {
+        let asked = plan.fields.iter().filter(|field| field.from_source);
+        let mut names = vec![plan.text.as_str()];
+        for field in asked {
+            if !names.contains(&field.name.as_str()) {
+                names.push(&field.name);
+            }
+        }
+        let fields: Vec<Field> = names
+            .into_iter()
+            .map(|name| Field::new(name, DataType::Utf8, true))
+            .collect();
+        Self {
+            schema: Arc::new(Schema::new(fields)),
+            defaults: TableDefaults::default(),
+            unreadable: Vec::new(),
+        }
+    }
+
     /// The schema of this table and another one with the same columns, or what differs, in words. A column may hold nulls if
     /// it may in one of them.
     pub fn schema_with(&self, other: &Self) -> Result<SchemaRef, String> {
@@ -49,14 +71,14 @@ impl TableFacts {
     }
 }
 
-/// Opens a table, and tells what it is.
+/// Opens a table, and tells what it is. An input without a byte is none, and has no rows.
 fn open(
     input: &Input,
     format: Format,
     wanted: Option<&[usize]>,
     limits: Limits,
     cancel: &Cancel,
-) -> Result<(Box<dyn TableReader>, TableFacts)> {
+) -> Result<(Box<dyn TableReader>, Option<TableFacts>)> {
     let check = || {
         let packed = compression_of(input).is_some_and(|compression| compression != Compression::None);
         if packed {
@@ -78,14 +100,14 @@ fn open(
     };
     let mut defaults = TableDefaults::default();
     let mut unreadable = Vec::new();
-    let (reader, schema): (Box<dyn TableReader>, SchemaRef) = match format {
+    let (reader, schema): (Box<dyn TableReader>, Option<SchemaRef>) = match format {
         Format::Parquet => {
             check()?;
             let tables = ParquetTables::open(input, wanted.map(<[usize]>::to_vec), limits, cancel)?;
             let schema = Arc::clone(tables.schema());
             defaults = tables.defaults();
             unreadable = tables.unreadable_columns();
-            (Box::new(tables), schema)
+            (Box::new(tables), Some(schema))
         }
         Format::Stream => {
             let tables = IpcStream::open(input, limits, cancel)?;
@@ -94,21 +116,21 @@ fn open(
         }
         Format::Csv | Format::Tsv => {
             let tables = CellTables::open(input, format, limits, cancel)?;
-            let schema = Arc::clone(tables.schema());
+            let schema = tables.schema();
             (Box::new(tables), schema)
         }
         _ => {
             check()?;
             let tables = IpcFile::open(input, limits, cancel)?;
             let schema = tables.schema();
-            (Box::new(tables), schema)
+            (Box::new(tables), Some(schema))
         }
     };
-    let facts = TableFacts {
+    let facts = schema.map(|schema| TableFacts {
         schema,
         defaults,
         unreadable,
-    };
+    });
     Ok((reader, facts))
 }
 
@@ -123,14 +145,14 @@ fn unpack_first(input: &Input, format: Format) -> crate::error::FileError {
     error
 }
 
-/// What the table in an input is. One that can be read only once stays open in `kept`.
+/// What the table in an input is; `None` if the input is empty. One that can be read only once stays open in `kept`.
 pub fn facts_of(
     input: &Input,
     format: Format,
     limits: Limits,
     cancel: &Cancel,
     kept: &mut KeptTables,
-) -> Result<TableFacts> {
+) -> Result<Option<TableFacts>> {
     let (reader, facts) = open(input, format, None, limits, cancel)?;
     if input.size().is_none() {
         kept.0.insert(input.name.clone(), reader);
@@ -193,12 +215,8 @@ impl TableInputs {
             Some(reader) => reader,
             None => {
                 let (reader, facts) = open(input, format, projection, limits, cancel)?;
-                let found = match &self.wanted {
-                    None => Arc::clone(&facts.schema),
-                    Some(wanted) => Arc::new(facts.schema.project(wanted).map_err(|error| changed(input, &error))?),
-                };
-                if let Some(difference) = difference(&self.schema, &found) {
-                    return Err(changed(input, &difference));
+                if let Some(facts) = facts {
+                    self.check(input, &facts)?;
                 }
                 reader
             }
@@ -208,6 +226,20 @@ impl TableInputs {
         let decoder = Arc::clone(&self.decoder);
         let source = ColumnSource::new(reader, decoder, Arc::clone(&self.schema), left_out);
         Ok(Box::new(source.with_place(place.ordinal, place.offset)?))
+    }
+}
+
+impl TableInputs {
+    /// Refuses an input whose columns are not those that were found before the run.
+    fn check(&self, input: &Input, facts: &TableFacts) -> Result<()> {
+        let found = match &self.wanted {
+            None => Arc::clone(&facts.schema),
+            Some(wanted) => Arc::new(facts.schema.project(wanted).map_err(|error| changed(input, &error))?),
+        };
+        match difference(&self.schema, &found) {
+            Some(difference) => Err(changed(input, &difference)),
+            None => Ok(()),
+        }
     }
 }
 

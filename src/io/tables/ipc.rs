@@ -1,31 +1,70 @@
 //! Reads Arrow IPC: files, whose batches are found by their footer, and streams.
 
-use super::super::open_input::{InputReader, OpenInput};
-use super::super::stream::{BUFFER, Stream, open_in_parts};
+use super::super::open_input::OpenInput;
+use super::super::stream::{Stream, open_in_parts};
+use super::ipc_tables::TableMaker;
 use super::unpacked::{Guard, Unpacked};
 use super::{Piece, TableReader, guarded, ipc_lengths, lost, unreadable};
+use crate::batch::FlawedRow;
 use crate::error::{Result, Shown};
 use crate::io::{Format, Input};
 use crate::step::{Cancel, Limits};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
-use arrow_ipc::reader::{FileReader, StreamDecoder};
-use arrow_ipc::{Block, root_as_footer};
-use arrow_schema::{ArrowError, Schema, SchemaRef};
-use std::io::{self, BufReader, Read as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use arrow_ipc::{Block, Footer, Message, MessageHeader, root_as_footer};
+use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use std::io::{self, Read as _};
+use std::sync::atomic::Ordering;
+
+/// What an Arrow file ends with.
+const END: &[u8] = b"ARROW1";
+
+/// The rows of a batch, as far as they are known.
+#[derive(Default)]
+struct Rows {
+    /// How many rows there were so far.
+    count: u64,
+    /// Those of the last batch that cannot be read.
+    flawed: Vec<FlawedRow>,
+}
+
+impl Rows {
+    /// What becomes of a batch that was read, or that could not be.
+    fn piece(
+        &mut self,
+        message: Option<&Message<'_>>,
+        made: Result<(RecordBatch, Vec<FlawedRow>), String>,
+        told: impl FnOnce(&str) -> String,
+    ) -> Piece {
+        let batch = message.and_then(Message::header_as_record_batch);
+        let said = batch.and_then(|batch| u64::try_from(batch.length()).ok());
+        let (rows, piece) = match made {
+            Ok((table, flawed)) => {
+                self.flawed = flawed;
+                (table.num_rows() as u64, Piece::Table(table))
+            }
+            Err(reason) => {
+                let rows = said.unwrap_or(1);
+                let failure = lost(told(&reason));
+                let bytes = Vec::new();
+                (rows, Piece::Lost { rows, failure, bytes })
+            }
+        };
+        self.count = self.count.saturating_add(rows);
+        piece
+    }
+}
 
 /// An open IPC file.
 pub(super) struct IpcFile {
     name: String,
     opened: OpenInput,
-    reader: FileReader<BufReader<InputReader>>,
-    limits: Limits,
+    maker: TableMaker,
     /// Where each batch lies.
     blocks: Vec<Block>,
     batch: usize,
-    held: usize,
+    rows: Rows,
     back: Option<RecordBatch>,
 }
 
@@ -34,25 +73,20 @@ impl IpcFile {
         let opened = open_in_parts(input, cancel)?;
         let path = input.address();
         let broken = |reason: String| unreadable(&format!("`{}`", input.name), Some(path), "an Arrow file", &reason);
-        let blocks = check(&opened, limits).map_err(broken)?;
-        let file = opened.reader().map_err(|error| broken(error.to_string()))?;
-        // Whoever is far away is asked for much at once.
-        let file = BufReader::with_capacity(BUFFER, file);
-        let reader = guarded(|| FileReader::try_new(file, None)).map_err(broken)?;
+        let (maker, blocks) = open_file(&opened, limits).map_err(broken)?;
         Ok(Self {
             name: format!("`{}`", Shown(path)),
             opened,
-            reader,
-            limits,
+            maker,
             blocks,
             batch: 0,
-            held: 0,
+            rows: Rows::default(),
             back: None,
         })
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
-        self.reader.schema()
+        SchemaRef::clone(self.maker.schema())
     }
 }
 
@@ -61,31 +95,29 @@ impl TableReader for IpcFile {
         if let Some(table) = self.back.take() {
             return Some(Piece::Table(table));
         }
-        if self.batch >= self.reader.num_batches() {
-            return None;
-        }
         let number = self.batch;
+        let block = *self.blocks.get(number)?;
         self.batch += 1;
-        let reader = &mut self.reader;
-        let checked = self
-            .blocks
-            .get(number)
-            .map_or(Ok(()), |block| check_block(&self.opened, *block, self.limits));
-        match checked.and_then(|()| guarded(|| reader.set_index(number).and_then(|()| reader.next().transpose()))) {
-            Ok(Some(table)) => {
-                self.held = table.get_array_memory_size();
-                Some(Piece::Table(table))
-            }
-            Ok(None) => None,
-            Err(reason) => Some(Piece::Lost {
-                rows: 1,
-                failure: lost(format!(
-                    "Batch {number} of {} is damaged: {reason}. Its rows are lost.",
-                    self.name
-                )),
-                bytes: Vec::new(),
-            }),
-        }
+        let read = read_block(&self.opened, &block);
+        let parts = read.as_ref().map_err(Clone::clone);
+        let message = parts.and_then(|(head, body)| Ok((ipc_lengths::message(head)?, body)));
+        let first = self.rows.count;
+        let made = message
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|(message, body)| self.maker.table(message, body, first));
+        let message = message.as_ref().ok().map(|(message, _)| message);
+        let told = |reason: &str| {
+            format!(
+                "Batch {number} of {} is damaged: {reason}. Its rows are lost.",
+                self.name
+            )
+        };
+        Some(self.rows.piece(message, made, told))
+    }
+
+    fn take_flawed(&mut self) -> Vec<FlawedRow> {
+        std::mem::take(&mut self.rows.flawed)
     }
 
     fn put_back(&mut self, table: RecordBatch) {
@@ -93,7 +125,7 @@ impl TableReader for IpcFile {
     }
 
     fn position(&self) -> u64 {
-        let batches = self.reader.num_batches().max(1) as u128;
+        let batches = self.blocks.len().max(1) as u128;
         (u128::from(self.opened.size()) * self.batch as u128 / batches) as u64
     }
 
@@ -110,19 +142,25 @@ impl TableReader for IpcFile {
     }
 }
 
-/// Refuses a footer that tells of more than the file has, and dictionaries that say that they become more than is allowed:
-/// nothing is allocated for what is not there. Returns where the batches lie.
-fn check(opened: &OpenInput, limits: Limits) -> Result<Vec<Block>, String> {
-    const TAIL: u64 = 10;
+/// Reads the footer of a file and its dictionaries, and tells where its batches lie. Nothing is allocated for what is not
+/// there: what the footer tells of lies within the file.
+fn open_file(opened: &OpenInput, limits: Limits) -> Result<(TableMaker, Vec<Block>), String> {
+    const LENGTH: u64 = 4;
+    const TAIL: u64 = LENGTH + END.len() as u64;
     let size = opened.size();
     let read = |from: u64, length: u64| opened.read_at(from, length).map_err(|error| error.to_string());
     let tail = read(size.checked_sub(TAIL).ok_or("it is too short")?, TAIL)?;
+    if !tail.ends_with(END) {
+        return Err("it does not end as such a file does".to_owned());
+    }
     let length = tail.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
     let begin = size
         .checked_sub(TAIL + u64::from(length))
         .ok_or("its footer is cut off")?;
-    let footer = read(begin, u64::from(length))?;
-    let footer = guarded(|| root_as_footer(&footer))?;
+    let bytes = read(begin, u64::from(length))?;
+    let footer: Footer<'_> =
+        guarded(|| root_as_footer(&bytes)).map_err(|reason| format!("its footer is damaged: {reason}"))?;
+    let mut maker = TableMaker::new(footer.schema().ok_or("its footer names no columns")?, limits)?;
     let batches: Vec<Block> = footer.recordBatches().into_iter().flatten().copied().collect();
     let dictionaries = footer.dictionaries().into_iter().flatten();
     for block in batches.iter().chain(dictionaries.clone()) {
@@ -134,41 +172,35 @@ fn check(opened: &OpenInput, limits: Limits) -> Result<Vec<Block>, String> {
         }
     }
     for block in dictionaries {
-        check_block(opened, *block, limits)
+        let (head, body) = read_block(opened, block)?;
+        ipc_lengths::message(&head)
+            .and_then(|message| maker.add_dictionary(&message, &body))
             .map_err(|reason| format!("one of its dictionaries is damaged: {reason}"))?;
     }
-    Ok(batches)
+    Ok((maker, batches))
 }
 
-/// Refuses a batch, or a dictionary, that says that it becomes more than is allowed. It lies within the file.
-fn check_block(opened: &OpenInput, block: Block, limits: Limits) -> Result<(), String> {
+/// The head and the body of a message, which lie within the file.
+fn read_block(opened: &OpenInput, block: &Block) -> Result<(Bytes, Buffer), String> {
     let failed = |error: io::Error| error.to_string();
     let begin = block.offset().unsigned_abs();
-    let body = begin + u64::from(block.metaDataLength().unsigned_abs());
-    // What is far away comes in one piece, with what the library reads of it next.
-    opened
-        .look_ahead(begin..body + block.bodyLength().unsigned_abs())
-        .map_err(failed)?;
-    let metadata = opened.read_at(begin, body - begin).map_err(failed)?;
-    guarded(|| {
-        ipc_lengths::check(&ipc_lengths::message(&metadata)?, limits, |place, bytes| {
-            let there = opened.read_at(body.saturating_add(place), bytes.len() as u64)?;
-            bytes.copy_from_slice(&there);
-            Ok(())
-        })
-    })
+    let head = u64::from(block.metaDataLength().unsigned_abs());
+    let body = block.bodyLength().unsigned_abs();
+    // What is far away comes in one piece.
+    opened.look_ahead(begin..begin + head + body).map_err(failed)?;
+    let read = |from, length| opened.read_at(from, length).map_err(failed);
+    Ok((read(begin, head)?, Buffer::from(read(begin + head, body)?)))
 }
 
 /// An open IPC stream.
 pub(super) struct IpcStream {
     name: String,
     unpacked: Unpacked,
-    decoder: StreamDecoder,
-    schema: SchemaRef,
-    limits: Limits,
-    /// What was read and is not decoded yet: the head of a message, and its body.
-    parts: [Buffer; 2],
+    /// What tables are made with; `None`: there was not a byte.
+    maker: Option<TableMaker>,
     stream: Guard,
+    rows: Rows,
+    batch: u64,
     ended: bool,
     back: Option<RecordBatch>,
 }
@@ -176,84 +208,106 @@ pub(super) struct IpcStream {
 impl IpcStream {
     pub(super) fn open(input: &Input, limits: Limits, cancel: &Cancel) -> Result<Self> {
         let stream = Stream::open(input, Format::Stream, limits, cancel)?;
-        let (unpacked, stream) = Unpacked::new(stream, Arc::new(AtomicU64::new(u64::MAX)));
+        let (mut unpacked, stream) = Unpacked::new(stream);
         let name = input.quoted();
-        let mut tables = Self {
+        let maker = first_message(&mut unpacked, limits)
+            .map_err(|reason| unreadable(&name, Some(input.address()), Format::Stream.title(), &reason))?;
+        Ok(Self {
             name,
             unpacked,
-            decoder: StreamDecoder::new(),
-            schema: Arc::new(Schema::empty()),
-            limits,
-            parts: [Buffer::default(), Buffer::default()],
+            ended: maker.is_none(),
+            maker,
             stream,
-            ended: false,
+            rows: Rows::default(),
+            batch: 0,
             back: None,
-        };
-        // The schema is known with the first batch at the latest, and a stream may have none.
-        tables.back = guarded(|| tables.decode(true))
-            .map_err(|reason| unreadable(&tables.name, Some(input.address()), "an Arrow stream", &reason))?;
-        Ok(tables)
+        })
     }
 
-    pub(super) fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+    /// The columns; `None` if the stream is empty.
+    pub(super) fn schema(&self) -> Option<SchemaRef> {
+        self.maker.as_ref().map(|maker| SchemaRef::clone(maker.schema()))
     }
 
-    /// Decodes the next batch, or up to the schema.
-    fn decode(&mut self, to_schema: bool) -> Result<Option<RecordBatch>, ArrowError> {
-        loop {
-            for part in &mut self.parts {
-                let table = self.decoder.decode(part)?;
-                if let Some(schema) = self.decoder.schema() {
-                    self.schema = schema;
-                    if to_schema || table.is_some() {
-                        return Ok(table);
-                    }
-                } else if let Some(table) = table {
-                    return Ok(Some(table));
+    /// The next batch. An error is one behind which nothing can be read.
+    fn read(&mut self) -> Result<Option<Piece>, String> {
+        let Some(maker) = &mut self.maker else { return Ok(None) };
+        while let Some((head, body)) = read_message(&mut self.unpacked)? {
+            let message = ipc_lengths::message(&head)?;
+            match message.header_type() {
+                MessageHeader::RecordBatch => {
+                    let number = self.batch;
+                    self.batch += 1;
+                    let made = maker.table(&message, &body, self.rows.count);
+                    let told = |reason: &str| {
+                        format!(
+                            "Batch {number} of the Arrow stream {} is damaged: {reason}. Its rows are lost.",
+                            self.name
+                        )
+                    };
+                    return Ok(Some(self.rows.piece(Some(&message), made, told)));
                 }
-            }
-            self.parts = self.read_message()?.map(Buffer::from_vec);
-            if self.parts[0].is_empty() {
-                self.decoder.finish()?;
-                return Ok(None);
+                // What comes behind refers to it.
+                MessageHeader::DictionaryBatch => maker
+                    .add_dictionary(&message, &body)
+                    .map_err(|reason| format!("a dictionary is damaged: {reason}"))?,
+                MessageHeader::NONE => {}
+                MessageHeader::Schema => return Err("it names its columns a second time".to_owned()),
+                other => return Err(format!("it holds a message of an unknown kind ({other:?})")),
             }
         }
+        Ok(None)
     }
+}
 
-    /// Reads the head and the body of the next message, as far as they are there. A body that says that it becomes more than
-    /// is allowed is an error.
-    fn read_message(&mut self) -> Result<[Vec<u8>; 2], ArrowError> {
-        const LENGTH: u64 = 4;
-        let mut head = Vec::new();
-        let mut read = |head: &mut Vec<u8>, length: u64| {
-            let read = (&mut self.unpacked).take(length).read_to_end(head)?;
-            Ok::<_, io::Error>(read as u64 == length)
-        };
-        let mut is_whole = read(&mut head, LENGTH)?;
-        if head == ipc_lengths::MARK {
-            is_whole = read(&mut head, LENGTH)?;
-        }
-        let length = head.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
-        if !is_whole || length == 0 || !read(&mut head, u64::from(length))? {
-            return Ok([head, Vec::new()]);
-        }
-        let refused = |reason: String| ArrowError::IpcError(reason);
-        let message = ipc_lengths::message(&head).map_err(refused)?;
-        let mut body = Vec::new();
-        let length = u64::try_from(message.bodyLength()).unwrap_or(0);
-        if read(&mut body, length)? {
-            let part = |place: u64, bytes: &mut [u8]| {
-                let part = usize::try_from(place)
-                    .ok()
-                    .and_then(|place| body.get(place..)?.get(..bytes.len()));
-                bytes.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
-                Ok(())
-            };
-            ipc_lengths::check(&message, self.limits, part).map_err(refused)?;
-        }
-        Ok([head, body])
+/// Reads the message that a stream begins with. `None`: there is not a byte.
+fn first_message(unpacked: &mut Unpacked, limits: Limits) -> Result<Option<TableMaker>, String> {
+    if unpacked.is_at_end().map_err(|error| error.to_string())? {
+        return Ok(None);
     }
+    let (head, _) = read_message(unpacked)?.ok_or("it ends before it names its columns")?;
+    let message = ipc_lengths::message(&head)?;
+    let schema = message
+        .header_as_schema()
+        .ok_or("it does not begin with the names of its columns")?;
+    TableMaker::new(schema, limits).map(Some)
+}
+
+/// Reads the head and the body of the next message. `None`: the end of the stream.
+fn read_message(unpacked: &mut Unpacked) -> Result<Option<(Vec<u8>, Buffer)>, String> {
+    const LENGTH: u64 = 4;
+    let mut read = |bytes: &mut Vec<u8>, length: u64| {
+        let read = unpacked.take(length).read_to_end(bytes);
+        // What is not there takes no memory.
+        read.map(|read| read as u64 == length)
+            .map_err(|error| error.to_string())
+    };
+    let cut_off = || "it ends within a message".to_owned();
+    let mut head = Vec::new();
+    let mut is_whole = read(&mut head, LENGTH)?;
+    if head.is_empty() {
+        return Ok(None);
+    }
+    if head == ipc_lengths::MARK {
+        is_whole = read(&mut head, LENGTH)?;
+    }
+    let length = head.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+    if !is_whole {
+        return Err(cut_off());
+    }
+    if length == 0 {
+        return Ok(None);
+    }
+    if !read(&mut head, u64::from(length))? {
+        return Err(cut_off());
+    }
+    let length = guarded(|| Ok::<_, String>(ipc_lengths::message(&head)?.bodyLength()))?;
+    let length = u64::try_from(length).map_err(|_| "a message has a negative length")?;
+    let mut body = Vec::new();
+    if !read(&mut body, length)? {
+        return Err(cut_off());
+    }
+    Ok(Some((head, Buffer::from_vec(body))))
 }
 
 impl TableReader for IpcStream {
@@ -264,24 +318,30 @@ impl TableReader for IpcStream {
         if self.ended {
             return None;
         }
-        match guarded(|| self.decode(false)) {
-            Ok(Some(table)) => Some(Piece::Table(table)),
+        match self.read() {
+            Ok(Some(piece)) => Some(piece),
             Ok(None) => {
                 self.ended = true;
                 None
             }
             Err(reason) => {
                 self.ended = true;
+                let told = format!(
+                    "The Arrow stream {} is damaged: {}. Everything behind is lost.",
+                    self.name,
+                    reason.trim_end_matches('.')
+                );
                 Some(Piece::Lost {
                     rows: 1,
-                    failure: lost(format!(
-                        "The Arrow stream {} is damaged: {reason}. Everything behind is lost.",
-                        self.name
-                    )),
+                    failure: lost(told),
                     bytes: Vec::new(),
                 })
             }
         }
+    }
+
+    fn take_flawed(&mut self) -> Vec<FlawedRow> {
+        std::mem::take(&mut self.rows.flawed)
     }
 
     fn put_back(&mut self, table: RecordBatch) {

@@ -5,12 +5,14 @@
 //! writes rows that need no file around them.
 
 mod ahead;
+mod cells;
 mod checked_pages;
 mod csv;
 mod footer;
 mod inputs;
 mod ipc;
 mod ipc_lengths;
+mod ipc_tables;
 mod json;
 mod page_checksums;
 mod page_header;
@@ -31,15 +33,17 @@ pub use rows::{RowWriter, identities_of_table, rows_of_table};
 pub use writer::{EncodedGroup, TableForm, TableGroup, TableWriter};
 
 use super::Source;
-use crate::batch::{Batch, Unread};
+use crate::batch::{Batch, FlawedRow, Unread};
 use crate::columns::ColumnDecoder;
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
 use crate::plan::panic_message;
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use weight::weight;
 
 /// The most records of a batch. Consecutive Python steps hand their texts along, and so many stay in the cache.
 const MOST_RECORDS: usize = 8192;
@@ -61,12 +65,26 @@ pub(super) enum Piece {
         /// Their bytes, if there are few.
         bytes: Vec<u8>,
     },
+    /// A row that is larger than the limit, which was passed over.
+    TooLarge {
+        /// How many bytes it has.
+        length: u64,
+        /// The BLAKE3 hash of its bytes, in hexadecimal.
+        hash: String,
+        /// The first of them.
+        bytes: Vec<u8>,
+    },
 }
 
 /// Reads the tables of one file.
 pub(super) trait TableReader: Send {
     /// The next rows, or `None` at the end. Whoever has lost rows may be asked again.
     fn next(&mut self) -> Option<Piece>;
+
+    /// The rows of the last table that are no more than places, because they cannot be read, in order.
+    fn take_flawed(&mut self) -> Vec<FlawedRow> {
+        Vec::new()
+    }
 
     /// Passes over so many rows, lost ones included, before the first is read.
     fn skip(&mut self, rows: u64) -> Result<()> {
@@ -75,6 +93,7 @@ pub(super) trait TableReader: Send {
             match self.next() {
                 None => return Err(gone(rows)),
                 Some(Piece::Lost { rows, .. }) => left = left.saturating_sub(rows),
+                Some(Piece::TooLarge { .. }) => left -= 1,
                 Some(Piece::Table(table)) => {
                     let there = table.num_rows() as u64;
                     if there > left {
@@ -122,7 +141,11 @@ pub(super) fn lost(message: String) -> Failure {
 pub(super) fn guarded<T, E: std::fmt::Display>(read: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => Err(error.to_string().trim_end_matches('.').to_owned()),
+        // Some libraries say things in several lines.
+        Ok(Err(error)) => {
+            let told = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            Err(told.trim_end_matches('.').to_owned())
+        }
         Err(panic) => Err(panic_message("The reader", &*panic).trim_end_matches('.').to_owned()),
     }
 }
@@ -147,6 +170,10 @@ pub(super) struct ColumnSource {
     /// The columns that are wanted of a table, if it has others too.
     wanted: Option<Vec<usize>>,
     table: Option<RecordBatch>,
+    /// About how many bytes of memory it takes, with the columns that are not wanted: they are in memory too.
+    table_bytes: usize,
+    /// The rows of it that cannot be read, and stand behind those that were cut.
+    flawed: VecDeque<FlawedRow>,
     row: usize,
     ordinal: u64,
     offset: u64,
@@ -165,6 +192,8 @@ impl ColumnSource {
             schema,
             wanted,
             table: None,
+            table_bytes: 0,
+            flawed: VecDeque::new(),
             row: 0,
             ordinal: 0,
             offset: 0,
@@ -188,9 +217,20 @@ impl Source for ColumnSource {
             self.row = 0;
             match self.reader.next() {
                 None => return Ok(false),
-                Some(Piece::Table(table)) => self.table = Some(agreed(&self.schema, &table, self.wanted.as_deref())?),
+                Some(Piece::Table(table)) => {
+                    self.table_bytes = weight(&table);
+                    self.table = Some(agreed(&self.schema, &table, self.wanted.as_deref())?);
+                    self.flawed = self.reader.take_flawed().into();
+                }
+                Some(Piece::TooLarge { length, hash, bytes }) => {
+                    self.ordinal += 1;
+                    self.offset += 1;
+                    batch.raw_mut().extend_from_slice(&bytes);
+                    batch.unread = Some(Unread::Record { length, hash });
+                    return Ok(true);
+                }
                 Some(Piece::Lost { rows, failure, bytes }) => {
-                    self.offset += rows;
+                    self.offset = self.offset.saturating_add(rows);
                     batch.raw_mut().extend_from_slice(&bytes);
                     batch.unread = Some(Unread::Segment(Box::new(failure)));
                     return Ok(true);
@@ -203,6 +243,8 @@ impl Source for ColumnSource {
         self.row += part.rows;
         self.ordinal += part.rows as u64;
         self.offset += part.rows as u64;
+        let here = self.flawed.partition_point(|row| row.offset < self.offset);
+        batch.flawed.extend(self.flawed.drain(..here));
         self.table = Some(table);
         Ok(true)
     }
@@ -212,8 +254,8 @@ impl Source for ColumnSource {
     }
 
     fn held(&self) -> usize {
-        let table = self.table.as_ref().map_or(0, RecordBatch::get_array_memory_size);
-        self.reader.held() + table
+        let table = self.table.as_ref().map_or(0, |_| self.table_bytes);
+        self.reader.held() + table + self.flawed.iter().map(FlawedRow::kept).sum::<usize>()
     }
 
     fn check_unchanged(&self) -> Result<()> {

@@ -4,14 +4,13 @@ use super::super::stream::{BUFFER, Stream, StreamState};
 use crate::error::Result;
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
-/// The bytes of an input for whoever reads them as they come. No more of them are given than are left.
+/// The bytes of an input for whoever reads them as they come.
 pub(super) struct Unpacked {
     stream: Stream,
     chunk: Vec<u8>,
     at: usize,
-    left: Arc<AtomicU64>,
 }
 
 /// What is known of a stream that somebody else reads.
@@ -22,7 +21,7 @@ pub(super) struct Guard {
 }
 
 impl Unpacked {
-    pub(super) fn new(stream: Stream, left: Arc<AtomicU64>) -> (Self, Guard) {
+    pub(super) fn new(stream: Stream) -> (Self, Guard) {
         let guard = Guard {
             position: Arc::clone(&stream.position),
             total: stream.total,
@@ -32,7 +31,6 @@ impl Unpacked {
             stream,
             chunk: Vec::new(),
             at: 0,
-            left,
         };
         (unpacked, guard)
     }
@@ -40,30 +38,36 @@ impl Unpacked {
     pub(super) fn check_unchanged(&self) -> Result<()> {
         self.stream.check_unchanged()
     }
+
+    /// Whether there is nothing more to read.
+    pub(super) fn is_at_end(&mut self) -> io::Result<bool> {
+        self.load()?;
+        Ok(self.at == self.chunk.len())
+    }
+
+    /// Makes sure that something is there to be given, unless everything was.
+    fn load(&mut self) -> io::Result<()> {
+        if self.at < self.chunk.len() {
+            return Ok(());
+        }
+        self.chunk.clear();
+        self.at = 0;
+        while self.chunk.is_empty() && self.stream.is_open() {
+            self.stream.read(&mut self.chunk, BUFFER);
+        }
+        match &self.stream.state {
+            StreamState::Failed(error) if self.chunk.is_empty() => Err(io::Error::new(error.kind(), error.to_string())),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.chunk.len() {
-            self.chunk.clear();
-            self.at = 0;
-            while self.chunk.is_empty() && self.stream.is_open() {
-                self.stream.read(&mut self.chunk, BUFFER);
-            }
-            if self.chunk.is_empty()
-                && let StreamState::Failed(error) = &self.stream.state
-            {
-                return Err(io::Error::new(error.kind(), error.to_string()));
-            }
-        }
-        let left = self.left.load(Ordering::Relaxed);
+        self.load()?;
         let there = (self.chunk.len() - self.at).min(buffer.len());
-        if there as u64 > left {
-            return Err(io::Error::other("a record has no end within the limit on records"));
-        }
         buffer[..there].copy_from_slice(&self.chunk[self.at..self.at + there]);
         self.at += there;
-        self.left.store(left - there as u64, Ordering::Relaxed);
         Ok(there)
     }
 }
