@@ -269,7 +269,7 @@ def test_exit_code_4_stopped_by_a_failure(program: Program) -> None:
     (program.folder / "in.jsonl").write_bytes(b'{"text":" a"}\nnot json\n')
     done = program("run", "-s", "trim", "--on-error", "raise", "in.jsonl", "-o", "out.jsonl")
     assert done.returncode == 4
-    assert b"record 1" in done.stderr
+    assert b"Record 1 of in.jsonl" in done.stderr
     assert names(program.folder) == ["in.jsonl"]
 
 
