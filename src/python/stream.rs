@@ -7,6 +7,7 @@ use crate::ledger::Report;
 use crate::plan::{Plan, panic_message};
 use crate::python::exceptions::to_python as raise;
 use crate::python::report::PyReport;
+use crate::python::signals;
 use crate::python::table::{PyTable, names, stream_capsule, unreadable, warn_of_failures, watched};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -84,17 +85,17 @@ impl Reader {
                 if self.ended || worked.is_err() {
                     self.run.end_workers();
                 }
-                worked
+                let made = worked?;
+                let report = self.run.report();
+                if self.ended && self.fates == Fates::Out {
+                    warn_of_failures(&report);
+                }
+                *lock(&self.told) = report;
+                Ok(made)
             })
         });
         // Without an interpreter the process is about to end.
-        let made = done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))?;
-        let report = self.run.report();
-        if self.ended && self.fates == Fates::Out {
-            warn_of_failures(&report);
-        }
-        *lock(&self.told) = report;
-        Ok(made)
+        done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))
     }
 
     /// What is to be processed next; nothing at the end.
@@ -157,7 +158,12 @@ impl Iterator for Stream {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_safely().map_err(|error| told(&error)).transpose()
+        let next = self.0.next_safely();
+        if let Err(Error::Interrupted(Interrupt::Interrupt)) = next {
+            // Whoever reads makes an error of their own of it, and nobody else would hear of the signal.
+            signals::interrupt_again();
+        }
+        next.map_err(|error| told(&error)).transpose()
     }
 }
 

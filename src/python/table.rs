@@ -3,11 +3,11 @@
 use crate::cli;
 use crate::columns::{Fates, Nulls};
 use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Watcher};
-use crate::error::{Error, Result};
+use crate::error::{Error, Interrupt, Result};
 use crate::ledger::Report;
 use crate::plan::{OnError, Plan};
 use crate::python::alignment::{self, array_capsules};
-use crate::python::exceptions::{describe, to_python as raise};
+use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::logging;
 use crate::python::report::PyReport;
@@ -180,12 +180,13 @@ pub(super) fn process_table(
     let done = watched(py, |watcher| {
         let mut run = arguments.run(plan, &schema)?;
         let tables = run.process(plan, read_all(source)?, watcher)?;
-        Ok((Arc::clone(run.schema()), tables, run.report()))
+        let report = run.report();
+        if arguments.fates == Fates::Out {
+            warn_of_failures(&report);
+        }
+        Ok((Arc::clone(run.schema()), tables, report))
     });
     let (schema, tables, report) = done.map_err(|error| raise(py, error))?;
-    if arguments.fates == Fates::Out {
-        py.detach(|| warn_of_failures(&report));
-    }
     let report = Py::new(py, PyReport(report))?;
     Ok(Py::new(py, PyTable::new(schema, tables, report))?.into_any())
 }
@@ -272,18 +273,13 @@ fn with_note(py: Python<'_>, error: PyErr, note: &str) -> PyErr {
     }
 }
 
-/// Works detached, and looks out for signals on this thread meanwhile.
+/// Works detached, and looks out for signals on this thread meanwhile: an interruption is what comes of it, also where the
+/// library that the table comes from was interrupted, and told of that as of any error. What may be logged is logged in the work,
+/// because the log runs handlers too.
 pub(super) fn watched<T: Send>(py: Python<'_>, work: impl FnOnce(&mut dyn Watcher) -> Result<T> + Send) -> Result<T> {
     logging::reset();
-    let foreign =
-        |error: PyErr| Error::Internal(format!("Signals cannot be looked out for: {}.", describe(py, &error)));
-    let calling_thread = CallingThread::start(py).map_err(foreign)?;
+    // What is raised here is raised by the handler of a signal that came before.
+    let calling_thread = CallingThread::start(py).map_err(|_| Error::Interrupted(Interrupt::Interrupt))?;
     let done = py.detach(|| work(&mut *cli::progress(&calling_thread, Some(false))));
-    let interrupt = calling_thread.arrived();
-    calling_thread.end(py).map_err(foreign)?;
-    match (done, interrupt) {
-        // The library that the table comes from was interrupted, and told of that as of any error.
-        (Err(Error::Input(_)), Some(interrupt)) => Err(Error::Interrupted(interrupt)),
-        (done, _) => done,
-    }
+    calling_thread.end(py, done)
 }
