@@ -10,6 +10,7 @@ import pytest
 from text_processor import InputError, Pipeline, TableReader, plugin
 from text_processor.exceptions import PluginContractError
 
+TRIM = Pipeline(["trim"])
 @pytest.mark.parametrize("column", NULLS.values(), ids=NULLS)
 def test_a_frame_of_polars_may_hold_columns_of_nulls(column: Any) -> None:
     frame = pl.DataFrame({"text": [" a "], "note": column})
