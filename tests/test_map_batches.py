@@ -108,6 +108,13 @@ def test_anything_else_is_refused(wrong: Any) -> None:
         PIPELINE.map_batches(wrong)
 
 
+def test_a_text_is_no_column_of_characters() -> None:
+    for steps in (["trim"], [shout_all]):
+        with pytest.raises(TypeError, match="column `text` of the batch is a `str`") as caught:
+            Pipeline(steps)({"text": " ab ", "id": 7})
+        assert "batched=True" in caught.value.__notes__[0]
+
+
 def test_a_text_is_processed_as_one_text() -> None:
     assert PIPELINE(" one ") == "one"
     assert PIPELINE("x") is None
@@ -278,3 +285,43 @@ def test_what_is_wrong_with_columns_is_told() -> None:
     bad: Any = lambda text: 1  # noqa: E731
     with pytest.raises(BadReturnType):
         Pipeline([bad], on_error="raise").map_batches({"text": ["a"]})
+
+
+@pytest.mark.parametrize("index", [[7, 5, 3, 1], pd.RangeIndex(4), pd.RangeIndex(7, -1, -2, name="row")], ids=repr)
+def test_rows_of_pandas_keep_their_labels(index: Any) -> None:
+    frame = pd.DataFrame({"text": ["aa", "b", "cc dd", "ee"]}, index=index)
+    long = Pipeline([("length", {"minimum": 2})])
+    for given in (frame, frame.iloc[1:], frame.iloc[:0], frame.iloc[[3, 1, 0]]):
+        made = long.map_batches(given)
+        assert list(made.index) == list(given[given["text"].str.len() > 1].index)
+        assert made.index.name == given.index.name
+        assert list(made.columns) == ["text"]
+    # A range stays one where all rows do.
+    assert type(Pipeline(["trim"]).map_batches(frame).index) is type(frame.index)
+    made = Pipeline([("length", {"minimum": 2}), words]).map_batches(frame)
+    labels = list(frame.index)
+    assert list(made.index) == [labels[0], labels[2], labels[2], labels[3]]
+
+
+@pytest.mark.parametrize("texts", [[], [None, None]], ids=["empty", "null"])
+def test_a_partition_of_pandas_without_a_text_is_one_of_texts(texts: list[None]) -> None:
+    frame = pd.DataFrame({"text": pd.Series(texts, dtype=object), "n": range(len(texts))})
+    made = Pipeline([("length", {"minimum": 2})]).map_batches(frame)
+    assert list(made["n"]) == list(frame["n"])
+    assert made["text"].isna().all()
+
+
+def test_numbers_that_steps_add_stay_what_they_are_in_pandas() -> None:
+    made = Pipeline([large]).map_batches(pd.DataFrame({"text": ["a", None], "n": [1, 2]}))
+    assert made["large"].tolist() == [2**60 + 1, pd.NA]
+    assert made.dtypes.astype(str).to_dict() == {"text": "str", "n": "int64", "large": "Int64", "odd": "boolean"}
+    made = Pipeline([large]).map_batches(pd.DataFrame({"text": ["a", "b"]}))
+    assert made["large"].dtype == "int64"
+
+
+def test_a_batch_of_any_type_may_become_empty() -> None:
+    union = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])
+    lists = pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), pa.array([[1]]))
+    batch = pa.record_batch([pa.array(["a"]), union, lists], names=["text", "u", "d"])
+    made = Pipeline([("length", {"minimum": 3})]).map_batches(batch)
+    assert (made.num_rows, made.schema) == (0, batch.schema)

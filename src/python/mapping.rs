@@ -33,11 +33,15 @@ pub(super) fn process_mapping<'py>(
     if !columns.contains(key)? {
         return Err(no_text(columns, key));
     }
+    let texts = columns.get_item(key)?;
+    if texts.is_instance_of::<PyString>() {
+        return Err(one_text(py, key));
+    }
     let source = Source::new(pipeline, columns)?;
     let mut gathered = pipeline.single().takes_many().then(|| Gathered::new(py, &source));
     let mut out = Vec::new();
     let mut count = 0;
-    for text in columns.get_item(key)?.try_iter()? {
+    for text in texts.try_iter()? {
         let row = count;
         count += 1;
         if count % ROWS_PER_LOOK == 0 {
@@ -178,6 +182,18 @@ fn value_of<'py>(py: Python<'py>, fields: &Fields, number: u16) -> PyResult<Boun
     match fields.iter().rev().find(|(known, _)| *known == number) {
         None | Some((_, Value::Missing)) => Ok(py.None().into_bound(py)),
         Some((_, value)) => values::to_python(py, value),
+    }
+}
+
+/// The error of a mapping that is one record: its text is iterable, too.
+fn one_text(py: Python<'_>, key: &str) -> PyErr {
+    let error = PyTypeError::new_err(format!(
+        "The column `{key}` of the batch is a `str`, which is one text and not a list of texts."
+    ));
+    let note = "With `Dataset.map`, pass `batched=True`. `records` takes single records, and `process` a single text.";
+    match error.add_note(py, note) {
+        Ok(()) => error,
+        Err(second) => second,
     }
 }
 
