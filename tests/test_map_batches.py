@@ -287,6 +287,11 @@ def test_what_is_wrong_with_columns_is_told() -> None:
         Pipeline([bad], on_error="raise").map_batches({"text": ["a"]})
 
 
+@plugin(kind="annotate", fields={"large": int, "odd": bool})
+def large(text: str) -> dict[str, int]:
+    return {"large": 2**60 + 1, "odd": True}
+
+
 @pytest.mark.parametrize("index", [[7, 5, 3, 1], pd.RangeIndex(4), pd.RangeIndex(7, -1, -2, name="row")], ids=repr)
 def test_rows_of_pandas_keep_their_labels(index: Any) -> None:
     frame = pd.DataFrame({"text": ["aa", "b", "cc dd", "ee"]}, index=index)
