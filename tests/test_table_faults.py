@@ -11,6 +11,14 @@ from text_processor import InputError, Pipeline, TableReader, plugin
 from text_processor.exceptions import PluginContractError
 
 TRIM = Pipeline(["trim"])
+NULLS = {
+    "null": [None],
+    "list": pl.Series([[None]], dtype=pl.List(pl.Null)),
+    "struct": pl.Series([{"a": None}], dtype=pl.Struct({"a": pl.Null})),
+    "array": pl.Series([[None]], dtype=pl.Array(pl.Null, 1)),
+}
+
+
 @pytest.mark.parametrize("column", NULLS.values(), ids=NULLS)
 def test_a_frame_of_polars_may_hold_columns_of_nulls(column: Any) -> None:
     frame = pl.DataFrame({"text": [" a "], "note": column})
@@ -26,6 +34,15 @@ def test_a_plugin_may_return_a_frame_of_polars_that_holds_nulls() -> None:
         return pl.DataFrame({"note": [None] * len(texts)})
 
     assert Pipeline([nothing]).map_batches(pa.table({"text": ["a"]})).to_pydict() == {"text": ["a"], "note": ["null"]}
+
+
+SCHEMA = pa.schema([("text", pa.string()), ("n", pa.string())])
+
+
+def chunks(wrong: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """PyArrow does not look whether chunks have the schema that was told."""
+    yield pa.record_batch({"text": ["a"], "n": ["x"]})
+    yield wrong
 
 
 @pytest.mark.parametrize("read", [list, pa.table], ids=["iterator", "stream"])

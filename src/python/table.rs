@@ -6,23 +6,20 @@ use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Wat
 use crate::error::{Error, Interrupt, Result};
 use crate::ledger::Report;
 use crate::plan::{OnError, Plan};
-use crate::python::alignment::{self, array_capsules};
 use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::logging;
 use crate::python::report::PyReport;
 use crate::python::run::CallingThread;
+use crate::python::source::source;
 use crate::python::stream::{PyTableReader, Reader};
-use crate::python::values::type_name;
 use crate::step::Limits;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Field, SchemaRef};
-use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
-use pyo3_arrow::{PyRecordBatch, PyRecordBatchReader};
 use std::sync::Arc;
 
 /// A table that a pipeline has made: what `Pipeline.process_table` returns.
@@ -217,60 +214,6 @@ pub(super) fn unreadable(error: &ArrowError) -> Error {
         other => other.to_string(),
     };
     Error::input("the table", format!("The table cannot be read: {}", message.trim_end()))
-}
-
-/// The tables of an object.
-fn source(table: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
-    let py = table.py();
-    if table.hasattr(intern!(py, "__arrow_c_stream__"))? {
-        let capsule = alignment::stream_capsule(table)?;
-        return PyRecordBatchReader::from_arrow_pycapsule(&capsule)
-            .and_then(PyRecordBatchReader::into_reader)
-            .map_err(|error| no_table(py, table, error));
-    }
-    if table.hasattr(intern!(py, "__arrow_c_array__"))? {
-        let (schema, array) = array_capsules(table)?;
-        let table = PyRecordBatch::from_arrow_pycapsule(&schema, &array).map_err(|error| no_table(py, table, error))?;
-        let table = table.into_inner();
-        let schema = table.schema();
-        return Ok(Box::new(arrow_array::RecordBatchIterator::new([Ok(table)], schema)));
-    }
-    Err(not_arrow(table))
-}
-
-/// The error of an object that speaks Arrow and is a column, or something else that is no table.
-fn no_table(py: Python<'_>, table: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
-    let message = format!(
-        "`table` is a `{}`, which does not have columns with names: it is a column, or something else that is no table.",
-        type_name(table)
-    );
-    let error = PyTypeError::new_err(message);
-    error.set_cause(py, Some(cause));
-    with_note(py, error, "Make it a table with one column, which is called `text`.")
-}
-
-fn not_arrow(table: &Bound<'_, PyAny>) -> PyErr {
-    let py = table.py();
-    let message = format!(
-        "`table` is a `{}`, which has none of Arrow's C interface: neither `__arrow_c_stream__` nor `__arrow_c_array__`.",
-        type_name(table)
-    );
-    let module = table.get_type().module();
-    let is_pandas = module.is_ok_and(|module| module.to_string_lossy().starts_with("pandas"));
-    let note = if is_pandas {
-        "pandas has it from version 2.2 on. With an older one, pass `pyarrow.Table.from_pandas(frame)`."
-    } else {
-        "Make a table of it first, with `pyarrow.table(...)` or `polars.DataFrame(...)`; `records` takes mappings, and \
-         `map_batches` a `dict` of columns."
-    };
-    with_note(py, PyTypeError::new_err(message), note)
-}
-
-fn with_note(py: Python<'_>, error: PyErr, note: &str) -> PyErr {
-    match error.add_note(py, note) {
-        Ok(()) => error,
-        Err(second) => second,
-    }
 }
 
 /// Works detached, and looks out for signals on this thread meanwhile: an interruption is what comes of it, also where the
