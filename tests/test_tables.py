@@ -537,7 +537,8 @@ INTERRUPTED = """
         try:
             pa.RecordBatchReader.from_stream(reader).read_all()
         except pa.ArrowInvalid:
-            time.sleep(10)
+            while True:
+                pass
 
     given = {given}
     threading.Timer(0.5, _thread.interrupt_main).start()

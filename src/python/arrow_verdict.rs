@@ -258,9 +258,11 @@ fn read_lists<'py>(array: &ArrayRef, limits: &Limits) -> Read<'py> {
     }
     if let DataType::FixedSizeList(_, 0) = found {
         // `cast` finds as many lists as there are values for.
-        let read = |place: usize| match array.is_null(place) {
-            true => Err(no_list()),
-            false => Ok(ColumnVerdict::Reject(NO_PARTS.into())),
+        let read = |place: usize| {
+            if array.is_null(place) {
+                return Err(no_list());
+            }
+            Ok(ColumnVerdict::Reject(NO_PARTS.into()))
         };
         return Ok((0..array.len()).map(|place| (place, read(place))).collect());
     }

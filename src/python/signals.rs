@@ -303,13 +303,11 @@ pub(super) fn or_interrupted<T>(done: Result<T>, arrived: &Arrived, ended: &PyRe
 
 /// Has Python handle the interruption once more, as soon as it goes on: where an error goes through a library of somebody
 /// else, which makes one of its own of it.
+#[expect(
+    unsafe_code,
+    reason = "there is no other way to do this without running the handlers at once"
+)]
 pub(super) fn interrupt_again() {
     // SAFETY: it needs no interpreter, and does what the handler of the operating system does.
-    #[expect(
-        unsafe_code,
-        reason = "there is no other way to do this without running the handlers at once"
-    )]
-    unsafe {
-        pyo3::ffi::PyErr_SetInterrupt();
-    }
+    unsafe { pyo3::ffi::PyErr_SetInterrupt() }
 }

@@ -72,9 +72,11 @@ fn schema_of(field: &Field) -> Option<SchemaRef> {
         return None;
     };
     // A structure that may be null as a whole is a row of nulls then.
-    let nullable = |own: &FieldRef| match field.is_nullable() && !own.is_nullable() {
-        true => Arc::new(own.as_ref().clone().with_nullable(true)),
-        false => Arc::clone(own),
+    let nullable = |own: &FieldRef| {
+        if !field.is_nullable() || own.is_nullable() {
+            return Arc::clone(own);
+        }
+        Arc::new(own.as_ref().clone().with_nullable(true))
     };
     let fields: Vec<_> = fields.iter().map(nullable).collect();
     Some(Arc::new(Schema::new(fields).with_metadata(field.metadata().clone())))
