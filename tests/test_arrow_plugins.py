@@ -322,6 +322,57 @@ class TestPyArrow:
         [record] = Pipeline([step]).records([{"text": "a"}])
         assert (record.fate, record.reason) == ("rejected", "decide")
 
+    def test_what_becomes_of_a_record_does_not_depend_on_the_others(self) -> None:
+        pa = self.pa
+
+        @plugin(arrow=True, kind="split")
+        def words(texts: Column) -> Any:
+            return pa.array([text.split() or (None if text else [None]) for text in pa.array(texts).to_pylist()])
+
+        @plugin(arrow=True, kind="filter")
+        def late(texts: Column) -> Any:
+            return pa.array([True if text > "m" else None for text in pa.array(texts).to_pylist()])
+
+        @plugin(arrow=True)
+        def none(texts: Column) -> Any:
+            return pa.array([text if text > "m" else None for text in pa.array(texts).to_pylist()])
+
+        def fates(step: Any, texts: list[str]) -> list[Any]:
+            made = pa.table(Pipeline([step]).process_table(pa.table({"text": texts}), fates=True))
+            return list(zip(made["fate"].to_pylist(), made["reason"].to_pylist(), strict=True))
+
+        for step, reason in ((words, "text"), (late, "late"), (none, "text")):
+            for odd in (" ", "", "a"):
+                both = fates(step, ["z", odd])
+                assert both[0][0] == "out"
+                assert both[1:] == fates(step, [odd]), reason
+
+    def test_an_empty_list_rejects_whatever_its_type(self) -> None:
+        pa = self.pa
+
+        def returning(lists: Any) -> Any:
+            return lambda texts: lists.slice(0, len(texts))
+
+        for kind in (pa.list_(pa.string(), 0), pa.list_(pa.null()), pa.list_(pa.string()), pa.large_list(pa.null())):
+            step = plugin(arrow=True, kind="split")(returning(pa.array([[], []], kind)))
+            made = pa.table(Pipeline([step]).process_table(pa.table({"text": ["a", "b"]}), fates=True))
+            assert made["reason"].to_pylist() == ["no_parts", "no_parts"]
+
+    def test_a_null_among_the_values_of_a_dictionary_is_a_null(self) -> None:
+        pa = self.pa
+        values = pa.array(["q", None])
+
+        def encoded(count: int) -> Any:
+            return pa.DictionaryArray.from_arrays(pa.array([place % 2 for place in range(count)], pa.int8()), values)
+
+        step = plugin(arrow=True)(lambda texts: encoded(len(texts)))
+        made = pa.table(Pipeline([step]).process_table(pa.table({"text": ["a", "b"]}), fates=True))
+        assert (made["fate"].to_pylist(), made["text"].to_pylist()) == (["out", "quarantined"], ["q", "b"])
+        parts = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), encoded(2))
+        step = plugin(arrow=True, kind="split")(lambda texts: parts.slice(0, len(texts)))
+        made = pa.table(Pipeline([step]).process_table(pa.table({"text": ["a", "b"]}), fates=True))
+        assert (made["fate"].to_pylist(), made["text"].to_pylist()) == (["out", "quarantined"], ["q", "b"])
+
     def test_a_list_in_an_empty_one_rejects(self) -> None:
         step = plugin(arrow=True, kind="split")(lambda texts: self.pa.array([[]], self.pa.list_(self.pa.string())))
         [record] = Pipeline([step]).records([{"text": "a"}])

@@ -213,6 +213,8 @@ def _fields(kind: str, value: object) -> tuple[tuple[str, str], ...]:
     for name, declared in value.items():
         if not isinstance(name, str) or not name:
             _refuse(f"`fields` of `plugin` maps names to types, and {name!r} is no name.")
+        if "\0" in name:
+            _refuse(f"The name {name!r} of a field holds a NUL, and no table could be handed on that has it.")
         if not isinstance(declared, type) or declared not in FIELD_TYPES:
             shown = declared.__name__ if isinstance(declared, type) else repr(declared)
             _refuse(

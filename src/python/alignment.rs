@@ -4,9 +4,11 @@
 //! a network, as the partitions of Dask are, lies anywhere. `arrow-rs` aligns what it takes, but reads some numbers before it
 //! does: the last offset of texts, and how long the buffers of views are. Only these are copied here where they need it.
 
+use crate::python::values::type_name;
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
 use arrow_schema::DataType;
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -23,7 +25,7 @@ pub(super) fn array_capsules<'py>(
 ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
     let capsules = object.call_method0(intern!(object.py(), "__arrow_c_array__"))?;
     let (schema, array) = capsules.extract()?;
-    ready_array(&schema, &array)?;
+    ready_array(object, &schema, &array)?;
     Ok((schema, array))
 }
 
@@ -31,35 +33,58 @@ pub(super) fn array_capsules<'py>(
 pub(super) fn stream_capsule<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyCapsule>> {
     let capsule = object.call_method0(intern!(object.py(), "__arrow_c_stream__"))?;
     let capsule = capsule.cast_into()?;
-    ready_stream(&capsule)?;
+    ready_stream(object, &capsule)?;
     Ok(capsule)
+}
+
+/// The error of an object of which some of the types are unknown: it names the first column of such a type.
+fn unknown_type(object: &Bound<'_, PyAny>, schema: &FFI_ArrowSchema) -> PyErr {
+    let py = object.py();
+    let is_unknown = |schema: &&FFI_ArrowSchema| DataType::try_from(*schema).is_err();
+    let (place, format) = match schema.children().find(is_unknown) {
+        Some(column) => (
+            format!(
+                "the column `{}` of a `{}`",
+                column.name().unwrap_or_default(),
+                type_name(object)
+            ),
+            column.format(),
+        ),
+        None => (format!("a `{}`", type_name(object)), schema.format()),
+    };
+    let error = PyTypeError::new_err(format!(
+        "The type of {place} is not known here: Arrow's C interface tells of it as `{format}`."
+    ));
+    match error.add_note(py, "Leave the column out, or cast it to another type first.") {
+        Ok(()) => error,
+        Err(second) => second,
+    }
 }
 
 /// Readies the array in a pair of capsules.
 #[expect(unsafe_code, reason = "what the capsules hold is said by their names only")]
-fn ready_array(schema: &Bound<'_, PyCapsule>, array: &Bound<'_, PyCapsule>) -> PyResult<()> {
+fn ready_array(object: &Bound<'_, PyAny>, schema: &Bound<'_, PyCapsule>, array: &Bound<'_, PyCapsule>) -> PyResult<()> {
     let schema = schema.pointer_checked(Some(SCHEMA))?.cast::<FFI_ArrowSchema>();
     let array = array.pointer_checked(Some(ARRAY))?.cast::<FFI_ArrowArray>();
-    // SAFETY: capsules of these names hold structures of these types, which nobody else uses while we are attached. A type
-    // that cannot be read is told of by whoever takes the array.
+    // SAFETY: capsules of these names hold structures of these types, which nobody else uses while we are attached.
     unsafe {
-        if let Ok(r#type) = DataType::try_from(schema.as_ref()) {
-            ready(array.as_ptr(), &r#type);
-        }
+        let r#type = DataType::try_from(schema.as_ref()).map_err(|_| unknown_type(object, schema.as_ref()))?;
+        ready(array.as_ptr(), &r#type);
     }
     Ok(())
 }
 
 /// Readies every array of the stream in a capsule, when it comes.
 #[expect(unsafe_code, reason = "what the capsule holds is said by its name only")]
-fn ready_stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<()> {
+fn ready_stream(object: &Bound<'_, PyAny>, capsule: &Bound<'_, PyCapsule>) -> PyResult<()> {
     let stream = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();
     // SAFETY: a capsule of this name holds a structure of this type, which nobody else uses while we are attached. It is
     // replaced by one that owns it.
     unsafe {
-        let Some(r#type) = type_of(stream.as_ptr()) else {
+        let Some(schema) = schema_of(stream.as_ptr()) else {
             return Ok(());
         };
+        let r#type = DataType::try_from(&schema).map_err(|_| unknown_type(object, &schema))?;
         let source = ptr::read(stream.as_ptr());
         let own = Box::new(Forwarded { source, r#type });
         let readying = FFI_ArrowArrayStream {
@@ -74,18 +99,18 @@ fn ready_stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<()> {
     Ok(())
 }
 
-/// The type of the arrays of a stream; `None` if it has none, which whoever takes the stream tells of.
+/// The schema of the arrays of a stream; `None` if it has none, which whoever takes the stream tells of.
 ///
 /// # Safety
 /// The stream must be valid, unless it was released.
 #[expect(unsafe_code, reason = "the functions of a stream are pointers")]
-unsafe fn type_of(stream: *mut FFI_ArrowArrayStream) -> Option<DataType> {
+unsafe fn schema_of(stream: *mut FFI_ArrowArrayStream) -> Option<FFI_ArrowSchema> {
     let mut schema = FFI_ArrowSchema::empty();
     // SAFETY: the stream is valid, and the schema is ours to write.
     unsafe {
         (*stream).release?;
         let code = (*stream).get_schema?(stream, &raw mut schema);
-        (code == 0).then(|| DataType::try_from(&schema).ok())?
+        (code == 0).then_some(schema)
     }
 }
 
@@ -240,6 +265,8 @@ impl Copies {
                 DataType::RunEndEncoded(ends, values) => {
                     self.children(array, [ends.data_type(), values.data_type()]);
                 }
+                // Arrow counts none. Polars counts one, as older versions of Arrow did.
+                DataType::Null => array.n_buffers = 0,
                 _ => {}
             }
         }

@@ -16,10 +16,11 @@ use crate::python::verdict::{NO_PARTS, bad_return, fanout, too_large};
 use crate::record::{FieldType, Value};
 use crate::step::{Kind, Limits, Step as _};
 use arrow_array::cast::AsArray as _;
-use arrow_array::{Array, ArrayRef, StringViewArray};
+use arrow_array::{Array, ArrayRef, StringViewArray, new_null_array};
 use arrow_cast::cast;
-use arrow_schema::{DataType, Field};
+use arrow_schema::{ArrowError, DataType, Field};
 use arrow_select::concat::concat;
+use arrow_select::take::take;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3_arrow::{PyArray, PyChunkedArray};
@@ -61,6 +62,11 @@ impl PythonStep {
     }
 
     fn read_decisions<'py>(&self, array: &ArrayRef) -> Read<'py> {
+        // Libraries give an array that holds nothing but nulls a type of its own, whatever it would hold in company.
+        let array = match array.data_type() {
+            DataType::Null => &new_null_array(&DataType::Boolean, array.len()),
+            _ => array,
+        };
         let Some(decisions) = array.as_boolean_opt() else {
             return Err(unexpected("of booleans,", array.data_type()));
         };
@@ -147,7 +153,7 @@ fn import(returned: &Bound<'_, PyAny>) -> Result<ArrayRef, ManyStop> {
 }
 
 #[cold]
-fn damaged(error: &arrow_schema::ArrowError) -> ManyStop {
+fn damaged(error: &ArrowError) -> ManyStop {
     ManyStop::wrong(
         format!("Expected an Arrow array, got one that is damaged: {error}"),
         HINT,
@@ -180,13 +186,26 @@ fn is_text(r#type: &DataType) -> bool {
     }
 }
 
+/// Whether an array of this type may hold texts: one that holds none but nulls, or nothing at all, has a type of its own.
+fn may_be_text(r#type: &DataType) -> bool {
+    is_text(r#type) || *r#type == DataType::Null
+}
+
 fn as_views(array: &ArrayRef) -> Result<Rc<StringViewArray>, ManyStop> {
-    let views = cast(array, &DataType::Utf8View).map_err(|error| damaged(&error))?;
+    let views = views_of(array).map_err(|error| damaged(&error))?;
     Ok(Rc::new(views.as_string_view().clone()))
 }
 
+fn views_of(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let Some(dictionary) = array.as_any_dictionary_opt() else {
+        return cast(array, &DataType::Utf8View);
+    };
+    // `cast` takes a null among the values of a dictionary for an empty text.
+    take(&views_of(dictionary.values())?, dictionary.keys(), None)
+}
+
 fn read_texts<'py>(array: &ArrayRef, texts: &StringViewArray, limits: &Limits) -> Read<'py> {
-    if !is_text(array.data_type()) {
+    if !may_be_text(array.data_type()) {
         return Err(unexpected("of texts,", array.data_type()));
     }
     let made = as_views(array)?;
@@ -211,8 +230,21 @@ fn read_texts<'py>(array: &ArrayRef, texts: &StringViewArray, limits: &Limits) -
     Ok(outcomes)
 }
 
+/// The failure of a record for which there is no list.
+#[cold]
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "failures travel boxed, so that the results of records that do not fail are small"
+)]
+fn no_list() -> Box<Failure> {
+    null("a list of texts")
+}
+
 fn read_lists<'py>(array: &ArrayRef, limits: &Limits) -> Read<'py> {
     let found = array.data_type();
+    if *found == DataType::Null {
+        return Ok((0..array.len()).map(|place| (place, Err(no_list()))).collect());
+    }
     let (DataType::List(item)
     | DataType::LargeList(item)
     | DataType::FixedSizeList(item, _)
@@ -221,16 +253,26 @@ fn read_lists<'py>(array: &ArrayRef, limits: &Limits) -> Read<'py> {
     else {
         return Err(unexpected("of lists of texts,", found));
     };
-    if !is_text(item.data_type()) {
+    if !may_be_text(item.data_type()) {
         return Err(unexpected("of lists of texts,", found));
     }
-    let wanted = DataType::LargeList(Arc::new(Field::new("item", DataType::Utf8View, true)));
-    let lists = cast(array, &wanted).map_err(|error| damaged(&error))?;
+    if let DataType::FixedSizeList(_, 0) = found {
+        // `cast` finds as many lists as there are values for.
+        let read = |place: usize| {
+            if array.is_null(place) {
+                return Err(no_list());
+            }
+            Ok(ColumnVerdict::Reject(NO_PARTS.into()))
+        };
+        return Ok((0..array.len()).map(|place| (place, read(place))).collect());
+    }
+    let item = Field::new("item", item.data_type().clone(), true);
+    let lists = cast(array, &DataType::LargeList(Arc::new(item))).map_err(|error| damaged(&error))?;
     let lists = lists.as_list::<i64>();
-    let parts = Rc::new(lists.values().as_string_view().clone());
+    let parts = as_views(lists.values())?;
     let read = |place: usize| {
         if lists.is_null(place) {
-            return Err(null("a list of texts"));
+            return Err(no_list());
         }
         let [first, last] = [place, place + 1].map(|at| lists.value_offsets()[at] as usize);
         if first == last {

@@ -4,8 +4,9 @@
 //! somebody may see. The core logs on the thread that called it, a few lines per run and none per record, so no lock is
 //! ever held and no other thread waits for the interpreter while a handler runs.
 
-use crate::python::names;
+use crate::python::{names, signals};
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3_log::{Caching, Logger};
@@ -46,8 +47,11 @@ impl Log for Carrier {
         }
         // When the interpreter shuts down there is nobody left to tell.
         Python::try_attach(|py| {
-            if let Err(error) = self.carry(py, record) {
-                error.write_unraisable(py, None);
+            match self.carry(py, record) {
+                // The run ends with it: it was noted when the signal came.
+                Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) && signals::noted() => {}
+                Err(error) => error.write_unraisable(py, None),
+                Ok(()) => {}
             }
         });
     }

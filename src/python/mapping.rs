@@ -5,16 +5,19 @@ mod gathered;
 use gathered::Gathered;
 
 use crate::error::{ConfigError, Failure, RecordError};
-use crate::plan::OnError;
+use crate::plan::{OnError, Plan};
 use crate::plugins::nearest;
 use crate::python::exceptions::to_python as raise;
 use crate::python::pipeline::PyPipeline;
 use crate::python::single::{Fields, Outcome};
+use crate::python::table::watched;
 use crate::python::values;
 use crate::record::Value;
+use crate::step::Declaration;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyMapping, PyString};
+use std::cell::Cell;
 
 /// A text that goes out: the row it comes from, the text if it is not null, and the fields of its record.
 type Out<'py> = (usize, Option<Bound<'py, PyString>>, Fields);
@@ -33,11 +36,15 @@ pub(super) fn process_mapping<'py>(
     if !columns.contains(key)? {
         return Err(no_text(columns, key));
     }
+    let texts = columns.get_item(key)?;
+    if texts.is_instance_of::<PyString>() {
+        return Err(one_text(py, key));
+    }
     let source = Source::new(pipeline, columns)?;
     let mut gathered = pipeline.single().takes_many().then(|| Gathered::new(py, &source));
     let mut out = Vec::new();
     let mut count = 0;
-    for text in columns.get_item(key)?.try_iter()? {
+    for text in texts.try_iter()? {
         let row = count;
         count += 1;
         if count % ROWS_PER_LOOK == 0 {
@@ -60,6 +67,7 @@ pub(super) fn process_mapping<'py>(
     if let Some(mut gathered) = gathered {
         gathered.process(&mut out)?;
     }
+    source.warn_of_failures(py, count)?;
     let is_whole = out.len() == count && out.iter().enumerate().all(|(index, (row, ..))| *row == index);
     let made = PyDict::new(py);
     for name in columns.keys()?.iter() {
@@ -89,6 +97,8 @@ struct Source<'s, 'py> {
     asked: Vec<(u16, Bound<'py, PyAny>)>,
     /// The column that identifies a record.
     ids: Option<Bound<'py, PyAny>>,
+    /// How many records failed.
+    failed: Cell<usize>,
 }
 
 impl<'s, 'py> Source<'s, 'py> {
@@ -96,13 +106,23 @@ impl<'s, 'py> Source<'s, 'py> {
         let plan = pipeline.plan();
         let mut asked = Vec::new();
         for (number, field) in plan.fields.iter().enumerate() {
-            if field.from_source && columns.contains(&field.name)? {
+            if !field.from_source {
+                continue;
+            }
+            if columns.contains(&field.name)? {
                 asked.push((number as u16, columns.get_item(&field.name)?));
+            } else if let Some(step) = requiring(plan, &field.name) {
+                return Err(no_field(columns.py(), step, &field.name));
             }
         }
         let has_ids = columns.contains(&plan.id)?;
         let ids = has_ids.then(|| columns.get_item(&plan.id)).transpose()?;
-        Ok(Self { pipeline, asked, ids })
+        Ok(Self {
+            pipeline,
+            asked,
+            ids,
+            failed: Cell::new(0),
+        })
     }
 
     /// The fields of a row that steps ask for, or why they cannot be given.
@@ -110,7 +130,7 @@ impl<'s, 'py> Source<'s, 'py> {
         let mut fields = Fields::new();
         for (number, column) in &self.asked {
             let name = &self.pipeline.plan().fields[usize::from(*number)].name;
-            match values::given(&column.get_item(row)?, name) {
+            match values::of_column(&column.get_item(row)?, name) {
                 Ok(value) => fields.push((*number, value)),
                 Err(failure) => return Ok(Err(failure)),
             }
@@ -118,8 +138,28 @@ impl<'s, 'py> Source<'s, 'py> {
         Ok(Ok(fields))
     }
 
+    /// Tells once of all records that failed. The log may run handlers, of which one may be interrupted.
+    fn warn_of_failures(&self, py: Python<'_>, read: usize) -> PyResult<()> {
+        let failed = self.failed.get();
+        if failed == 0 {
+            return Ok(());
+        }
+        let warned = watched(py, |_| {
+            log::warn!(
+                "{failed} of {read} records failed and were left out of the batch; `records` says why, and \
+                 `on_error=\"raise\"` of the first one."
+            );
+            Ok(())
+        });
+        warned.map_err(|error| raise(py, error))
+    }
+
     /// A record that fails is left out, or ends it all.
     fn failed(&self, py: Python<'_>, row: usize, step: Option<u16>, failure: Failure) -> PyResult<()> {
+        if self.pipeline.plan().on_error != OnError::Raise {
+            self.failed.set(self.failed.get() + 1);
+            return Ok(());
+        }
         // What a column cannot tell is no reason to hide why the record failed.
         let id = self.ids.as_ref().and_then(|ids| ids.get_item(row).ok());
         let error = RecordError {
@@ -129,11 +169,7 @@ impl<'s, 'py> Source<'s, 'py> {
             ordinal: Some(row as u64),
             id: id.and_then(|id| values::identity(&id)),
         };
-        if self.pipeline.plan().on_error == OnError::Raise {
-            return Err(raise(py, error.into()));
-        }
-        py.detach(|| log::warn!("A record failed and was left out: {error}"));
-        Ok(())
+        Err(raise(py, error.into()))
     }
 }
 
@@ -178,6 +214,37 @@ fn value_of<'py>(py: Python<'py>, fields: &Fields, number: u16) -> PyResult<Boun
     match fields.iter().rev().find(|(known, _)| *known == number) {
         None | Some((_, Value::Missing)) => Ok(py.None().into_bound(py)),
         Some((_, value)) => values::to_python(py, value),
+    }
+}
+
+/// The step that cannot do without a field.
+fn requiring<'p>(plan: &'p Plan, field: &str) -> Option<&'p str> {
+    let mut declarations = plan.steps.iter().map(|planned| planned.step.declaration());
+    let required = |declaration: &&Declaration| {
+        declaration
+            .asks
+            .iter()
+            .any(|asked| asked.required && asked.name == field)
+    };
+    declarations.find(required).map(|declaration| declaration.name.as_str())
+}
+
+/// The error of a batch that lacks a column for which a step asks.
+fn no_field(py: Python<'_>, step: &str, field: &str) -> PyErr {
+    let message = format!("The step `{step}` asks for the field `{field}`, and the batch has no such column.");
+    let error = ConfigError::new(message).with_hint("Add the column, or a step before it that adds the field.");
+    raise(py, error.into())
+}
+
+/// The error of a mapping that is one record: its text is iterable, too.
+fn one_text(py: Python<'_>, key: &str) -> PyErr {
+    let error = PyTypeError::new_err(format!(
+        "The column `{key}` of the batch is a `str`, which is one text and not a list of texts."
+    ));
+    let note = "With `Dataset.map`, pass `batched=True`. `records` takes single records, and `process` a single text.";
+    match error.add_note(py, note) {
+        Ok(()) => error,
+        Err(second) => second,
     }
 }
 

@@ -37,6 +37,7 @@ mod run;
 mod segment;
 mod signals;
 mod single;
+mod source;
 mod step;
 mod stream;
 mod table;

@@ -54,5 +54,7 @@ pub(crate) static SHOW_LOG: Import = Import::new("text_processor._logging", "sho
 pub(crate) static METHOD_TYPE: Import<PyType> = Import::new("types", "MethodType");
 /// What a collection with keys is.
 pub(crate) static MAPPING: Import<PyType> = Import::new("collections.abc", "Mapping");
+/// Makes a value as a table would have it of a Python object.
+pub(crate) static PLAIN: Import = Import::new("text_processor._values", "plain");
 /// Processes a batch of any library to one of the same library.
 pub(crate) static MAP_FRAME: Import = Import::new("text_processor._frames", "map_frame");

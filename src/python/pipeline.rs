@@ -499,7 +499,9 @@ impl PyPipeline {
     fn map_batches<'py>(slf: &Bound<'py, Self>, batch: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match batch.cast::<PyMapping>() {
             Ok(columns) => Ok(process_mapping(slf.get(), columns)?.into_any()),
-            Err(_) => names::MAP_FRAME.get(slf.py())?.call1((slf, batch)),
+            Err(_) => names::MAP_FRAME
+                .get(slf.py())?
+                .call1((slf, batch, &slf.get().plan().text)),
         }
     }
 

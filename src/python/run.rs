@@ -3,7 +3,7 @@
 use crate::cli::{self, Shell};
 use crate::columns::Nulls;
 use crate::engine::{self, Isolating, Isolation, RunOptions, Supervision, USUAL_MEMORY_BUDGET};
-use crate::error::Interrupt;
+use crate::error::{Interrupt, Result};
 use crate::io::{Compression, Format, is_directory, locate};
 use crate::plan::Plan;
 use crate::plugins::Host;
@@ -65,14 +65,11 @@ impl CallingThread {
         })
     }
 
-    /// The signal that arrived, if one did.
-    pub(super) fn arrived(&self) -> Option<Interrupt> {
-        self.watch.arrived().interrupt()
-    }
-
-    /// Puts everything back as it was.
-    pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
-        self.watch.end(py)
+    /// Puts everything back as it was, and returns what was done, or that it was interrupted.
+    pub(super) fn end<T>(self, py: Python<'_>, done: Result<T>) -> Result<T> {
+        let arrived = self.watch.arrived().clone();
+        let ended = self.watch.end(py);
+        signals::or_interrupted(done, &arrived, &ended)
     }
 }
 
@@ -136,7 +133,7 @@ pub(super) fn run(
         };
         engine::run(plan, &options, &mut *watcher)
     });
-    calling_thread.end(py)?;
+    let result = calling_thread.end(py, result);
     result.map(PyReport).map_err(|error| raise(py, error))
 }
 

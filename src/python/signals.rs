@@ -4,7 +4,7 @@
 //! plugin may also raise `KeyboardInterrupt` itself, which is an error of that plugin. So during a run on the main thread
 //! our own handler stands in front of the one that was there: it notes the signal, then calls the other.
 
-use crate::error::{Interrupt, Result};
+use crate::error::{Error, Interrupt, Result};
 #[cfg(unix)]
 use crate::python::turn;
 use pyo3::intern;
@@ -134,6 +134,11 @@ pub(super) fn interrupted() -> bool {
     CURRENT.with_borrow(|current| current.as_ref().is_none_or(|arrived| arrived.interrupt().is_some()))
 }
 
+/// Whether a signal arrived for the run on this thread, which looks out for signals.
+pub(super) fn noted() -> bool {
+    CURRENT.with_borrow(|current| current.as_ref().is_some_and(|arrived| arrived.interrupt().is_some()))
+}
+
 /// Which signal that was, where [`interrupted`] says that there is one.
 pub(super) fn interrupt() -> Interrupt {
     CURRENT
@@ -168,10 +173,24 @@ impl Watch {
     /// On other threads than the main one Python delivers no signals and allows no handlers; there this does nothing.
     pub(super) fn start(py: Python<'_>, terminate: bool) -> PyResult<Self> {
         end_runs_at_exit(py)?;
+        // What came before is nothing that this looks out for. `signal.signal` would run the handlers too, and what one of
+        // them raises could not be told from the error of a thread that may have none.
+        py.check_signals()?;
         let mut watch = Self {
             arrived: Arrived::default(),
             replaced: Vec::new(),
         };
+        match watch.stand_in_front(py, terminate) {
+            Ok(()) => Ok(watch),
+            Err(error) => {
+                // The first thing that was raised is told.
+                let _ = watch.end(py);
+                Err(error)
+            }
+        }
+    }
+
+    fn stand_in_front(&mut self, py: Python<'_>, terminate: bool) -> PyResult<()> {
         let signal = module(py)?;
         let set = signal.getattr(intern!(py, "signal"))?;
         for number in WATCHED {
@@ -189,16 +208,16 @@ impl Watch {
                 continue;
             }
             let handler = NotingHandler {
-                arrived: watch.arrived.clone(),
+                arrived: self.arrived.clone(),
                 previous: previous.unbind(),
             };
             match set.call1((number, handler)) {
-                Ok(replaced) => watch.replaced.push((number, replaced.unbind())),
+                Ok(replaced) => self.replaced.push((number, replaced.unbind())),
                 Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(watch)
+        Ok(())
     }
 
     /// Tells of the signal that arrived, to those who must not hold on to the watch.
@@ -217,16 +236,34 @@ impl Watch {
         }
     }
 
-    /// Puts the handlers back that were there before. A handler that somebody has installed since stays: it calls ours, which
-    /// calls the one before.
+    /// Puts the handlers back that were there before, whatever happens meanwhile. A handler that somebody has installed since
+    /// stays: it calls ours, which calls the one before. The error is what a handler raised, if one did: `signal.signal` runs
+    /// those of signals that have just come, and sets nothing where one of them raises.
     pub(super) fn end(self, py: Python<'_>) -> PyResult<()> {
+        /// More signals than anybody sends while this is done.
+        const ATTEMPTS: usize = 100;
         let signal = module(py)?;
-        for (number, previous) in self.replaced {
-            let current = signal.call_method1(intern!(py, "getsignal"), (number,))?;
-            let ours = current.cast::<NotingHandler>();
-            if ours.is_ok_and(|ours| Arc::ptr_eq(&ours.get().arrived.0, &self.arrived.0)) {
-                signal.call_method1(intern!(py, "signal"), (number, previous))?;
+        let mut raised = Ok(());
+        for (number, previous) in &self.replaced {
+            for _ in 0..ATTEMPTS {
+                let put_back = self.put_back(&signal, *number, previous.bind(py));
+                let is_done = put_back.is_ok();
+                raised = raised.and(put_back);
+                if is_done {
+                    break;
+                }
             }
+        }
+        raised
+    }
+
+    /// Puts a handler back, if ours is there still.
+    fn put_back(&self, signal: &Bound<'_, PyModule>, number: i32, previous: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = signal.py();
+        let current = signal.call_method1(intern!(py, "getsignal"), (number,))?;
+        let ours = current.cast::<NotingHandler>();
+        if ours.is_ok_and(|ours| Arc::ptr_eq(&ours.get().arrived.0, &self.arrived.0)) {
+            signal.call_method1(intern!(py, "signal"), (number, previous))?;
         }
         Ok(())
     }
@@ -243,15 +280,34 @@ pub(super) fn attend<T>(py: Python<'_>, work: impl FnOnce() -> Result<T>) -> Res
     if CURRENT.with_borrow(Option::is_some) {
         return work();
     }
-    let Ok(watch) = Watch::start(py, false) else {
-        return work();
-    };
+    let watch = Watch::start(py, false).map_err(|_| Error::Interrupted(Interrupt::Interrupt))?;
+    let arrived = watch.arrived().clone();
     let done = {
-        let _during = during(watch.arrived());
+        let _during = during(&arrived);
         work()
     };
-    if let Err(error) = watch.end(py) {
-        error.write_unraisable(py, None);
+    let ended = watch.end(py);
+    or_interrupted(done, &arrived, &ended)
+}
+
+/// What was done, unless a signal came meanwhile, or a handler raised at the end: whoever asked for an end must get one, also
+/// where everything was done already, or the exception of the handler was left behind somewhere, as in a step or in a handler
+/// of the log.
+pub(super) fn or_interrupted<T>(done: Result<T>, arrived: &Arrived, ended: &PyResult<()>) -> Result<T> {
+    match (done, arrived.interrupt(), ended) {
+        (Err(Error::Interrupted(interrupt)), ..) | (_, Some(interrupt), _) => Err(Error::Interrupted(interrupt)),
+        (_, None, Err(_)) => Err(Error::Interrupted(Interrupt::Interrupt)),
+        (done, None, Ok(())) => done,
     }
-    done
+}
+
+/// Has Python handle the interruption once more, as soon as it goes on: where an error goes through a library of somebody
+/// else, which makes one of its own of it.
+#[expect(
+    unsafe_code,
+    reason = "there is no other way to do this without running the handlers at once"
+)]
+pub(super) fn interrupt_again() {
+    // SAFETY: it needs no interpreter, and does what the handler of the operating system does.
+    unsafe { pyo3::ffi::PyErr_SetInterrupt() }
 }

@@ -7,6 +7,7 @@ use crate::ledger::Report;
 use crate::plan::{Plan, panic_message};
 use crate::python::exceptions::to_python as raise;
 use crate::python::report::PyReport;
+use crate::python::signals;
 use crate::python::table::{PyTable, names, stream_capsule, unreadable, warn_of_failures, watched};
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_schema::{ArrowError, SchemaRef};
@@ -16,7 +17,9 @@ use pyo3::types::PyCapsule;
 use pyo3_arrow::ffi::to_schema_pycapsule;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
 
 /// About how many bytes of text are processed at once: what is made of them waits in memory until it is read.
 const AT_ONCE: usize = 64 << 20;
@@ -84,17 +87,17 @@ impl Reader {
                 if self.ended || worked.is_err() {
                     self.run.end_workers();
                 }
-                worked
+                let made = worked?;
+                let report = self.run.report();
+                if self.ended && self.fates == Fates::Out {
+                    warn_of_failures(&report);
+                }
+                *lock(&self.told) = report;
+                Ok(made)
             })
         });
         // Without an interpreter the process is about to end.
-        let made = done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))?;
-        let report = self.run.report();
-        if self.ended && self.fates == Fates::Out {
-            warn_of_failures(&report);
-        }
-        *lock(&self.told) = report;
-        Ok(made)
+        done.unwrap_or(Err(Error::Interrupted(Interrupt::Terminate)))
     }
 
     /// What is to be processed next; nothing at the end.
@@ -151,13 +154,18 @@ impl Drop for Reader {
 }
 
 /// The reader for Arrow's C interface.
-struct Stream(Reader);
+struct Stream(Box<Reader>);
 
 impl Iterator for Stream {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_safely().map_err(|error| told(&error)).transpose()
+        let next = self.0.next_safely();
+        if let Err(Error::Interrupted(Interrupt::Interrupt)) = next {
+            // Whoever reads makes an error of their own of it, and nobody else would hear of the signal.
+            signals::interrupt_again();
+        }
+        next.map_err(|error| told(&error)).transpose()
     }
 }
 
@@ -192,17 +200,76 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct PyTableReader {
     schema: SchemaRef,
     report: Arc<Mutex<Report>>,
-    /// `None` once it was handed over to a stream.
-    reader: Mutex<Option<Reader>>,
+    /// Locked for moments only, in which nobody waits for the interpreter.
+    state: Mutex<State>,
+    /// Told when a thread has read.
+    read: Condvar,
 }
+
+/// Where a reader is.
+enum State {
+    Here(Box<Reader>),
+    /// A thread reads with it. It may run code of anybody: the steps, and the source.
+    Reading(ThreadId),
+    /// It was handed over to a stream.
+    Gone,
+}
+
+/// How often whoever waits for another thread that reads looks after signals.
+const TICK: Duration = Duration::from_millis(50);
 
 impl PyTableReader {
     pub(super) fn new(reader: Reader) -> Self {
         Self {
             schema: Arc::clone(reader.run.schema()),
             report: Arc::clone(&reader.told),
-            reader: Mutex::new(Some(reader)),
+            state: Mutex::new(State::Here(Box::new(reader))),
+            read: Condvar::new(),
         }
+    }
+
+    /// Takes the reader, for which this thread then stands; `None` if it was handed over. A thread that reads already cannot wait
+    /// for itself, and for others it waits without the interpreter, which they need.
+    fn take(&self, py: Python<'_>) -> PyResult<Option<Box<Reader>>> {
+        let own = std::thread::current().id();
+        loop {
+            {
+                let mut state = lock(&self.state);
+                match std::mem::replace(&mut *state, State::Reading(own)) {
+                    State::Here(reader) => return Ok(Some(reader)),
+                    State::Gone => {
+                        *state = State::Gone;
+                        return Ok(None);
+                    }
+                    State::Reading(thread) => {
+                        *state = State::Reading(thread);
+                        if thread == own {
+                            return Err(reads_already(py));
+                        }
+                    }
+                }
+            }
+            py.detach(|| {
+                let is_reading = |state: &mut State| matches!(state, State::Reading(_));
+                drop(self.read.wait_timeout_while(lock(&self.state), TICK, is_reading));
+            });
+            py.check_signals()?;
+        }
+    }
+
+    /// Ends what [`PyTableReader::take`] began.
+    fn leave(&self, state: State) {
+        *lock(&self.state) = state;
+        self.read.notify_all();
+    }
+}
+
+/// The error of a step, or of a source, that reads the reader by which it is being read.
+fn reads_already(py: Python<'_>) -> PyErr {
+    let error = PyValueError::new_err("This `TableReader` is being read already, by whoever has called this.");
+    match error.add_note(py, "A step, or the source of a reader, cannot read that reader itself.") {
+        Ok(()) => error,
+        Err(second) => second,
     }
 }
 
@@ -235,9 +302,7 @@ impl PyTableReader {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyCapsule>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
-        // Somebody may be reading: the lock is waited for without the interpreter, which they may need to be done.
-        let reader = py.detach(|| lock(&self.reader).take());
-        let Some(reader) = reader else {
+        let Some(reader) = self.take(py)? else {
             let error = PyValueError::new_err("This `TableReader` was read already, and can be read once.");
             error.add_note(
                 py,
@@ -245,6 +310,7 @@ impl PyTableReader {
             )?;
             return Err(error);
         };
+        self.leave(State::Gone);
         stream_capsule(py, &self.schema, Stream(reader), requested_schema)
     }
 
@@ -253,10 +319,11 @@ impl PyTableReader {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<PyTable>> {
-        let next = py.detach(|| match &mut *lock(&self.reader) {
-            Some(reader) => reader.next_safely(),
-            None => Ok(None),
-        });
+        let Some(mut reader) = self.take(py)? else {
+            return Ok(None);
+        };
+        let next = py.detach(|| reader.next_safely());
+        self.leave(State::Here(reader));
         let Some(table) = next.map_err(|error| raise(py, error))? else {
             return Ok(None);
         };

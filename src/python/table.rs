@@ -3,26 +3,23 @@
 use crate::cli;
 use crate::columns::{Fates, Nulls};
 use crate::engine::{Isolating, RunOptions, Supervision, TablePlan, TableRun, Watcher};
-use crate::error::{Error, Result};
+use crate::error::{Error, Interrupt, Result};
 use crate::ledger::Report;
 use crate::plan::{OnError, Plan};
-use crate::python::alignment::{self, array_capsules};
-use crate::python::exceptions::{describe, to_python as raise};
+use crate::python::exceptions::to_python as raise;
 use crate::python::host::PythonHost;
 use crate::python::logging;
 use crate::python::report::PyReport;
 use crate::python::run::CallingThread;
+use crate::python::source::source;
 use crate::python::stream::{PyTableReader, Reader};
-use crate::python::values::type_name;
 use crate::step::Limits;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow_schema::{ArrowError, Field, SchemaRef};
-use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
-use pyo3_arrow::{PyRecordBatch, PyRecordBatchReader};
 use std::sync::Arc;
 
 /// A table that a pipeline has made: what `Pipeline.process_table` returns.
@@ -180,12 +177,13 @@ pub(super) fn process_table(
     let done = watched(py, |watcher| {
         let mut run = arguments.run(plan, &schema)?;
         let tables = run.process(plan, read_all(source)?, watcher)?;
-        Ok((Arc::clone(run.schema()), tables, run.report()))
+        let report = run.report();
+        if arguments.fates == Fates::Out {
+            warn_of_failures(&report);
+        }
+        Ok((Arc::clone(run.schema()), tables, report))
     });
     let (schema, tables, report) = done.map_err(|error| raise(py, error))?;
-    if arguments.fates == Fates::Out {
-        py.detach(|| warn_of_failures(&report));
-    }
     let report = Py::new(py, PyReport(report))?;
     Ok(Py::new(py, PyTable::new(schema, tables, report))?.into_any())
 }
@@ -218,72 +216,13 @@ pub(super) fn unreadable(error: &ArrowError) -> Error {
     Error::input("the table", format!("The table cannot be read: {}", message.trim_end()))
 }
 
-/// The tables of an object.
-fn source(table: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Send>> {
-    let py = table.py();
-    if table.hasattr(intern!(py, "__arrow_c_stream__"))? {
-        let capsule = alignment::stream_capsule(table)?;
-        return PyRecordBatchReader::from_arrow_pycapsule(&capsule)
-            .and_then(PyRecordBatchReader::into_reader)
-            .map_err(|error| no_table(py, table, error));
-    }
-    if table.hasattr(intern!(py, "__arrow_c_array__"))? {
-        let (schema, array) = array_capsules(table)?;
-        let table = PyRecordBatch::from_arrow_pycapsule(&schema, &array).map_err(|error| no_table(py, table, error))?;
-        let table = table.into_inner();
-        let schema = table.schema();
-        return Ok(Box::new(arrow_array::RecordBatchIterator::new([Ok(table)], schema)));
-    }
-    Err(not_arrow(table))
-}
-
-/// The error of an object that speaks Arrow and is a column, or something else that is no table.
-fn no_table(py: Python<'_>, table: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
-    let message = format!(
-        "`table` is a `{}`, which does not have columns with names: it is a column, or something else that is no table.",
-        type_name(table)
-    );
-    let error = PyTypeError::new_err(message);
-    error.set_cause(py, Some(cause));
-    with_note(py, error, "Make it a table with one column, which is called `text`.")
-}
-
-fn not_arrow(table: &Bound<'_, PyAny>) -> PyErr {
-    let py = table.py();
-    let message = format!(
-        "`table` is a `{}`, which has none of Arrow's C interface: neither `__arrow_c_stream__` nor `__arrow_c_array__`.",
-        type_name(table)
-    );
-    let module = table.get_type().module();
-    let is_pandas = module.is_ok_and(|module| module.to_string_lossy().starts_with("pandas"));
-    let note = if is_pandas {
-        "pandas has it from version 2.2 on. With an older one, pass `pyarrow.Table.from_pandas(frame)`."
-    } else {
-        "Make a table of it first, with `pyarrow.table(...)` or `polars.DataFrame(...)`; `records` takes mappings, and \
-         `map_batches` a `dict` of columns."
-    };
-    with_note(py, PyTypeError::new_err(message), note)
-}
-
-fn with_note(py: Python<'_>, error: PyErr, note: &str) -> PyErr {
-    match error.add_note(py, note) {
-        Ok(()) => error,
-        Err(second) => second,
-    }
-}
-
-/// Works detached, and looks out for signals on this thread meanwhile.
+/// Works detached, and looks out for signals on this thread meanwhile: an interruption is what comes of it, also where the
+/// library that the table comes from was interrupted, and told of that as of any error. What may be logged is logged in the work,
+/// because the log runs handlers too.
 pub(super) fn watched<T: Send>(py: Python<'_>, work: impl FnOnce(&mut dyn Watcher) -> Result<T> + Send) -> Result<T> {
     logging::reset();
-    let foreign =
-        |error: PyErr| Error::Internal(format!("Signals cannot be looked out for: {}.", describe(py, &error)));
-    let calling_thread = CallingThread::start(py).map_err(foreign)?;
+    // What is raised here is raised by the handler of a signal that came before.
+    let calling_thread = CallingThread::start(py).map_err(|_| Error::Interrupted(Interrupt::Interrupt))?;
     let done = py.detach(|| work(&mut *cli::progress(&calling_thread, Some(false))));
-    let interrupt = calling_thread.arrived();
-    calling_thread.end(py).map_err(foreign)?;
-    match (done, interrupt) {
-        // The library that the table comes from was interrupted, and told of that as of any error.
-        (Err(Error::Input(_)), Some(interrupt)) => Err(Error::Interrupted(interrupt)),
-        (done, _) => done,
-    }
+    calling_thread.end(py, done)
 }

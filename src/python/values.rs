@@ -137,6 +137,20 @@ pub(crate) fn given(value: &Bound<'_, PyAny>, name: &str) -> Result<Value, Box<F
     })
 }
 
+/// Reads the value of a field from a column of Python objects, as a table would have it: what JSON cannot say is a text or a
+/// number in a table too, and a number need not be finite.
+pub(crate) fn of_column(value: &Bound<'_, PyAny>, name: &str) -> Result<Value, Box<Failure>> {
+    let read = |value: &Bound<'_, PyAny>| match value.cast::<PyFloat>() {
+        Ok(float) => Ok(Value::Float(float.value())),
+        Err(_) => given(value, name),
+    };
+    read(value).or_else(|failure| {
+        // What a table cannot have either is told as it is.
+        let plain = names::PLAIN.get(value.py()).and_then(|plain| plain.call1((value,)));
+        plain.ok().and_then(|plain| read(&plain).ok()).ok_or(failure)
+    })
+}
+
 /// The identity of a record, as a line of JSON would tell it: a text as it is, and anything else as JSON. `None` for what is
 /// none.
 pub(crate) fn identity(value: &Bound<'_, PyAny>) -> Option<String> {
