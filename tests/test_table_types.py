@@ -144,6 +144,18 @@ def test_an_object_without_members_is_kept_or_refused(tmp_path: Path) -> None:
         Pipeline(["trim"]).run(source, tmp_path / "out.parquet")
 
 
+def test_a_key_that_stands_twice_fits_no_column(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text":"a","o":{"a":1}}\n{"text":"b","o":{"a":1,"a":2}}\n{"text":"c","o":null}\n')
+    quarantine = tmp_path / "quarantine.jsonl"
+    report = Pipeline(["trim"]).run(source, tmp_path / "out.parquet", quarantine=quarantine)
+    assert (report.out, report.quarantined) == (2, 1)
+    told = json.loads(quarantine.read_text())
+    assert told["kind"] == "schema"
+    assert "the key `a` stands twice" in told["message"]
+    assert parquet.read_table(tmp_path / "out.parquet")["o"].to_pylist() == [{"a": 1}, None]
+
+
 def test_a_name_that_two_columns_have_is_no_key(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,x,x\na,1,2\n")
     with pytest.raises(ConfigError, match="more than one column `x`"):

@@ -8,6 +8,7 @@ mod decoder;
 mod encoder;
 mod objects;
 mod texts;
+mod unambiguous;
 mod values;
 mod views;
 

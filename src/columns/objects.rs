@@ -1,6 +1,7 @@
 //! Tables made of objects: the schema that the first of them tell of, and columns of those that fit it.
 
 use super::encoder::{TableEncoder, added_type};
+use super::unambiguous::Object;
 use super::values::column_type;
 use crate::batch::{Batch, State};
 use crate::error::{Error, Failure, FailureKind, Result};
@@ -168,7 +169,8 @@ impl ObjectTable {
         if lines.is_empty() {
             return Vec::new();
         }
-        lines.split(|byte| *byte == b'\n').map(serde_json::from_slice).collect()
+        let objects = lines.split(|byte| *byte == b'\n').map(serde_json::from_slice);
+        objects.map(|object| object.map(|Object(members)| members)).collect()
     }
 
     fn fits(&self, object: &Map<String, Value>) -> Result<(), String> {
