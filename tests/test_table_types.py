@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.program import Program
 
 from text_processor import ConfigError, Pipeline, plugin
 
@@ -103,6 +104,20 @@ def test_what_a_format_cannot_hold_is_refused_before_the_run(tmp_path: Path, suf
     with pytest.raises(ConfigError, match=r"The column `value` holds .*, which .* cannot hold"):
         Pipeline(["trim"]).run(written(tmp_path, column()), tmp_path / f"out.{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == ["in.arrow"]
+
+
+def test_a_library_that_panics_writes_nothing_of_its_own(tmp_path: Path) -> None:
+    polars = pytest.importorskip("polars")
+    program = Program(tmp_path / "work")
+    frame = polars.DataFrame({"text": ["a"], "value": polars.Series([1], dtype=polars.Int128)})
+    frame.write_parquet(program.folder / "in.parquet")
+    union = arrow.UnionArray.from_sparse(arrow.array([0], arrow.int8()), [arrow.array([1])])
+    written(program.folder, union)
+    for source, code in [("in.parquet", 5), ("in.arrow", 2)]:
+        done = program("run", "-s", "trim", source, "-o", "out.parquet")
+        assert done.returncode == code
+        assert done.stderr.startswith(b"error: ")
+        assert b"panicked at" not in done.stderr
 
 
 def test_parquet_keeps_what_its_columns_mean(tmp_path: Path) -> None:

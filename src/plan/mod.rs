@@ -20,7 +20,9 @@ pub use explanation::ExplainedStep;
 pub use halving::{MOST_FAILED, call_in_halves};
 pub use rhythm::Rhythm;
 pub use segment::{Changes, RustSegment, passes};
-pub use workbench::{End, Extent, TIMED_EACH, Watch, Workbench, cut, missing_field, output_too_large, panic_message};
+pub use workbench::{
+    End, Extent, TIMED_EACH, Watch, Workbench, cut, missing_field, output_too_large, panic_message, quietly,
+};
 
 use crate::error::{ConfigError, Error, Result, shown};
 use crate::plugins::{self, Discovery, Host, Resolved};

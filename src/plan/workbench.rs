@@ -351,26 +351,26 @@ fn step_panic(what: String) -> Box<Failure> {
     Box::new(Failure::new(FailureKind::StepPanic, message))
 }
 
-/// Catches a panic without the line that Rust writes to standard error for it: the failure of the record says the same,
-/// and a step that panics on each record must not fill the terminal.
-pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+/// Catches a panic without the line that Rust writes to standard error for it: what is made of it says the same, and a step
+/// that panics on each record, or a library that does at each damaged file, must not fill the terminal.
+pub fn quietly<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
     thread_local! {
-        static IN_STEP: Cell<bool> = const { Cell::new(false) };
+        static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
     }
     HOOK.call_once(|| {
         let other = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if !IN_STEP.get() {
+            if !IS_CAUGHT.get() {
                 other(panic);
             }
         }));
     });
     // To find a value of the thread takes a call, so it is done once.
-    IN_STEP.with(|in_step| {
-        let outer = in_step.replace(true);
+    IS_CAUGHT.with(|is_caught| {
+        let outer = is_caught.replace(true);
         let result = catch_unwind(AssertUnwindSafe(work));
-        in_step.set(outer);
+        is_caught.set(outer);
         result
     })
 }

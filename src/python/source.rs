@@ -1,6 +1,7 @@
 //! The tables of an object that has Arrow's C interface, read as they are asked for.
 
 use crate::error::Error;
+use crate::plan::quietly;
 use crate::python::alignment::{array_capsules, stream_capsule};
 use crate::python::exceptions::{message_of, to_python as raise};
 use crate::python::values::type_name;
@@ -14,7 +15,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3_arrow::ffi::{ArrayIterator, ArrayReader};
 use pyo3_arrow::{PyArray, PyArrayReader};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Structures that are read as tables.
@@ -28,10 +28,10 @@ impl Iterator for Source {
 
     /// The next table. What a library hands on that does not keep to its own schema makes `arrow-rs` panic, and is an error here.
     fn next(&mut self) -> Option<Self::Item> {
-        let next = catch_unwind(AssertUnwindSafe(|| {
+        let next = quietly(|| {
             let array = self.arrays.next()?;
             Some(array.and_then(|array| table_of(&array, &self.schema)))
-        }));
+        });
         next.unwrap_or_else(|_| {
             let message = "The table's own library cannot hand it on: it told of a table that does not fit the schema.";
             Some(Err(ArrowError::CDataInterface(message.to_owned())))

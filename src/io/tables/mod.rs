@@ -36,11 +36,10 @@ use super::Source;
 use crate::batch::{Batch, FlawedRow, Unread};
 use crate::columns::ColumnDecoder;
 use crate::error::{Error, Failure, FailureKind, FileError, Result};
-use crate::plan::panic_message;
+use crate::plan::{panic_message, quietly};
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{Schema, SchemaRef};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use weight::weight;
@@ -139,7 +138,7 @@ pub(super) fn lost(message: String) -> Failure {
 
 /// Calls into a library that reads what strangers have written. It may panic where the data are damaged.
 pub(super) fn guarded<T, E: std::fmt::Display>(read: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(read)) {
+    match quietly(read) {
         Ok(Ok(read)) => Ok(read),
         // Some libraries say things in several lines.
         Ok(Err(error)) => {

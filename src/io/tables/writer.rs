@@ -97,22 +97,14 @@ impl TableForm {
                 stored: Vec::new(),
                 ..self.clone()
             };
-            let written = || {
-                guarded(|| -> Result<(), Error> {
-                    let row = RecordBatch::try_new(Arc::clone(&schema), vec![new_null_array(field.data_type(), 1)]);
-                    let mut writer = TableWriter::new(&form, 0)?;
-                    for group in writer.add(row.map_err(|error| internal(&error))?) {
-                        writer.join(group.encode()?)?;
-                    }
-                    writer.finish().map(drop)
-                })
-            };
-            let written = if self.format == Format::Parquet && has_union(field.data_type()) {
-                // The library panics, which would be told of on standard error.
-                Err("unions are not implemented".to_owned())
-            } else {
-                written()
-            };
+            let written = guarded(|| -> Result<(), Error> {
+                let row = RecordBatch::try_new(Arc::clone(&schema), vec![new_null_array(field.data_type(), 1)]);
+                let mut writer = TableWriter::new(&form, 0)?;
+                for group in writer.add(row.map_err(|error| internal(&error))?) {
+                    writer.join(group.encode()?)?;
+                }
+                writer.finish().map(drop)
+            });
             if let Err(reason) = written {
                 log::debug!("The column {} cannot be written: {reason}.", field.name());
                 return Err(ConfigError::new(format!(
@@ -172,22 +164,6 @@ fn with_milliseconds(r#type: &DataType) -> Option<DataType> {
             is_changed.then(|| DataType::Struct(members.collect()))
         }
         _ => None,
-    }
-}
-
-fn has_union(r#type: &DataType) -> bool {
-    match r#type {
-        DataType::Union(..) => true,
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::FixedSizeList(item, _)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::Map(item, _) => has_union(item.data_type()),
-        DataType::Struct(members) => members.iter().any(|member| has_union(member.data_type())),
-        DataType::Dictionary(_, values) => has_union(values),
-        DataType::RunEndEncoded(_, values) => has_union(values.data_type()),
-        _ => false,
     }
 }
 
