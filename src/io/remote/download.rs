@@ -7,7 +7,7 @@ use bytes::{Buf as _, Bytes};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use std::collections::VecDeque;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -119,22 +119,20 @@ impl Read for Download {
 }
 
 /// Reads an object as somebody asks for it: one request for each reading, so that whoever reads should ask for much, or say
-/// before what will be read. Clones are at places of their own, and share what was said.
+/// before what will be read. Clones share what was said.
 #[derive(Clone)]
 pub(in crate::io) struct ObjectReader {
     object: Arc<RemoteObject>,
-    position: u64,
     /// Where the piece begins that has come, and the piece.
     piece: Arc<Mutex<(u64, Bytes)>>,
     cancel: Cancel,
 }
 
 impl ObjectReader {
-    /// A reader that begins at the beginning.
+    /// A reader of an object.
     pub(in crate::io) fn new(object: &Arc<RemoteObject>, cancel: &Cancel) -> Self {
         Self {
             object: Arc::clone(object),
-            position: 0,
             piece: Arc::default(),
             cancel: cancel.clone(),
         }
@@ -173,36 +171,5 @@ impl ObjectReader {
             Some(bytes) if bytes.len() >= length => Ok(bytes.slice(..length)),
             _ => self.object.part(place, &self.cancel),
         }
-    }
-}
-
-impl Read for ObjectReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = self.object.size().unwrap_or(0);
-        let end = size.min(self.position.saturating_add(buffer.len() as u64));
-        if self.position >= end {
-            return Ok(0);
-        }
-        let mut part = match self.there(self.position) {
-            Some(part) => part,
-            None => self.object.part(self.position..end, &self.cancel)?,
-        };
-        let length = part.len().min(buffer.len());
-        part.copy_to_slice(&mut buffer[..length]);
-        self.position += length as u64;
-        Ok(length)
-    }
-}
-
-impl Seek for ObjectReader {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (base, offset) = match to {
-            SeekFrom::Start(offset) => (0, i128::from(offset)),
-            SeekFrom::End(offset) => (self.object.size().unwrap_or(0), i128::from(offset)),
-            SeekFrom::Current(offset) => (self.position, i128::from(offset)),
-        };
-        self.position = u64::try_from(i128::from(base) + offset)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "there is nothing before the beginning"))?;
-        Ok(self.position)
     }
 }
